@@ -1,0 +1,16 @@
+//! Prometheus exporter for the proxy sessions of client-managed Qlik Sense.
+//!
+//! The map of the house; arrows go one way, from top to bottom:
+//!
+//! - [`command`] the subcommands, each a short file that puts the modules below together
+//! - [`web`] the HTTP listener and its paths
+//! - [`exposition`] snapshots to text: the catalogue of metrics, user labels, streaming
+//! - [`collect`] who is asked, how many at once, until when; cache and single flight
+//! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
+//! - [`config`] file, environment and flags into one checked [`config::Config`]
+//!
+//! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
+
+pub mod cli;
+pub mod config;
+pub mod qlik;

@@ -1,0 +1,5 @@
+//! All that knows Qlik's protocols, and nothing of Prometheus.
+
+pub mod vocabulary;
+
+pub use vocabulary::{QlikUser, UserKey, VirtualProxy};

@@ -1,0 +1,135 @@
+//! The words of Qlik's world: virtual proxy, user, directory.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest prefix that Qlik accepts, in characters.
+const MAX_PREFIX: usize = 100;
+
+/// A virtual proxy, by its prefix: the first part of its users' URLs.
+///
+/// Qlik's prefixes are lower case; the default virtual proxy has the empty one. People write the
+/// same prefix as `sales`, `/sales`, `/sales/` or `/Sales`: all become one value.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VirtualProxy {
+    /// As users' URLs and the `virtual_proxy` label have it: `/`, or `/` and the prefix.
+    path: Arc<str>,
+}
+
+/// Why a text is no prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    #[error("a prefix has {MAX_PREFIX} characters at most, this one has {0}")]
+    TooLong(usize),
+    #[error("the character {0:?} is not allowed in a prefix (a-z 0-9 - . _ ~)")]
+    Character(char),
+    #[error("the part {0:?} cannot stand between slashes")]
+    Segment(String),
+}
+
+impl VirtualProxy {
+    /// Reads a prefix in any of the ways people write it.
+    pub fn parse(text: &str) -> Result<Self, PrefixError> {
+        let prefix = text.trim_matches('/').to_lowercase();
+        let length = prefix.chars().count();
+        if length > MAX_PREFIX {
+            return Err(PrefixError::TooLong(length));
+        }
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._~/".contains(c);
+        if let Some(found) = prefix.chars().find(|c| !allowed(*c)) {
+            return Err(PrefixError::Character(found));
+        }
+        if !prefix.is_empty()
+            && let Some(found) = prefix.split('/').find(|s| matches!(*s, "" | "." | ".."))
+        {
+            return Err(PrefixError::Segment(found.to_owned()));
+        }
+        Ok(Self {
+            path: format!("/{prefix}").into(),
+        })
+    }
+
+    /// The prefix as Qlik stores it, without slashes around it; empty for the default one.
+    pub fn prefix(&self) -> &str {
+        self.path.trim_start_matches('/')
+    }
+
+    /// As the `virtual_proxy` label has it: `/` for the default, else `/prefix`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for VirtualProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+impl fmt::Debug for VirtualProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VirtualProxy({})", self.path)
+    }
+}
+
+/// A user of Qlik Sense as a session names one: case is kept as given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserKey<'a> {
+    pub directory: &'a str,
+    pub id: &'a str,
+}
+
+impl UserKey<'_> {
+    /// Whether this is a visitor without a login: directory `NONE`, id `anonymous` and a GUID, a new
+    /// one for each visit.
+    pub fn is_anonymous(&self) -> bool {
+        self.directory == "NONE" && self.id.starts_with("anonymous")
+    }
+}
+
+/// The user in whose name we ask: the `X-Qlik-User` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QlikUser {
+    pub directory: String,
+    pub id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_the_same_however_it_is_written() {
+        for text in ["sales", "/sales", "/sales/", "sales/", "/Sales", "SALES"] {
+            let found = VirtualProxy::parse(text).unwrap();
+            assert_eq!((found.path(), found.prefix()), ("/sales", "sales"), "{text}");
+        }
+        for text in ["", "/", "//"] {
+            let found = VirtualProxy::parse(text).unwrap();
+            assert_eq!((found.path(), found.prefix()), ("/", ""), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn inner_slashes_of_old_versions_are_kept() {
+        assert_eq!(VirtualProxy::parse("/a/b/").unwrap().path(), "/a/b");
+    }
+
+    #[test]
+    fn what_would_change_the_path_of_a_request_is_refused() {
+        assert_eq!(VirtualProxy::parse("a b"), Err(PrefixError::Character(' ')));
+        assert_eq!(VirtualProxy::parse("a%2f"), Err(PrefixError::Character('%')));
+        assert_eq!(VirtualProxy::parse("a?x"), Err(PrefixError::Character('?')));
+        assert_eq!(VirtualProxy::parse("a/../b"), Err(PrefixError::Segment("..".into())));
+        assert_eq!(VirtualProxy::parse("a//b"), Err(PrefixError::Segment(String::new())));
+        assert_eq!(VirtualProxy::parse(&"x".repeat(101)), Err(PrefixError::TooLong(101)));
+    }
+
+    #[test]
+    fn only_a_visitor_without_login_is_anonymous() {
+        let user = |directory, id| UserKey { directory, id };
+        assert!(user("NONE", "anonymous4711").is_anonymous());
+        assert!(!user("LAB", "anonymous4711").is_anonymous());
+        assert!(!user("NONE", "anna").is_anonymous());
+    }
+}

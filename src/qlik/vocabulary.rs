@@ -44,9 +44,7 @@ impl VirtualProxy {
         {
             return Err(PrefixError::Segment(found.to_owned()));
         }
-        Ok(Self {
-            path: format!("/{prefix}").into(),
-        })
+        Ok(Self { path: format!("/{prefix}").into() })
     }
 
     /// The prefix as Qlik stores it, without slashes around it; empty for the default one.

@@ -12,5 +12,6 @@
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
 pub mod cli;
+pub mod collect;
 pub mod config;
 pub mod qlik;

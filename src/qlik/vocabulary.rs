@@ -58,6 +58,13 @@ impl VirtualProxy {
     }
 }
 
+impl Default for VirtualProxy {
+    /// The one with the empty prefix.
+    fn default() -> Self {
+        Self { path: "/".into() }
+    }
+}
+
 impl fmt::Display for VirtualProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)

@@ -1,0 +1,321 @@
+//! One virtual proxy on one proxy service: its kept answer, and at most one query in flight.
+//!
+//! Who wants an answer either gets the kept one or a [`watch::Receiver`] of the query under way. The
+//! query is a task of its own: it goes on when the scrapes that wanted it have given up, and ends early
+//! only while it still waits for its turn.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::tally::{SessionIds, Tally};
+use super::tasks::Tasks;
+use super::turns::{Turn, Turns};
+use crate::qlik::{QueryError, Reason};
+
+/// What a good query brings.
+pub type Counted = (Tally, SessionIds);
+
+/// Asks the proxy service once.
+pub type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<Counted, QueryError>> + Send + Sync>;
+
+/// What one query brought, good or failed.
+#[derive(Debug)]
+pub struct Answer {
+    pub outcome: Result<Tally, QueryError>,
+    /// When the last byte came, or the query failed.
+    pub at: Instant,
+}
+
+impl Answer {
+    /// The counts, when it is a good answer.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.outcome.as_ref().ok()
+    }
+}
+
+/// Carries the answer to all who wait for it.
+type Flight = watch::Sender<Option<Arc<Answer>>>;
+
+/// An answer that somebody wants.
+pub enum Wanted {
+    /// Kept from an earlier query.
+    Kept(Arc<Answer>),
+    /// To come from the query that is under way now.
+    Coming(watch::Receiver<Option<Arc<Answer>>>),
+}
+
+/// What a pair has counted since the exporter knows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Queries begun, connected or not.
+    pub queries: u64,
+    /// By [`Reason`], in its order.
+    pub failures: [u64; Reason::ALL.len()],
+    /// Sessions seen to appear between two good answers.
+    pub started: u64,
+    /// Sessions seen to disappear between two good answers.
+    pub ended: u64,
+}
+
+/// What is known of a pair besides its answer.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    pub counters: Counters,
+    /// When the last good answer came.
+    pub last_success: Option<SystemTime>,
+    /// How long the last query took, failed ones included.
+    pub last_duration: Option<Duration>,
+}
+
+/// One virtual proxy on one proxy service. Held by its site, and by its query while that runs.
+pub struct Pair {
+    /// For the log.
+    site: Arc<str>,
+    proxy: Arc<str>,
+    virtual_proxy: String,
+    ask: Ask,
+    /// Shared by all pairs of the proxy service.
+    turns: Arc<Turns>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    history: History,
+    /// The last answer, good or failed.
+    kept: Option<Arc<Answer>>,
+    /// The sessions of the last good answer.
+    seen: Option<SessionIds>,
+    /// The query under way. Only its task holds it, so that it cannot outlive the task.
+    flight: Weak<Flight>,
+}
+
+impl Pair {
+    pub fn new(site: Arc<str>, proxy: Arc<str>, virtual_proxy: String, turns: Arc<Turns>, ask: Ask) -> Arc<Self> {
+        Arc::new(Self { site, proxy, virtual_proxy, ask, turns, state: Mutex::default() })
+    }
+
+    pub fn history(&self) -> History {
+        self.state.lock().history.clone()
+    }
+
+    /// The last answer, however old.
+    pub fn last_answer(&self) -> Option<Arc<Answer>> {
+        self.state.lock().kept.clone()
+    }
+
+    /// The kept answer when it is no older than `ttl`, else the query under way, else a new query.
+    pub fn want(self: &Arc<Self>, ttl: Duration, tasks: &Tasks) -> Wanted {
+        let mut state = self.state.lock();
+        if let Some(kept) = &state.kept
+            && !ttl.is_zero()
+            && kept.at.elapsed() <= ttl
+        {
+            return Wanted::Kept(kept.clone());
+        }
+        if let Some(flight) = state.flight.upgrade() {
+            return Wanted::Coming(flight.subscribe());
+        }
+        let (flight, coming) = watch::channel(None);
+        let flight = Arc::new(flight);
+        state.flight = Arc::downgrade(&flight);
+        tasks.spawn(self.clone().query(flight));
+        Wanted::Coming(coming)
+    }
+
+    /// Waits for a turn, asks, and hands the answer to all who wait.
+    async fn query(self: Arc<Self>, flight: Arc<Flight>) {
+        let Some(turn) = self.turn(&flight).await else { return };
+        let begun = Instant::now();
+        let outcome = (self.ask)().await;
+        drop(turn);
+        self.land(&flight, begun, outcome);
+    }
+
+    /// A turn, and the query counted as begun; or nothing once nobody wants the answer any more.
+    async fn turn(&self, flight: &Flight) -> Option<Turn> {
+        loop {
+            let last = self.state.lock().kept.as_ref().map(|answer| answer.at);
+            let turn = tokio::select! {
+                biased;
+                () = flight.closed() => None,
+                turn = self.turns.take(last) => Some(turn),
+            };
+            // Under the lock nobody can join, so that nobody joins a query that is given up here.
+            let mut state = self.state.lock();
+            if flight.receiver_count() == 0 {
+                state.flight = Weak::new();
+                return None;
+            }
+            if turn.is_some() {
+                state.history.counters.queries += 1;
+                return turn;
+            }
+        }
+    }
+
+    fn land(&self, flight: &Flight, begun: Instant, outcome: Result<Counted, QueryError>) {
+        let at = Instant::now();
+        let mut state = self.state.lock();
+        let failed_before = state.kept.as_ref().map(|answer| answer.outcome.is_err());
+        let outcome = match outcome {
+            Ok((tally, ids)) => {
+                if let Some(earlier) = &state.seen {
+                    let (started, ended) = ids.changes_since(earlier);
+                    state.history.counters.started += started;
+                    state.history.counters.ended += ended;
+                }
+                state.seen = Some(ids);
+                state.history.last_success = Some(SystemTime::now());
+                Ok(tally)
+            }
+            Err(error) => {
+                if let Some(count) = state.history.counters.failures.get_mut(error.reason() as usize) {
+                    *count += 1;
+                }
+                Err(error)
+            }
+        };
+        let duration = at - begun;
+        state.history.last_duration = Some(duration);
+        self.log(failed_before, &outcome, duration);
+        let answer = Arc::new(Answer { outcome, at });
+        state.kept = Some(answer.clone());
+        state.flight = Weak::new();
+        flight.send_replace(Some(answer));
+    }
+
+    /// Tells when a pair starts and when it ends to fail; each query at debug level.
+    fn log(&self, failed_before: Option<bool>, outcome: &Result<Tally, QueryError>, duration: Duration) {
+        let Self { site, proxy, virtual_proxy, .. } = self;
+        match (failed_before, outcome) {
+            (Some(false) | None, Err(error)) => {
+                warn!(%site, %proxy, %virtual_proxy, reason = error.reason().as_str(), %error, "the proxy service does not answer");
+            }
+            (Some(true), Ok(_)) => info!(%site, %proxy, %virtual_proxy, "the proxy service answers again"),
+            _ => {}
+        }
+        match outcome {
+            Ok(tally) => {
+                debug!(%site, %proxy, %virtual_proxy, sessions = tally.sessions(), ?duration, "asked");
+            }
+            Err(error) => debug!(%site, %proxy, %virtual_proxy, %error, ?duration, "asked in vain"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::tally::Counting;
+    use crate::qlik::UserKey;
+    use std::num::NonZeroUsize;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    const TTL: Duration = Duration::from_secs(10);
+
+    /// A proxy service that needs a second, and whose n-th answer lists the sessions 0 to n; the
+    /// answers named in `failing` fail.
+    fn pair(turns: &Arc<Turns>, failing: &'static [u64]) -> (Arc<Pair>, Arc<AtomicU64>) {
+        let asked = Arc::new(AtomicU64::new(0));
+        let counter = asked.clone();
+        let ask: Ask = Box::new(move || {
+            let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if failing.contains(&number) {
+                    return Err(QueryError::HttpStatus(500));
+                }
+                let mut counting = Counting::default();
+                for session in 0..number {
+                    counting.add(UserKey { directory: "LAB", id: "anna" }, &session.to_string());
+                }
+                Ok(counting.finish())
+            })
+        });
+        (Pair::new("site".into(), "proxy".into(), "/".into(), turns.clone(), ask), asked)
+    }
+
+    fn turns(at_once: usize) -> Arc<Turns> {
+        Turns::new(NonZeroUsize::new(at_once).unwrap())
+    }
+
+    async fn answer(wanted: Wanted) -> Arc<Answer> {
+        match wanted {
+            Wanted::Kept(answer) => answer,
+            Wanted::Coming(mut coming) => coming.wait_for(Option::is_some).await.unwrap().clone().unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_at_once_are_one_query() {
+        let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
+        let all = (0..100).map(|_| answer(pair.want(TTL, &tasks)));
+        for answer in futures::future::join_all(all).await {
+            assert_eq!(answer.tally().unwrap().sessions(), 1);
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_answer_lives_as_long_as_a_good_one() {
+        let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[1]));
+        assert!(answer(pair.want(TTL, &tasks)).await.outcome.is_err());
+        tokio::time::advance(TTL).await;
+        assert!(matches!(pair.want(TTL, &tasks), Wanted::Kept(kept) if kept.outcome.is_err()));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(answer(pair.want(TTL, &tasks)).await.outcome.is_ok());
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_ttl_an_answer_is_only_for_those_who_wait() {
+        let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
+        answer(pair.want(Duration::ZERO, &tasks)).await;
+        answer(pair.want(Duration::ZERO, &tasks)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_was_sent_goes_on_when_nobody_waits() {
+        let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
+        let wanted = pair.want(TTL, &tasks);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drop(wanted);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(matches!(pair.want(TTL, &tasks), Wanted::Kept(_)));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_that_waits_for_its_turn_is_dropped_with_the_last_who_wanted_it() {
+        let (tasks, turns) = (Tasks::default(), turns(1));
+        let (pair, asked) = pair(&turns, &[]);
+        let held = turns.take(None).await;
+        let wanted = pair.want(TTL, &tasks);
+        drop(wanted);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drop(held);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!((asked.load(Ordering::Relaxed), pair.history().counters.queries), (0, 0));
+        assert!(answer(pair.want(TTL, &tasks)).await.outcome.is_ok(), "and the next one is asked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_answer_is_the_baseline_and_a_failure_does_not_move_it() {
+        let (tasks, (pair, _)) = (Tasks::default(), pair(&turns(4), &[2]));
+        for _ in 0..3 {
+            answer(pair.want(Duration::ZERO, &tasks)).await;
+        }
+        let counters = pair.history().counters;
+        assert_eq!((counters.started, counters.ended), (2, 0));
+        assert_eq!(counters.queries, 3);
+        assert_eq!(counters.failures[Reason::HttpStatus as usize], 1);
+    }
+}

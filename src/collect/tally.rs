@@ -1,0 +1,222 @@
+//! Counts the sessions of one answer: some bytes a session, no allocation per session.
+
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+
+use crate::qlik::UserKey;
+
+/// Keys of this process: ids that collide on purpose cannot be made from outside.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// The hash of a user, the same for all answers of this process.
+pub fn hash_user(user: UserKey<'_>) -> u64 {
+    HASHER.hash_one((user.directory, user.id))
+}
+
+/// What one answer of a proxy service says: who has how many sessions.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Directory and id of every user, one after another.
+    names: String,
+    users: Vec<Entry>,
+    /// Rows listed, anonymous ones included.
+    sessions: u64,
+    /// Rows of anonymous users.
+    anonymous: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    start: u32,
+    directory: u32,
+    id: u32,
+    sessions: u32,
+}
+
+impl Tally {
+    /// Rows listed, anonymous ones included.
+    pub fn sessions(&self) -> u64 {
+        self.sessions
+    }
+
+    /// Rows of anonymous users, who are no users otherwise.
+    pub fn anonymous(&self) -> u64 {
+        self.anonymous
+    }
+
+    /// Distinct users, anonymous ones aside.
+    pub fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Every user once, in the order of their first rows, with the number of sessions.
+    pub fn users(&self) -> impl Iterator<Item = (UserKey<'_>, u32)> {
+        self.users.iter().map(|entry| (entry.key(&self.names), entry.sessions))
+    }
+
+    fn key_at(&self, place: u32) -> Option<UserKey<'_>> {
+        self.users.get(place as usize).map(|entry| entry.key(&self.names))
+    }
+}
+
+impl Entry {
+    fn key<'a>(&self, names: &'a str) -> UserKey<'a> {
+        let (start, directory, id) = (self.start as usize, self.directory as usize, self.id as usize);
+        UserKey {
+            directory: names.get(start..start + directory).unwrap_or_default(),
+            id: names.get(start + directory..start + directory + id).unwrap_or_default(),
+        }
+    }
+}
+
+/// Which sessions an answer held: keyed hashes of the distinct ids, sorted. The ids themselves, which
+/// are secrets, are not kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SessionIds(Vec<u64>);
+
+impl SessionIds {
+    /// How many sessions are in `self` and not in `earlier`, and the other way round.
+    pub fn changes_since(&self, earlier: &Self) -> (u64, u64) {
+        let (mut new, mut old) = (self.0.iter().peekable(), earlier.0.iter().peekable());
+        let (mut started, mut ended) = (0, 0);
+        loop {
+            match (new.peek(), old.peek()) {
+                (Some(n), Some(o)) if n == o => {
+                    new.next();
+                    old.next();
+                }
+                (Some(n), Some(o)) if n > o => {
+                    old.next();
+                    ended += 1;
+                }
+                (Some(_), _) => {
+                    new.next();
+                    started += 1;
+                }
+                (None, Some(_)) => {
+                    old.next();
+                    ended += 1;
+                }
+                (None, None) => return (started, ended),
+            }
+        }
+    }
+}
+
+/// Counts rows as they arrive.
+#[derive(Default)]
+pub struct Counting {
+    tally: Tally,
+    /// Places in `tally.users`.
+    table: HashTable<u32>,
+    ids: Vec<u64>,
+}
+
+impl Counting {
+    /// Counts one row. Sizes fit into `u32` because an answer is smaller than 4 GiB
+    /// (`max_response_size`); beyond that, users would be left out.
+    pub fn add(&mut self, user: UserKey<'_>, session_id: &str) {
+        let tally = &mut self.tally;
+        tally.sessions += 1;
+        self.ids.push(HASHER.hash_one(session_id));
+        if user.is_anonymous() {
+            tally.anonymous += 1;
+            return;
+        }
+        let hash = hash_user(user);
+        if let Some(&place) = self.table.find(hash, |&place| tally.key_at(place) == Some(user)) {
+            if let Some(entry) = tally.users.get_mut(place as usize) {
+                entry.sessions = entry.sessions.saturating_add(1);
+            }
+            return;
+        }
+        let sizes = (
+            u32::try_from(tally.users.len()),
+            u32::try_from(tally.names.len()),
+            u32::try_from(user.directory.len()),
+            u32::try_from(user.id.len()),
+        );
+        let (Ok(place), Ok(start), Ok(directory), Ok(id)) = sizes else { return };
+        tally.names.push_str(user.directory);
+        tally.names.push_str(user.id);
+        tally.users.push(Entry { start, directory, id, sessions: 1 });
+        let rehash = |&place: &u32| tally.key_at(place).map_or(0, hash_user);
+        self.table.insert_unique(hash, place, rehash);
+    }
+
+    /// The counts, without the room that only counting needed.
+    pub fn finish(mut self) -> (Tally, SessionIds) {
+        self.tally.names.shrink_to_fit();
+        self.tally.users.shrink_to_fit();
+        self.ids.sort_unstable();
+        self.ids.dedup();
+        self.ids.shrink_to_fit();
+        (self.tally, SessionIds(self.ids))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn count<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> (Tally, SessionIds) {
+        let mut counting = Counting::default();
+        for (directory, id, session) in rows {
+            counting.add(UserKey { directory, id }, session);
+        }
+        counting.finish()
+    }
+
+    #[test]
+    fn directory_and_id_are_told_apart() {
+        let (tally, _) = count([("ab", "c", "1"), ("a", "bc", "2"), ("", "abc", "3"), ("ab", "c", "4")]);
+        let users: Vec<_> = tally.users().map(|(u, n)| (u.directory, u.id, n)).collect();
+        assert_eq!(users, [("ab", "c", 2), ("a", "bc", 1), ("", "abc", 1)]);
+    }
+
+    #[test]
+    fn anonymous_visitors_are_sessions_but_no_users() {
+        let (tally, _) = count([("NONE", "anonymous1", "1"), ("NONE", "anonymous2", "2"), ("LAB", "a", "3")]);
+        assert_eq!((tally.sessions(), tally.anonymous(), tally.user_count()), (3, 2, 1));
+    }
+
+    #[test]
+    fn a_session_id_listed_twice_is_two_rows_and_one_session_seen() {
+        let (tally, ids) = count([("LAB", "a", "1"), ("LAB", "a", "1")]);
+        assert_eq!(tally.sessions(), 2);
+        assert_eq!(ids.changes_since(&SessionIds::default()), (1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn counts_equal_a_naive_count(rows in prop::collection::vec(("[ab]{0,2}", "[abc\u{e9}]{0,2}", "[0-9]{1,2}"), 0..200)) {
+            let (tally, _) = count(rows.iter().map(|(d, u, s)| (d.as_str(), u.as_str(), s.as_str())));
+            let mut naive = BTreeMap::<_, u32>::new();
+            for (d, u, _) in &rows {
+                *naive.entry((d.as_str(), u.as_str())).or_default() += 1;
+            }
+            let counted: BTreeMap<_, _> = tally.users().map(|(u, n)| ((u.directory, u.id), n)).collect();
+            prop_assert_eq!(counted, naive);
+            prop_assert_eq!(tally.sessions(), rows.len() as u64);
+        }
+
+        #[test]
+        fn started_and_ended_are_set_differences(
+            before in prop::collection::btree_set(0u32..50, 0..30),
+            after in prop::collection::btree_set(0u32..50, 0..30),
+        ) {
+            let ids = |set: &BTreeSet<u32>| {
+                let texts: Vec<_> = set.iter().map(u32::to_string).collect();
+                count(texts.iter().map(|id| ("", "", id.as_str()))).1
+            };
+            let started = after.difference(&before).count() as u64;
+            let ended = before.difference(&after).count() as u64;
+            prop_assert_eq!(ids(&after).changes_since(&ids(&before)), (started, ended));
+        }
+    }
+}

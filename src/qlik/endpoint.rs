@@ -1,0 +1,119 @@
+//! One service of a site, reached over mutual TLS: what every call to QRS and QPS has in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::sign::SingleCertAndKey;
+use url::Url;
+
+use super::credentials::Credentials;
+use super::error::QueryError;
+use super::trust::{ServerTrust, UnusableCa};
+use super::vocabulary::QlikUser;
+
+/// What stays as it is in a value of the `X-Qlik-User` header.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How long an unused connection is kept: longer than Prometheus' usual scrape intervals.
+const IDLE: Duration = Duration::from_secs(150);
+
+/// Bounds of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From connect to last byte.
+    pub timeout: Duration,
+    /// Bytes of one answer.
+    pub response_size: u64,
+    /// Connections that are kept for the next requests.
+    pub connections: usize,
+}
+
+/// A service's address with everything needed to ask it. Lives as long as its site, so that
+/// connections and TLS sessions are used again.
+pub struct Endpoint {
+    client: Client,
+    base: Url,
+    trust: Arc<ServerTrust>,
+    limits: Limits,
+}
+
+/// Why no client could be built for a service.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    #[error(transparent)]
+    Ca(#[from] UnusableCa),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("the user cannot be written in a header: {0}")]
+    User(#[from] reqwest::header::InvalidHeaderValue),
+}
+
+impl Endpoint {
+    pub fn new(
+        base: &Url,
+        credentials: &Credentials,
+        user: &QlikUser,
+        limits: Limits,
+    ) -> Result<Self, EndpointError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let trust = Arc::new(ServerTrust::new(credentials.ca(), credentials.verify(), provider.clone())?);
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(trust.clone())
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.client_key())));
+        let header = format!(
+            "UserDirectory={}; UserId={}",
+            utf8_percent_encode(&user.directory, PLAIN),
+            utf8_percent_encode(&user.id, PLAIN)
+        );
+        let headers = HeaderMap::from_iter([(
+            reqwest::header::HeaderName::from_static("x-qlik-user"),
+            HeaderValue::try_from(header)?,
+        )]);
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .http1_only()
+            .retry(reqwest::retry::never())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(limits.connections)
+            .build()?;
+        Ok(Self { client, base: base.clone(), trust, limits })
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The certificate that the service showed last, in DER; none before the first handshake.
+    pub fn server_certificate(&self) -> Option<CertificateDer<'static>> {
+        self.trust.seen()
+    }
+
+    /// Sends a GET and returns the answer once its head is there and says 200.
+    pub(super) async fn get(&self, path: &str) -> Result<Response, QueryError> {
+        let key: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url.query_pairs_mut().append_pair("Xrfkey", &key);
+        let answer = self.client.get(url).header("X-Qlik-Xrfkey", key).send().await;
+        let answer = answer.map_err(|error| QueryError::before_answer(&error))?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                Err(QueryError::Denied(status.as_u16()))
+            }
+            status => Err(QueryError::HttpStatus(status.as_u16())),
+        }
+    }
+}

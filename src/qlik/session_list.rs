@@ -1,0 +1,295 @@
+//! Decodes a session list while it arrives: rows are handed on one by one and forgotten.
+//!
+//! A list can be tens of megabytes, of which a few counters are wanted. Only the bytes of a row that is
+//! not complete yet are kept between two pieces.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, Visitor};
+use serde::Deserialize;
+
+/// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
+const MAX_ROW: usize = 1024 * 1024;
+
+/// One row of a session list, as far as it is counted.
+#[derive(Deserialize)]
+pub struct Session<'a> {
+    /// Empty when missing or null.
+    #[serde(rename = "UserDirectory", alias = "userDirectory", default, borrow, deserialize_with = "text_or_null")]
+    pub user_directory: Cow<'a, str>,
+    /// Empty when missing or null.
+    #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
+    pub user_id: Cow<'a, str>,
+    /// A secret: whoever has it can take the session over.
+    #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
+    pub session_id: Cow<'a, str>,
+}
+
+/// Why an answer is no session list. Never holds a part of the answer: it could be a session id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("expected a JSON array, found {0}")]
+    NotAList(&'static str),
+    #[error("row {0} is not JSON")]
+    NotJson(u64),
+    #[error("row {0} is no session (no object, no SessionId, or a member of a wrong type)")]
+    NotASession(u64),
+    #[error("row {0} is longer than {MAX_ROW} bytes")]
+    RowTooLong(u64),
+    #[error("expected a comma or the end of the list after row {0}")]
+    NoComma(u64),
+    #[error("more bytes follow after the end of the list")]
+    Trailing,
+    #[error("it was cut off")]
+    CutOff,
+}
+
+/// What may come next, besides white space.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    List,
+    FirstRowOrEnd,
+    CommaOrEnd,
+    Row,
+    Nothing,
+}
+
+/// Takes a session list in pieces of any size.
+pub struct SessionListDecoder {
+    /// The bytes of a row that is not complete yet.
+    tail: Vec<u8>,
+    /// The length at which decoding `tail` is tried again. It doubles, so that a long row in small
+    /// pieces costs time in proportion to its length and not to its square.
+    retry_at: usize,
+    expect: Expect,
+    /// Rows decoded so far.
+    rows: u64,
+}
+
+impl Default for SessionListDecoder {
+    fn default() -> Self {
+        Self { tail: Vec::new(), retry_at: 0, expect: Expect::List, rows: 0 }
+    }
+}
+
+impl SessionListDecoder {
+    /// Decodes the rows that this piece completes.
+    pub fn push(&mut self, piece: &[u8], each: &mut impl FnMut(Session<'_>)) -> Result<(), DecodeError> {
+        if self.tail.is_empty() {
+            let used = self.decode(piece, each)?;
+            self.tail.extend_from_slice(piece.get(used..).unwrap_or_default());
+        } else {
+            self.tail.extend_from_slice(piece);
+            if self.tail.len() < self.retry_at {
+                return Ok(());
+            }
+            self.decode_tail(each)?;
+        }
+        if self.tail.len() > MAX_ROW {
+            return Err(DecodeError::RowTooLong(self.rows + 1));
+        }
+        self.retry_at = (2 * self.tail.len()).min(MAX_ROW + 1);
+        Ok(())
+    }
+
+    /// To be called at the end of the answer: tells whether the list was whole.
+    pub fn finish(mut self, each: &mut impl FnMut(Session<'_>)) -> Result<(), DecodeError> {
+        self.decode_tail(each)?;
+        match self.expect {
+            Expect::Nothing => Ok(()),
+            Expect::List if self.tail.is_empty() => Err(DecodeError::NotAList("an empty answer")),
+            _ => Err(DecodeError::CutOff),
+        }
+    }
+
+    fn decode_tail(&mut self, each: &mut impl FnMut(Session<'_>)) -> Result<(), DecodeError> {
+        let mut tail = std::mem::take(&mut self.tail);
+        let used = self.decode(&tail, each)?;
+        tail.drain(..used);
+        self.tail = tail;
+        Ok(())
+    }
+
+    /// Decodes as many whole rows as there are and returns the number of bytes used.
+    fn decode(&mut self, bytes: &[u8], each: &mut impl FnMut(Session<'_>)) -> Result<usize, DecodeError> {
+        let mut used = 0;
+        loop {
+            let rest = bytes.get(used..).unwrap_or_default();
+            let Some(blanks) = rest.iter().position(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')) else {
+                return Ok(bytes.len());
+            };
+            used += blanks;
+            let rest = rest.get(blanks..).unwrap_or_default();
+            let first = rest.first().copied().unwrap_or_default();
+            self.expect = match (self.expect, first) {
+                (Expect::List, b'[') => Expect::FirstRowOrEnd,
+                (Expect::List, other) => return Err(DecodeError::NotAList(describe(other))),
+                (Expect::FirstRowOrEnd | Expect::CommaOrEnd, b']') => Expect::Nothing,
+                (Expect::CommaOrEnd, b',') => Expect::Row,
+                (Expect::CommaOrEnd, _) => return Err(DecodeError::NoComma(self.rows)),
+                // serde would take an array for a session too, member by member.
+                (Expect::FirstRowOrEnd | Expect::Row, b'{') => {
+                    let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<Session<'_>>();
+                    match stream.next() {
+                        Some(Ok(session)) => each(session),
+                        Some(Err(error)) if error.is_eof() => return Ok(used),
+                        Some(Err(error)) if error.is_data() => return Err(DecodeError::NotASession(self.rows + 1)),
+                        Some(Err(_)) | None => return Err(DecodeError::NotJson(self.rows + 1)),
+                    }
+                    self.rows += 1;
+                    used += stream.byte_offset();
+                    self.expect = Expect::CommaOrEnd;
+                    continue;
+                }
+                (Expect::FirstRowOrEnd | Expect::Row, _) => {
+                    return Err(DecodeError::NotASession(self.rows + 1));
+                }
+                (Expect::Nothing, _) => return Err(DecodeError::Trailing),
+            };
+            used += 1;
+        }
+    }
+}
+
+/// What an answer that is no array begins with.
+fn describe(first: u8) -> &'static str {
+    match first {
+        b'<' => "HTML or XML",
+        b'{' => "a JSON object",
+        b'"' => "a JSON text",
+        b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => "another JSON value or plain text",
+        0x1f => "compressed data that was not asked for",
+        _ => "something that is not JSON",
+    }
+}
+
+/// A text that borrows where the JSON has no escapes.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    deserializer.deserialize_str(Text { null: false })
+}
+
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    deserializer.deserialize_any(Text { null: true })
+}
+
+struct Text {
+    null: bool,
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        if self.null { Ok(Cow::Borrowed("")) } else { Err(E::custom("null")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Rows = Vec<(String, String, String)>;
+
+    fn decode(body: &[u8], piece: usize) -> Result<Rows, DecodeError> {
+        let mut rows = Rows::new();
+        let mut each = |s: Session<'_>| {
+            rows.push((s.user_directory.into(), s.user_id.into(), s.session_id.into()));
+        };
+        let mut decoder = SessionListDecoder::default();
+        for piece in body.chunks(piece) {
+            decoder.push(piece, &mut each)?;
+        }
+        decoder.finish(&mut each)?;
+        Ok(rows)
+    }
+
+    fn row(directory: &str, id: &str, session: &str) -> (String, String, String) {
+        (directory.into(), id.into(), session.into())
+    }
+
+    #[test]
+    fn both_spellings_of_members_and_unknown_ones_are_taken() {
+        let body = br#" [ {"UserDirectory":"LAB","UserId":"a","Attributes":[{"g":"x"},{"g":""}],"SessionId":"1"},
+            {"userDirectory":"lab","userId":"b","userName":null,"sessionId":"2","new":{"x":[1,2]}} ] "#;
+        assert_eq!(decode(body, 7), Ok(vec![row("LAB", "a", "1"), row("lab", "b", "2")]));
+    }
+
+    #[test]
+    fn a_missing_or_null_user_is_empty() {
+        let body = br#"[{"SessionId":"1"},{"UserDirectory":null,"UserId":null,"SessionId":"2"}]"#;
+        assert_eq!(decode(body, 1024), Ok(vec![row("", "", "1"), row("", "", "2")]));
+    }
+
+    #[test]
+    fn what_is_no_session_list_is_told_as_that() {
+        for (body, error) in [
+            ("", DecodeError::NotAList("an empty answer")),
+            ("<html>", DecodeError::NotAList("HTML or XML")),
+            ("{}", DecodeError::NotAList("a JSON object")),
+            ("[", DecodeError::CutOff),
+            (r#"[{"SessionId":"1"}"#, DecodeError::CutOff),
+            (r#"[{"SessionId":"1"},"#, DecodeError::CutOff),
+            (r#"[{"SessionId":"1"},]"#, DecodeError::NotASession(2)),
+            (r#"[{"SessionId":"1"} {"SessionId":"2"}]"#, DecodeError::NoComma(1)),
+            (r#"[,{"SessionId":"1"}]"#, DecodeError::NotASession(1)),
+            (r#"[{"UserId":"a"}]"#, DecodeError::NotASession(1)),
+            (r#"[{"SessionId":null}]"#, DecodeError::NotASession(1)),
+            (r#"[{"SessionId":7}]"#, DecodeError::NotASession(1)),
+            (r#"[{"SessionId":"1","UserId":7}]"#, DecodeError::NotASession(1)),
+            (r#"[{"SessionId":"1"},null]"#, DecodeError::NotASession(2)),
+            (r#"[["LAB","a","1"]]"#, DecodeError::NotASession(1)),
+            (r#"[{"SessionId":"1",}]"#, DecodeError::NotJson(1)),
+            (r#"[] x"#, DecodeError::Trailing),
+        ] {
+            for piece in [1, 3, 1024] {
+                assert_eq!(decode(body.as_bytes(), piece), Err(error.clone()), "{body} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_part_of_the_answer_is_told() {
+        let error = decode(br#"[{"SessionId":["secret"]}]"#, 1024).unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+        let error = decode(br#"[{"SessionId":"s","UserId":4711}]"#, 1024).unwrap_err();
+        assert!(!error.to_string().contains("4711"));
+    }
+
+    #[test]
+    fn a_row_without_end_is_not_waited_for() {
+        let mut decoder = SessionListDecoder::default();
+        let piece = vec![b'x'; 64 * 1024];
+        decoder.push(br#"[{"SessionId":""#, &mut |_| {}).unwrap();
+        let error = (0..100).find_map(|_| decoder.push(&piece, &mut |_| {}).err());
+        assert_eq!(error, Some(DecodeError::RowTooLong(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_size_give_what_a_decoder_of_the_whole_gives(
+            users in prop::collection::vec((any::<String>(), any::<String>(), any::<String>()), 0..20),
+            piece in 1usize..200,
+        ) {
+            let values: Vec<_> = users
+                .iter()
+                .map(|(d, u, s)| serde_json::json!({"UserDirectory": d, "UserId": u, "SessionId": s}))
+                .collect();
+            let body = serde_json::to_vec(&values).unwrap();
+            prop_assert_eq!(decode(&body, piece), Ok(users));
+        }
+    }
+}

@@ -14,4 +14,5 @@
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod exposition;
 pub mod qlik;

@@ -1,0 +1,74 @@
+//! Which text format a scrape wants: OpenMetrics or the classic one.
+
+use mediatype::names::{APPLICATION, PLAIN, TEXT};
+use mediatype::{MediaTypeList, Name, ReadParams};
+
+const OPENMETRICS: Name<'static> = Name::new_unchecked("openmetrics-text");
+
+/// A text exposition format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4.
+    Classic,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The format that an `Accept` header likes best; the classic one when it names neither.
+    pub fn negotiate(accept: &str) -> Self {
+        let mut best = (Self::Classic, 0.0);
+        for accepted in MediaTypeList::new(accept).flatten() {
+            let format = if accepted.ty == APPLICATION && accepted.subty == OPENMETRICS {
+                Self::OpenMetrics
+            } else if accepted.ty == TEXT && accepted.subty == PLAIN {
+                Self::Classic
+            } else {
+                continue;
+            };
+            let quality = accepted.get_param(Name::new_unchecked("q"));
+            let quality = quality.map_or(Some(1.0), |text| text.as_str().parse::<f32>().ok()).unwrap_or(0.0);
+            if quality > best.1 {
+                best = (format, quality);
+            }
+        }
+        best.0
+    }
+
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Classic => prometheus_client::encoding::prometheus_text::CONTENT_TYPE,
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_liked_best_is_chosen() {
+        for (accept, format) in [
+            ("", Format::Classic),
+            ("*/*", Format::Classic),
+            ("text/html, application/xhtml+xml, */*;q=0.8", Format::Classic),
+            ("text/plain;version=0.0.4", Format::Classic),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            ("application/openmetrics-text; version=1.0.0; charset=utf-8", Format::OpenMetrics),
+            ("text/plain;q=0.5, application/openmetrics-text;version=1.0.0;q=0.4", Format::Classic),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                Format::OpenMetrics,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3",
+                Format::Classic,
+            ),
+            ("application/openmetrics-text;q=0", Format::Classic),
+            ("application/openmetrics-text;q=x, ;;", Format::Classic),
+        ] {
+            assert_eq!(Format::negotiate(accept), format, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Text in pieces: an exposition is encoded while it leaves, so that its size is never held.
+//!
+//! The encoder runs on a thread for blocking work and hands pieces through a short channel to the
+//! response's body. When the reader does not take a piece in time, or goes away, the encoder ends.
+
+use std::fmt::{self, Write};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use prometheus_client::encoding::{prometheus_text, text};
+use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::format::Format;
+
+/// Bytes handed on at once. Smaller pieces cost wake-ups, larger ones memory.
+const PIECE: usize = 64 * 1024;
+
+/// How long a reader may take for one piece.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Encoders at once. Their threads are also those that resolve host names, which must not wait for
+/// slow readers.
+const ENCODERS: usize = 8;
+
+/// Bounds the encoders that run at once. Clones share the bound.
+#[derive(Debug, Clone)]
+pub struct Encoders(Arc<Semaphore>);
+
+impl Default for Encoders {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ENCODERS)))
+    }
+}
+
+impl Encoders {
+    /// Encodes a registry into pieces of text. A body that ends before the text does ends with an
+    /// error, so that the reader does not take a part for the whole.
+    pub async fn encode(
+        &self,
+        registry: Registry,
+        format: Format,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        // Never closed: no error.
+        let place = self.0.clone().acquire_owned().await.ok();
+        let (sender, pieces) = mpsc::channel(1);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || run(&registry, format, sender, runtime, place));
+        futures::stream::unfold(Some(pieces), |pieces| async {
+            let mut pieces = pieces?;
+            match pieces.recv().await {
+                Some(Piece::Text(text)) => Some((Ok(text), Some(pieces))),
+                Some(Piece::Last(text)) => Some((Ok(text), None)),
+                None => Some((Err(io::Error::other("the exposition was cut off")), None)),
+            }
+        })
+    }
+}
+
+enum Piece {
+    Text(Bytes),
+    /// Nothing follows.
+    Last(Bytes),
+}
+
+fn run(
+    registry: &Registry,
+    format: Format,
+    sender: mpsc::Sender<Piece>,
+    runtime: Handle,
+    _place: Option<OwnedSemaphorePermit>,
+) {
+    let mut writer = Pieces { text: String::with_capacity(PIECE), sender, runtime };
+    let encoded = match format {
+        Format::Classic => prometheus_text::encode(&mut writer, registry),
+        Format::OpenMetrics => text::encode(&mut writer, registry),
+    };
+    if encoded.is_ok() {
+        let rest = std::mem::take(&mut writer.text);
+        // The reader is gone: nobody is left to be told.
+        let _ = writer.send(Piece::Last(rest.into()));
+    }
+}
+
+/// Collects text and sends it piece by piece.
+struct Pieces {
+    text: String,
+    sender: mpsc::Sender<Piece>,
+    runtime: Handle,
+}
+
+impl Pieces {
+    fn send(&self, piece: Piece) -> fmt::Result {
+        self.runtime.block_on(self.sender.send_timeout(piece, PATIENCE)).map_err(|_| fmt::Error)
+    }
+}
+
+impl Write for Pieces {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !self.text.is_empty() && self.text.len() + text.len() > PIECE {
+            let piece = std::mem::replace(&mut self.text, String::with_capacity(PIECE));
+            self.send(Piece::Text(piece.into()))?;
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt;
+    use prometheus_client::collector::Collector;
+    use prometheus_client::encoding::DescriptorEncoder;
+    use prometheus_client::metrics::MetricType;
+
+    /// So many samples of some 30 bytes.
+    #[derive(Debug)]
+    struct Samples(usize);
+
+    impl Collector for Samples {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            let mut encoder = encoder.encode_descriptor("sample", "A sample.", None, MetricType::Gauge)?;
+            for number in 0..self.0 {
+                let labels = [("number", number.to_string())];
+                encoder.encode_family(&labels)?.encode_gauge(&1u32)?;
+            }
+            Ok(())
+        }
+    }
+
+    fn registry(samples: usize) -> Registry {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Samples(samples)));
+        registry
+    }
+
+    #[tokio::test]
+    async fn the_pieces_are_the_text() {
+        let stream = Encoders::default().encode(registry(10_000), Format::OpenMetrics).await;
+        let pieces: Vec<_> = stream.map(Result::unwrap).collect().await;
+        assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.len() <= PIECE + 16 * 1024));
+        let mut whole = String::new();
+        text::encode(&mut whole, &registry(10_000)).unwrap();
+        assert_eq!(pieces.concat(), whole.as_bytes());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_no_piece_in_time_gets_an_error_at_the_end() {
+        let encoders = Encoders(Arc::new(Semaphore::new(1)));
+        let stream = encoders.encode(registry(100_000), Format::Classic).await;
+        // Waits for the only place: it is free when the first encoder has given up.
+        let _second = encoders.encode(registry(1), Format::Classic).await;
+        let pieces: Vec<_> = stream.collect().await;
+        assert!(pieces.last().unwrap().is_err());
+        assert!(pieces.len() < 4);
+    }
+}

@@ -1,5 +1,6 @@
 //! The configuration file: where it is, its encoding, its TOML, the lines of its values.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,6 @@ use figment::value::{Dict, Empty, Num, Tag, Value};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::Sources;
-use super::layers::Lines;
 use super::mistakes::{Mistakes, Origin};
 
 /// The name that is looked for when none is given.
@@ -19,6 +19,9 @@ const MAX_BYTES: u64 = 16 << 20;
 /// How to get out of the trap that TOML's double quotes are for Windows' paths.
 pub const PATH_ADVICE: &str =
     r#"a Windows path is written in single quotes or with /: 'C:\certs\client.pem' or "C:/certs/client.pem""#;
+
+/// The line of each value in the file, counted from 1, by its path; items of a list by their number.
+pub type Lines = HashMap<Vec<String>, usize>;
 
 /// What the file says.
 #[derive(Debug, Default)]

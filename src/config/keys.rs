@@ -224,7 +224,7 @@ mod tests {
     fn names_of_a_section_are_known_without_those_of_the_users_choice() {
         assert_eq!(names_in(&["site", "x", "proxy", "y"]), ["url", "virtual_proxies"]);
         assert_eq!(names_in(&["site"]), [""; 0]);
-        assert!(names_in::<&str>(&[]).contains(&"users"));
+        assert!(names_in(&[""; 0]).contains(&"users"));
     }
 
     #[test]

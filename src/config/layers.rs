@@ -1,10 +1,9 @@
 //! File, environment and flags, one over the other.
 
-use std::collections::HashMap;
-
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
 
+use super::file::{Content, Lines};
 use super::mistakes::Origin;
 
 /// What one source says. Figment marks each value with its source, so that a mistake can name it.
@@ -14,11 +13,6 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// The configuration file, by the name it is shown with.
-    pub fn file(name: &str, data: Dict) -> Self {
-        Self { origin: Source::File(name.into()), data }
-    }
-
     /// One value at one path, from a variable or a flag.
     pub fn one(origin: String, path: &[String], value: Value) -> Self {
         let mut data = Dict::new();
@@ -42,22 +36,23 @@ impl Provider for Layer {
     }
 }
 
-/// The line of each value in the file, counted from 1, by its path; items of a list by their number.
-pub type Lines = HashMap<Vec<String>, usize>;
-
 /// All layers in one tree, the later ones over the earlier ones.
 pub struct Merged {
     figment: Figment,
     tree: Dict,
+    file: String,
     lines: Lines,
 }
 
 impl Merged {
-    pub fn new(layers: impl IntoIterator<Item = Layer>, lines: Lines) -> Self {
-        let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
+    /// `file` has its data taken as the lowest layer.
+    pub fn new(file: Content, above: impl IntoIterator<Item = Layer>) -> Self {
+        let Content { name, data, lines, .. } = file;
+        let lowest = Layer { origin: Source::File(name.clone().into()), data };
+        let figment = above.into_iter().fold(Figment::from(lowest), Figment::merge);
         // The empty path is the whole; our layers cannot fail.
         let tree = figment.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Self { figment, tree, lines }
+        Self { figment, tree, file: name, lines }
     }
 
     pub fn tree(&self) -> &Dict {
@@ -77,14 +72,26 @@ impl Merged {
         section.map(|section| section.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Where the value at a path comes from, or else the section around it.
+    /// Where the value at a path comes from, or else the section around it. Of a section only its
+    /// line in the file is told: a variable that adds a key to it did not write what it lacks.
     pub fn origin(&self, path: &[impl AsRef<str>]) -> Origin {
         let path: Vec<String> = path.iter().map(|name| name.as_ref().to_owned()).collect();
-        (1..=path.len())
-            .rev()
-            .filter_map(|length| path.get(..length))
-            .find_map(|part| self.get(part).map(|value| self.origin_of(value.tag(), &path)))
-            .unwrap_or(Origin::Nowhere)
+        if let Some(value) = self.get(&path).filter(|value| value.as_dict().is_none()) {
+            return self.origin_of(value.tag(), &path);
+        }
+        let mut around = (1..=path.len()).rev().filter_map(|length| path.get(..length));
+        match around.find(|part| self.get(part).is_some()).and_then(|section| self.lines.get(section)) {
+            Some(line) => Origin::File { name: self.file.clone(), line: Some(*line) },
+            None => Origin::Nowhere,
+        }
+    }
+
+    /// The file as a whole; nowhere when there is none.
+    pub fn file(&self) -> Origin {
+        match self.file.as_str() {
+            "" => Origin::Nowhere,
+            name => Origin::File { name: name.to_owned(), line: None },
+        }
     }
 
     /// Where a value with this tag comes from; its line, or else that of what is around it.

@@ -73,21 +73,20 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
         mistakes.append(variables.mistakes);
         return Err(mistakes);
     }
-    let mut layers = vec![Layer::file(&file.name, file.data)];
-    layers.extend(variables.layers);
+    let mut layers = variables.layers;
     if !sources.listen_addresses.is_empty() {
         let addresses = Value::from(sources.listen_addresses.clone());
         layers.push(Layer::one("--web.listen-address".into(), &["listen_address".into()], addresses));
     }
     let mut reading = Reading {
-        merged: &Merged::new(layers, file.lines),
-        folder: file.folder,
+        folder: file.folder.clone(),
+        merged: &Merged::new(file, layers),
         working_directory: sources.working_directory.clone(),
         mistakes: variables.mistakes,
         warnings: variables.warnings,
     };
     reading.unknown_keys();
-    let config = config(&mut reading, &file.name);
+    let config = config(&mut reading);
     let Reading { mut mistakes, warnings, .. } = reading;
     mistakes.sort();
     match config {
@@ -96,11 +95,11 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     }
 }
 
-fn config(reading: &mut Reading<'_>, file: &str) -> Result<Config, Told> {
+fn config(reading: &mut Reading<'_>) -> Result<Config, Told> {
     let listen_addresses = reading.required(&["listen_address"], values::addresses);
     let scrape = scrape(reading);
     let users = users(reading);
-    let sites = sites(reading, file);
+    let sites = sites(reading);
     Ok(Config {
         listen_addresses: listen_addresses?,
         scrape: scrape?,
@@ -165,14 +164,14 @@ fn user_label(reading: &mut Reading<'_>) -> Result<UserLabel, Told> {
     }
 }
 
-fn sites(reading: &mut Reading<'_>, file: &str) -> Result<Vec<SiteSettings>, Told> {
+fn sites(reading: &mut Reading<'_>) -> Result<Vec<SiteSettings>, Told> {
     let names = reading.merged.names(&["site"]);
     if names.is_empty() {
-        let origin = match file {
-            "" => Origin::Nowhere,
-            name => Origin::File { name: name.to_owned(), line: None },
+        let origin = reading.merged.file();
+        let looked = match origin {
+            Origin::Nowhere => " (no config.toml found; --config.file names one)",
+            _ => "",
         };
-        let looked = if file.is_empty() { " (no config.toml found; --config.file names one)" } else { "" };
         reading.mistakes.add(origin, "site", format!("no site, expected a section [site.NAME]{looked}"));
         return Err(Told);
     }

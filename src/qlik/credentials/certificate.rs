@@ -91,7 +91,7 @@ pub fn is_of_key(certificate: &[u8], key: &dyn SigningKey) -> bool {
 
 fn parsed(der: &[u8]) -> Result<X509Certificate<'_>, NoCertificate> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err(NoCertificate),
     }
 }

@@ -15,7 +15,7 @@ use super::pem_text::{NotPem, occurrences, sections};
 /// a key would stop the start of the program rather than protect anything.
 const MAX_ROUNDS: u32 = 20_000_000;
 const MAX_SCRYPT_BYTES: u64 = 1 << 30;
-const MAX_SCRYPT_PARALLELIZATION: u16 = 16;
+const MAX_SCRYPT_PARALLELIZATION: u16 = 4;
 
 /// A private key that can sign.
 #[derive(Clone)]

@@ -1,0 +1,117 @@
+//! The checked settings, as plain values for the rest of the program.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::patterns::{Exclusion, VirtualProxyFilter};
+use crate::qlik::credentials::Credentials;
+use crate::qlik::{QlikUser, VirtualProxy};
+
+/// Everything that file, environment and flags say, without a mistake in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the web server listens; at least one. Port 0 is one of the system's choice.
+    pub listen_addresses: Vec<SocketAddr>,
+    pub scrape: ScrapeSettings,
+    pub users: UserSettings,
+    /// At least one, in the order of their names.
+    pub sites: Vec<SiteSettings>,
+    /// What is no mistake but worth a look: an unknown variable, an expired certificate. One line
+    /// each, to be logged by the caller.
+    pub warnings: Vec<String>,
+}
+
+/// How proxies are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScrapeSettings {
+    /// How long an answer, good or failed, is reused; zero: only by scrapes that wait for it.
+    pub cache_ttl: Duration,
+    /// One request, from connect to last byte.
+    pub request_timeout: Duration,
+    /// Taken off Prometheus' own scrape timeout.
+    pub timeout_offset: Duration,
+    /// Requests in flight to one proxy service.
+    pub max_requests_per_proxy: NonZeroUsize,
+    /// In bytes.
+    pub max_response_size: u64,
+}
+
+/// How users are shown and counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSettings {
+    pub label: UserLabel,
+    /// How many sessions Qlik lets one user have.
+    pub session_limit: NonZeroU32,
+    /// Only users with at least so many sessions on the site get series.
+    pub min_sessions: NonZeroU32,
+    /// Per-user series of one site.
+    pub max_series: usize,
+    pub exclude: Vec<Exclusion>,
+}
+
+/// How a user is named in series, logs and pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserLabel {
+    Plain,
+    Hashed(HashKey),
+    Off,
+}
+
+/// The key of the hash over users: a file's bytes less one line end.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HashKey(pub(super) Arc<[u8]>);
+
+impl HashKey {
+    /// The key; never empty.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(…)")
+    }
+}
+
+/// One Qlik Sense site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteSettings {
+    /// The `site` label.
+    pub name: String,
+    /// In whose name we ask.
+    pub user: QlikUser,
+    pub credentials: Arc<Credentials>,
+    /// Where proxies and virtual proxies are found by asking; None: only those of `proxies`.
+    pub repository: Option<RepositorySettings>,
+    /// Which virtual proxies are asked, of those configured and of those found.
+    pub virtual_proxies: VirtualProxyFilter,
+    /// In the order of their names.
+    pub proxies: Vec<ProxySettings>,
+}
+
+/// A site's repository service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositorySettings {
+    /// `https`, host and port; nothing else. `Url::port_or_known_default` gives the port.
+    pub url: Url,
+    /// How often it is asked.
+    pub refresh: Duration,
+}
+
+/// One proxy service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxySettings {
+    /// The `proxy` label; with a repository also the name or host of a found proxy service.
+    pub name: String,
+    /// `https`, host and port; nothing else. `Url::port_or_known_default` gives the port. None only
+    /// with a repository: that of the proxy service found by this name.
+    pub url: Option<Url>,
+    /// Which virtual proxies it serves, each once; None: those found, else the default one.
+    pub virtual_proxies: Option<Vec<VirtualProxy>>,
+}

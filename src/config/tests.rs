@@ -1,0 +1,431 @@
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::qlik::{UserKey, VirtualProxy};
+
+/// A folder with `config.toml`, and certificates in `certs` that fit.
+struct Folder(TempDir);
+
+const SITE: &str = r#"
+[site.production]
+certificate = "certs/client.pem"
+key = "certs/client_key.pem"
+ca = "certs/root.pem"
+[site.production.proxy.Central]
+url = "https://sense1.company.com"
+"#;
+
+impl Folder {
+    fn new(config: impl AsRef<[u8]>) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(folder.path().join("certs")).unwrap();
+        folder.copy("certificate-rsa.pem", "certs/client.pem");
+        folder.copy("pkcs1-rsa.pem", "certs/client_key.pem");
+        folder.copy("certificate-rsa.pem", "certs/root.pem");
+        folder.write("config.toml", config);
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path().join(name), content).unwrap();
+    }
+
+    fn copy(&self, key: &str, name: &str) {
+        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(key);
+        std::fs::copy(key, self.path().join(name)).unwrap();
+    }
+
+    fn sources(&self, variables: &[(&str, &str)]) -> Sources {
+        let variable =
+            |(name, value): &(&str, &str)| (format!("QLIK_SESSION_EXPORTER_{name}"), (*value).into());
+        Sources {
+            environment: variables.iter().map(variable).collect(),
+            working_directory: self.path().to_owned(),
+            ..Sources::default()
+        }
+    }
+
+    fn load(&self, variables: &[(&str, &str)]) -> Config {
+        load(&self.sources(variables)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    /// The mistakes as lines, with the folder's path left out.
+    fn mistakes(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        let mistakes = load(&self.sources(variables)).unwrap_err().to_string();
+        let folder = format!("{}{}", self.path().display(), std::path::MAIN_SEPARATOR);
+        mistakes.replace(&folder, "").lines().map(str::to_owned).collect()
+    }
+}
+
+fn mistakes_of(config: &str) -> Vec<String> {
+    Folder::new(config).mistakes(&[])
+}
+
+#[test]
+fn everything_has_a_default_except_certificates_and_where_to_find_the_site() {
+    let config = Folder::new(SITE).load(&[]);
+    assert_eq!(config.listen_addresses, ["0.0.0.0:9877".parse().unwrap()]);
+    assert_eq!(config.scrape.cache_ttl, Duration::from_secs(10));
+    assert_eq!(config.scrape.request_timeout, Duration::from_secs(5));
+    assert_eq!(config.scrape.timeout_offset, Duration::from_millis(500));
+    assert_eq!(config.scrape.max_requests_per_proxy.get(), 4);
+    assert_eq!(config.scrape.max_response_size, 64 << 20);
+    assert_eq!(config.users.label, UserLabel::Plain);
+    assert_eq!((config.users.session_limit.get(), config.users.min_sessions.get()), (5, 1));
+    assert_eq!((config.users.max_series, config.users.exclude.len()), (50_000, 0));
+    let [site] = &config.sites[..] else { panic!() };
+    assert_eq!((&*site.name, &*site.user.directory, &*site.user.id), ("production", "INTERNAL", "sa_api"));
+    assert_eq!((&site.repository, &site.virtual_proxies), (&None, &VirtualProxyFilter::default()));
+    let [proxy] = &site.proxies[..] else { panic!() };
+    assert_eq!((&*proxy.name, &proxy.virtual_proxies), ("Central", &None));
+    assert_eq!(proxy.url.as_ref().unwrap().as_str(), "https://sense1.company.com:4243/");
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    let folder = Folder::new(
+        r#"cache_ttl = "2h"
+colour = "red"
+[users]
+session_limit = "five"
+exclude = [{ directory = "LAB" },
+  { user = "x" }]
+[site.production]
+user_id = 5
+certificate = "certs/none.pem"
+key = "certs"
+ca = "certs/root.pem"
+[site.production.proxy.Central]
+url = "http://sense1"
+[site.production.proxy.Edge]
+[site.test]
+[[site.list]]
+x = 1
+"#,
+    );
+    let told = folder.mistakes(&[("MAX_REQUESTS_PER_PROXY", "0")]);
+    // A repository is expected too where it is available.
+    let told: Vec<_> =
+        told.iter().map(|line| line.replace("repository = \"https://HOST:4242\" or ", "")).collect();
+    assert_eq!(
+        told,
+        [
+            r#"config.toml:1: cache_ttl: found "2h", expected a duration from 0s to 1h, such as "10s" or "500ms""#,
+            "config.toml:2: colour: unknown key, expected one of listen_address, cache_ttl, request_timeout, \
+             scrape_timeout_offset, max_requests_per_proxy, max_response_size, users, site",
+            r#"config.toml:4: users.session_limit: found "five", expected a whole number from 1 to 1000"#,
+            "config.toml:6: users.exclude[1].user: unknown, expected directory or user_id",
+            r#"config.toml:6: users.exclude[1]: has no directory, expected { directory = "…" }"#,
+            "config.toml:8: site.production.user_id: found 5 (an integer), expected a string in quotes",
+            "config.toml:9: site.production.certificate: there is no file certs/none.pem",
+            "config.toml:10: site.production.key: certs is a folder, expected a file",
+            "config.toml:13: site.production.proxy.Central.url: found \"http://sense1\", expected https: \
+             an address such as \"https://sense1.company.com:4243\"",
+            "config.toml:14: site.production.proxy.Edge.url: missing, expected \
+             an address such as \"https://sense1.company.com:4243\"",
+            "config.toml:15: site.test.certificate: missing, expected the path of a file in quotes",
+            "config.toml:15: site.test.key: missing, expected the path of a file in quotes",
+            "config.toml:15: site.test.ca: missing, expected the path of a file in quotes",
+            "config.toml:15: site.test: nothing to ask, expected a section [site.test.proxy.NAME] with url",
+            "config.toml:16: site.list: found a list, expected a section [site.NAME]",
+            "environment variable QLIK_SESSION_EXPORTER_MAX_REQUESTS_PER_PROXY: max_requests_per_proxy: \
+             found 0 (an integer), expected a whole number from 1 to 256",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_says_what_may_have_been_meant() {
+    let told = |extra: &str| mistakes_of(&format!("{SITE}{extra}")).join("\n");
+    assert!(told("[user]\nlabel = \"off\"").contains("user: unknown key, expected \"users\""));
+    assert!(told("[users]\nsesion_limit = 5").contains("expected \"session_limit\""));
+    assert!(told("[users]\ncache_ttl = \"1s\"").contains("expected it at the top of the file"));
+    assert!(told("[site.x]\nsession_limit = 5").contains("expected it in the section [users]"));
+    assert!(
+        told("[site.x]\nurl = \"https://x\"").contains("expected it in the section [site.NAME.proxy.NAME]")
+    );
+    assert!(told("[site.x]\nkey_password = \"s3cret\"").contains("expected \"key_password_file\""));
+    assert!(!told("[site.x]\nkey_password = \"s3cret\"").contains("s3cret"));
+}
+
+#[test]
+fn a_site_without_a_name_is_told_as_that() {
+    let told = mistakes_of("[site]\nuser_id = \"x\"");
+    assert_eq!(told, ["config.toml:2: site.user_id: found \"x\", expected a section [site.NAME]"]);
+    assert!(mistakes_of("[site.\"\"]").join("\n").contains("site.\"\": expected a name"));
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_as_that() {
+    let told = mistakes_of(&format!("{SITE}\n[events]\nlisten_address = [\":9997\"]\n"));
+    assert_eq!(
+        told,
+        ["config.toml:9: events: not yet available in this version, expected it to be left out"]
+    );
+    let told = Folder::new(SITE).mistakes(&[("SITE__PRODUCTION__EVENT_HOSTS", "[\"sense1\"]")]);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("site.production.event_hosts: not yet available"), "{told:?}");
+}
+
+#[test]
+fn a_repository_is_read_although_it_may_not_be_available_yet() {
+    let config = SITE.split("[site.production.proxy").next().unwrap().to_owned()
+        + "repository = \"https://sense1\"\nrepository_refresh = \"1m\"\n[site.production.proxy.Central]\n";
+    let folder = Folder::new(config);
+    let file = file::read(&folder.sources(&[])).unwrap();
+    let mut reading = Reading {
+        folder: file.folder.clone(),
+        merged: &Merged::new(file, []),
+        working_directory: PathBuf::new(),
+        mistakes: Mistakes::default(),
+        warnings: Vec::new(),
+    };
+    let site = site::read(&mut reading, "production").unwrap();
+    let repository = site.repository.unwrap();
+    assert_eq!(repository.url.as_str(), "https://sense1:4242/");
+    assert_eq!(repository.refresh, Duration::from_secs(60));
+    assert_eq!(site.proxies[0].url, None);
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_that_over_the_file() {
+    let folder = Folder::new(format!("listen_address = [\":1\"]\ncache_ttl = \"1s\"\n{SITE}"));
+    let variables =
+        [("LISTEN_ADDRESS", "[\":2\"]"), ("cache_TTL", "2s"), ("SITE__PRODUCTION__USER_ID", "123")];
+    let port = |config: &Config| config.listen_addresses[0].port();
+    assert_eq!(port(&folder.load(&[])), 1);
+    let config = folder.load(&variables);
+    assert_eq!((port(&config), config.scrape.cache_ttl), (2, Duration::from_secs(2)));
+    assert_eq!(config.sites[0].user.id, "123");
+    let flags = vec!["127.0.0.1:3".to_owned(), "[::1]:3".to_owned()];
+    let config = load(&Sources { listen_addresses: flags, ..folder.sources(&variables) }).unwrap();
+    assert_eq!((port(&config), config.listen_addresses.len()), (3, 2));
+}
+
+#[test]
+fn a_mistake_in_a_flag_names_the_flag() {
+    let folder = Folder::new(SITE);
+    let sources = Sources { listen_addresses: vec!["9877".into()], ..folder.sources(&[]) };
+    let told = load(&sources).unwrap_err().to_string();
+    assert!(told.starts_with("--web.listen-address: listen_address[0]: found \"9877\""), "{told}");
+}
+
+#[test]
+fn variables_alone_can_say_everything() {
+    let folder = Folder::new("");
+    std::fs::remove_file(folder.path().join("config.toml")).unwrap();
+    assert_eq!(
+        folder.mistakes(&[]),
+        ["site: no site, expected a section [site.NAME] (no config.toml found; --config.file names one)"]
+    );
+    let config = folder.load(&[
+        ("SITE__TEST__CERTIFICATE", "certs/client.pem"),
+        ("SITE__TEST__KEY", "certs/client_key.pem"),
+        ("SITE__TEST__CA", "certs/root.pem"),
+        ("SITE__TEST__PROXY__CENTRAL__URL", "https://sense1"),
+        ("SITE__TEST__PROXY__CENTRAL__VIRTUAL_PROXIES", "['/', '/sales']"),
+        ("USERS__EXCLUDE", "[{directory=\"LAB\"}]"),
+    ]);
+    assert_eq!(config.sites[0].proxies[0].name, "central");
+    assert_eq!(config.sites[0].proxies[0].virtual_proxies.as_ref().unwrap().len(), 2);
+    assert!(config.users.exclude[0].matches(UserKey { directory: "lab", id: "anna" }));
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning() {
+    let config = Folder::new(SITE).load(&[("SERVICE_HOST", "10.0.0.1"), ("PORT_9877_TCP", "tcp://10.0.0.1")]);
+    assert_eq!(
+        config.warnings,
+        [
+            "environment variable QLIK_SESSION_EXPORTER_SERVICE_HOST is no setting: it is not used",
+            "environment variable QLIK_SESSION_EXPORTER_PORT_9877_TCP is no setting: it is not used",
+        ]
+    );
+}
+
+#[test]
+fn a_variable_that_fits_two_sites_is_a_mistake() {
+    let folder = Folder::new(format!("{SITE}{}", SITE.replace("production", "PRODUCTION")));
+    assert_eq!(folder.load(&[]).sites.len(), 2);
+    let told = folder.mistakes(&[("SITE__PRODUCTION__USER_ID", "x")]);
+    assert_eq!(
+        told,
+        ["environment variable QLIK_SESSION_EXPORTER_SITE__PRODUCTION__USER_ID: fits both \
+          site.PRODUCTION.user_id and site.production.user_id, expected a name that fits one: set it in the file"]
+    );
+}
+
+#[test]
+fn a_key_set_by_two_variables_is_a_mistake() {
+    let told = Folder::new(SITE).mistakes(&[("CACHE_TTL", "1s"), ("cache_ttl", "2s")]);
+    assert_eq!(
+        told,
+        ["environment variable QLIK_SESSION_EXPORTER_cache_ttl: cache_ttl: \
+          is set by QLIK_SESSION_EXPORTER_CACHE_TTL too, expected one of them"]
+    );
+}
+
+#[test]
+fn paths_start_from_the_file_or_for_variables_from_the_working_directory() {
+    let folder = Folder::new("");
+    std::fs::create_dir(folder.path().join("etc")).unwrap();
+    folder.write("etc/exporter.toml", SITE.replace("certs/", "../certs/"));
+    let mut sources = folder.sources(&[("SITE__PRODUCTION__CA", "certs/root.pem")]);
+    sources.file = Some("etc/exporter.toml".into());
+    assert!(load(&sources).is_ok());
+    sources.environment[0].1 = "../certs/root.pem".into();
+    let told = load(&sources).unwrap_err().to_string();
+    let missing = folder.path().join("../certs/root.pem");
+    assert!(told.ends_with(&format!("there is no file {}", missing.display())), "{told}");
+}
+
+#[test]
+fn without_a_name_the_file_is_looked_for_here_and_then_beside_the_program() {
+    let folder = Folder::new(SITE);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut sources = folder.sources(&[]);
+    sources.working_directory = elsewhere.path().to_owned();
+    assert!(load(&sources).is_err());
+    sources.executable = Some(folder.path().join("qlik-session-exporter"));
+    assert!(load(&sources).is_ok());
+    std::fs::write(elsewhere.path().join("config.toml"), "wrong").unwrap();
+    assert!(load(&sources).is_err(), "the one here goes first");
+}
+
+#[test]
+fn a_named_file_that_cannot_be_read_is_a_mistake() {
+    let folder = Folder::new(SITE);
+    let told = |name: &str| {
+        let sources = Sources { file: Some(name.into()), ..folder.sources(&[]) };
+        load(&sources).unwrap_err().to_string()
+    };
+    assert!(told("none.toml").starts_with("none.toml: there is no file "));
+    assert!(told("certs").ends_with("is a folder, expected a file"));
+}
+
+#[test]
+fn encodings_are_accepted_or_named() {
+    Folder::new(format!("\u{feff}{}", SITE.replace('\n', "\r\n"))).load(&[]);
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    for bytes in [utf16(&format!("\u{feff}{SITE}")), utf16(SITE)] {
+        let told = Folder::new(bytes).mistakes(&[]);
+        assert!(told[0].starts_with("config.toml: is UTF-16 (PowerShell's `>`"), "{told:?}");
+    }
+    let told = Folder::new(b"# fine\nx = \"M\xfcller\"\n").mistakes(&[]);
+    assert_eq!(
+        told,
+        ["config.toml: is not UTF-8 from line 2 on, expected UTF-8: save it with that encoding"]
+    );
+}
+
+#[test]
+fn a_syntax_error_names_line_and_column() {
+    let told = mistakes_of("cache_ttl = \"1s\"\nusers = {\nx ==\n");
+    assert!(told[0].starts_with("config.toml:"), "{told:?}");
+    let told = mistakes_of("cache_ttl = 10s\n");
+    assert!(told[0].starts_with("config.toml:1: column 1"), "{told:?}");
+    let told = mistakes_of("cache_ttl = \"1s\"\ncache_ttl = \"1s\"\n");
+    assert!(told[0].starts_with("config.toml:2: column 1: duplicate key"), "{told:?}");
+}
+
+#[test]
+fn a_windows_path_in_double_quotes_gets_advice() {
+    for path in
+        [r"C:\certs\client.pem", r"C:\temp\client.pem", r"C:\users\x", r"\\server\certs\x", r"D:\bin\x"]
+    {
+        let told = mistakes_of(&SITE.replace("certs/client.pem", path));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("config.toml:3: ") && told[0].contains("single quotes"), "{told:?}");
+    }
+    let told = mistakes_of(&SITE.replace("\"certs/client.pem\"", r"'C:\temp\client.pem'"));
+    assert!(told.len() == 1 && told[0].contains("there is no file"), "{told:?}");
+}
+
+#[test]
+fn two_blocks_that_would_count_the_same_sessions_are_a_mistake() {
+    let other = |virtual_proxies: &str| {
+        format!(
+            "{SITE}[site.production.proxy.Edge]\nurl = \"https://SENSE1.company.com:4243\"\n{virtual_proxies}"
+        )
+    };
+    let told = mistakes_of(&other("virtual_proxies = [\"/\", \"/sales\"]"));
+    assert_eq!(
+        told,
+        ["config.toml:9: site.production.proxy.Edge.url: https://sense1.company.com:4243 is asked for / \
+          as proxy \"Central\" too: its sessions would count twice"]
+    );
+    Folder::new(other("virtual_proxies = [\"/sales\"]")).load(&[]);
+}
+
+#[test]
+fn filters_that_leave_nothing_are_a_mistake_and_those_that_fit_nothing_a_warning() {
+    let with = |filter: &str| SITE.replace("ca =", &format!("{filter}\nca ="));
+    let told = mistakes_of(&with("virtual_proxies = [\"/sales\"]"));
+    assert!(
+        told.len() == 1 && told[0].starts_with("config.toml:2: site.production: nothing to ask"),
+        "{told:?}"
+    );
+    let told = mistakes_of(&with("exclude_virtual_proxies = [\"*\"]"));
+    assert!(
+        told.len() == 1 && told[0].starts_with("config.toml:2: site.production: nothing to ask"),
+        "{told:?}"
+    );
+    let config = Folder::new(with("virtual_proxies = [\"/\", \"sales*\"]")).load(&[]);
+    assert_eq!(
+        config.warnings,
+        [
+            "site.production.virtual_proxies: \"/sales*\" fits no virtual proxy that [site.production.proxy.NAME] names"
+        ]
+    );
+    let filter = &config.sites[0].virtual_proxies;
+    assert!(filter.admits(&VirtualProxy::parse("sales-eu").unwrap()));
+}
+
+#[test]
+fn the_same_configuration_compares_equal() {
+    let folder = Folder::new(SITE);
+    assert_eq!(folder.load(&[]), folder.load(&[]));
+    assert_ne!(folder.load(&[]), folder.load(&[("SITE__PRODUCTION__VERIFY", "ca")]));
+}
+
+#[test]
+fn what_a_section_lacks_is_not_the_mistake_of_a_variable_in_it() {
+    let folder = Folder::new("[site.production]\n");
+    let told = folder.mistakes(&[("SITE__PRODUCTION__USER_ID", "x"), ("SITE__TEST__USER_ID", "x")]);
+    assert!(told.contains(
+        &"config.toml:1: site.production.ca: missing, expected the path of a file in quotes".into()
+    ));
+    assert!(
+        told.contains(&"site.test.ca: missing, expected the path of a file in quotes".into()),
+        "{told:?}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_configured_each_mistake_is_one_line(
+        lines in prop::collection::vec(("[a-z_]{0,9}|cache_ttl|listen_address|users\\.[a-z_]{1,9}|users.exclude|site\\.[a-zü\" ]{1,3}\\.[a-z_]{1,9}|site.x.proxy.y.url",
+            "\\PC{0,9}|[0-9]{1,45}|\"\\PC{0,9}\"|\\[[0-9\",{} =]{0,9}\\]|\"https://[a-z:@/\\[\\]0-9?#]{0,9}\"|2026-11-24|nan|\\{ directory = 1 \\}"), 0..8),
+        variable in "[A-Z_]{0,9}|SITE__[A-Z_]{0,9}",
+    ) {
+        let config: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let folder = Folder::new(config);
+        let mistakes = load(&folder.sources(&[(&variable, "x")])).unwrap_err();
+        prop_assert!(mistakes.iter().count() > 0);
+        for mistake in mistakes.iter() {
+            prop_assert!(!mistake.to_string().contains(char::is_control));
+        }
+    }
+}
+
+mod certificates;
+mod example;

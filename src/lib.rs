@@ -12,5 +12,8 @@
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod qlik;
+#[cfg(feature = "simulator")]
+pub mod simulator;

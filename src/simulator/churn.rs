@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::population::Population;
-use super::sessions::User;
+use super::session::User;
 use super::site::{Pair, Site};
 
 /// Steps that one tick may take, so that it never holds a worker for long.
@@ -37,8 +37,8 @@ pub(super) async fn run(site: Arc<Site>, mut population: Population, rate: f64, 
 fn step(site: &Site, population: &mut Population, target: usize, steps: usize) {
     let nodes: Vec<Vec<_>> = site.nodes().iter().map(|node| node.pairs().into_values().collect()).collect();
     let pairs: Vec<_> = nodes.iter().flatten().collect();
+    let mut total: usize = pairs.iter().map(|pair| pair.table().len()).sum();
     for _ in 0..steps {
-        let total: usize = pairs.iter().map(|pair| pair.table().len()).sum();
         // An even chance at the target; sure to start a tenth below it, sure to end a tenth above.
         let missing = (target as f64 - total as f64) / (target as f64 / 10.0 + 1.0);
         if population.rng.f64() < 0.5 + missing / 2.0 {
@@ -49,9 +49,11 @@ fn step(site: &Site, population: &mut Population, target: usize, steps: usize) {
             let links = nodes.get(node).map(Vec::as_slice).unwrap_or_default();
             if let Some(pair) = links.get(nth % links.len().max(1)) {
                 pair.table().open_for(user, id);
+                total += 1;
             }
         } else if let Some((pair, index)) = any_session(&pairs, population, total) {
             pair.table().close_at(index);
+            total = total.saturating_sub(1);
         }
     }
 }

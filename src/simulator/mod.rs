@@ -6,7 +6,7 @@
 //! - `options` what can be chosen, and what is refused
 //! - `certificates` the site's authority and what it issues; `tls` its files and their use
 //! - `site` the whole state in one place: nodes, links, sessions, counters, latency
-//! - `sessions` the sessions of one proxy service and virtual proxy, and their kept JSON
+//! - `session` one session and its JSON; `sessions` those of a proxy service and virtual proxy, and their list
 //! - `population` users and sessions out of a seed; `churn` lets them come and go
 //! - `listener` sockets, TLS, connections: the place for faults below HTTP
 //! - `guard` what every request must bring; `qps`, `qrs` the paths; `objects` QRS' JSON
@@ -23,6 +23,7 @@ mod options;
 mod population;
 mod qps;
 mod qrs;
+mod session;
 mod sessions;
 mod site;
 mod tls;
@@ -38,7 +39,7 @@ use url::Url;
 pub use certificates::{Authority, CertificateSet, KeyedCertificate, Leaf};
 pub use error::Error;
 pub use options::Options;
-pub use sessions::Session;
+pub use session::Session;
 
 use listener::{Listener, Service};
 use site::{Pair, Site};

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use uuid::Uuid;
 
 use super::Options;
-use super::sessions::User;
+use super::session::User;
 use super::site::{Node, Site, VirtualProxy};
 
 /// Sessions that a user may have on a site.

@@ -16,7 +16,8 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::guard;
-use super::sessions::{List, Session};
+use super::session::Session;
+use super::sessions::List;
 use super::site::{InFlight, Node, Pair, Site};
 
 /// Everything that one node's proxy service answers.

@@ -42,13 +42,17 @@ fn announce(simulator: &Simulator) -> io::Result<()> {
     writeln!(out, "  qlik-session-exporter --config.file \"{config}\"")?;
     for (listener, path, user) in [
         ("qps-1", "/qps/session", ""),
-        ("qrs", "/qrs/proxyservice/full", " -H 'X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api'"),
+        ("qrs", "/qrs/proxyservice/full", " -H \"X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api\""),
     ] {
         let Some((_, url)) = listeners.iter().find(|(name, _)| name == listener) else { continue };
+        let file = |name| simulator.certificates().join(name);
         writeln!(
             out,
-            "  (cd \"{certificates}\" && curl --cacert root.pem --cert client.pem --key client_key.pem \
-             -H 'X-Qlik-Xrfkey: {KEY}'{user} '{}{path}?Xrfkey={KEY}')",
+            "  curl --cacert \"{}\" --cert \"{}\" --key \"{}\" -H \"X-Qlik-Xrfkey: {KEY}\"{user} \
+             \"{}{path}?Xrfkey={KEY}\"",
+            file("root.pem").display(),
+            file("client.pem").display(),
+            file("client_key.pem").display(),
             url.as_str().trim_end_matches('/')
         )?;
     }

@@ -365,9 +365,15 @@ async fn alert(site: &Site, config: ClientConfig) -> Option<AlertDescription> {
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let talk = async {
         let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
-        // With TLS 1.3 the client's handshake is over before the server has seen its certificate.
+        // With TLS 1.3 the client's handshake is over before the server has seen its certificate, and a
+        // client may be busy writing when the alert comes.
         let request = format!("GET /qps/session?Xrfkey={KEY} HTTP/1.1\r\nHost: x\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
+        stream.get_ref().0.readable().await?;
+        for _ in 0..8 {
+            stream.write_all(&[b'x'; 4096]).await?;
+            tokio::task::yield_now().await;
+        }
         stream.read_to_end(&mut Vec::new()).await
     };
     let error = talk.await.unwrap_err();

@@ -13,6 +13,10 @@
 
 pub mod cli;
 pub mod collect;
+pub mod command;
 pub mod config;
 pub mod exposition;
 pub mod qlik;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod web;

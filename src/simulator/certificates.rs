@@ -1,0 +1,208 @@
+//! Certificates as a site's own authority issues them, and as it should not: without subject alternative
+//! names, expired, for another host.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+use super::{Error, tls};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// What Qlik's own certificates have, roughly.
+const VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// The latest time that fits a certificate, in the year 9892.
+const LATEST: u64 = 250_000_000_000;
+
+/// A site's certificate authority.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// What a certificate that is no authority says.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The subject's common name.
+    pub common_name: String,
+    /// Host names and addresses. Empty: the certificate has no such extension.
+    pub subject_alt_names: Vec<String>,
+    pub not_before: SystemTime,
+    pub not_after: SystemTime,
+    /// For a server, else for a client.
+    pub server: bool,
+}
+
+/// A certificate and its key, in PEM.
+pub struct KeyedCertificate {
+    pub certificate: String,
+    /// PKCS#8.
+    pub key: String,
+}
+
+/// The five files of a site.
+pub struct CertificateSet {
+    pub root: String,
+    pub client: KeyedCertificate,
+    pub server: KeyedCertificate,
+}
+
+impl Authority {
+    /// A new authority: another one each time, whatever its name.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn new(common_name: &str) -> Result<Self, Error> {
+        let key = KeyPair::generate()?;
+        let now = SystemTime::now();
+        let mut params = params(common_name, now - DAY, now + VALIDITY);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), pem })
+    }
+
+    /// Its own certificate, in PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Issues a certificate, with a new key.
+    ///
+    /// # Errors
+    /// When a subject alternative name cannot stand in a certificate.
+    pub fn issue(&self, leaf: &Leaf) -> Result<KeyedCertificate, Error> {
+        let key = KeyPair::generate()?;
+        let mut params = params(&leaf.common_name, leaf.not_before, leaf.not_after);
+        params.subject_alt_names = CertificateParams::new(leaf.subject_alt_names.clone())?.subject_alt_names;
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.extended_key_usages = vec![if leaf.server {
+            ExtendedKeyUsagePurpose::ServerAuth
+        } else {
+            ExtendedKeyUsagePurpose::ClientAuth
+        }];
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(KeyedCertificate { certificate, key: key.serialize_pem() })
+    }
+}
+
+impl Leaf {
+    /// A proxy service's or repository's certificate for these host names and addresses, valid now.
+    pub fn server(names: Vec<String>) -> Self {
+        let common_name = names.first().cloned().unwrap_or_else(|| "sense".to_owned());
+        Self { subject_alt_names: names, server: true, ..Self::client(&common_name) }
+    }
+
+    /// A client's certificate, valid now.
+    pub fn client(common_name: &str) -> Self {
+        let now = SystemTime::now();
+        Self {
+            common_name: common_name.to_owned(),
+            subject_alt_names: Vec::new(),
+            not_before: now - DAY,
+            not_after: now + VALIDITY,
+            server: false,
+        }
+    }
+
+    /// The same with the common name only, as on older installations.
+    pub fn without_alt_names(self) -> Self {
+        Self { subject_alt_names: Vec::new(), ..self }
+    }
+
+    /// The same, but valid no longer since yesterday.
+    pub fn expired(self) -> Self {
+        let now = SystemTime::now();
+        Self { not_before: now - 30 * DAY, not_after: now - DAY, ..self }
+    }
+}
+
+impl CertificateSet {
+    /// What a site with these server names has, all from one new authority.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a certificate.
+    pub fn new(names: Vec<String>) -> Result<Self, Error> {
+        let authority = Authority::new("Simulated site-CA")?;
+        Self::issued_by(&authority, &Leaf::server(names))
+    }
+
+    /// The same with any server certificate.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a certificate.
+    pub fn issued_by(authority: &Authority, server: &Leaf) -> Result<Self, Error> {
+        Ok(Self {
+            root: authority.pem().to_owned(),
+            client: authority.issue(&Leaf::client("QlikClient"))?,
+            server: authority.issue(server)?,
+        })
+    }
+
+    /// Writes the five files, where none of them may be yet; keys are for their owner only.
+    ///
+    /// # Errors
+    /// When a file is there, or cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        tls::write(folder, self)
+    }
+}
+
+fn params(common_name: &str, not_before: SystemTime, not_after: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    let since_epoch = |time: SystemTime| {
+        let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.min(LATEST))
+    };
+    params.not_before = since_epoch(not_before);
+    params.not_after = since_epoch(not_after);
+    params
+}
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::pem::parse_x509_pem;
+
+    use super::*;
+
+    fn seen<T>(pem: &str, look: impl FnOnce(&x509_parser::certificate::X509Certificate<'_>) -> T) -> T {
+        let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
+        look(&pem.parse_x509().unwrap())
+    }
+
+    #[test]
+    fn a_server_certificate_names_hosts_and_addresses() {
+        let authority = Authority::new("CA").unwrap();
+        let leaf = Leaf::server(vec!["127.0.0.1".into(), "localhost".into()]);
+        let names = seen(&authority.issue(&leaf).unwrap().certificate, |certificate| {
+            let names = certificate.subject_alternative_name().unwrap().unwrap();
+            names.value.general_names.iter().map(ToString::to_string).collect::<Vec<_>>()
+        });
+        assert_eq!(names, ["IPAddress(7f:00:00:01)", "DNSName(localhost)"]);
+    }
+
+    #[test]
+    fn a_server_certificate_can_lack_alternative_names() {
+        let authority = Authority::new("CA").unwrap();
+        let leaf = Leaf::server(vec!["sense1".into()]).without_alt_names();
+        seen(&authority.issue(&leaf).unwrap().certificate, |certificate| {
+            assert!(certificate.subject_alternative_name().unwrap().is_none());
+            assert_eq!(certificate.subject().to_string(), "CN=sense1");
+        });
+    }
+
+    #[test]
+    fn a_certificate_can_be_expired() {
+        let authority = Authority::new("CA").unwrap();
+        let valid = |leaf: &Leaf| {
+            seen(&authority.issue(leaf).unwrap().certificate, |certificate| certificate.validity().is_valid())
+        };
+        assert!(valid(&Leaf::client("QlikClient")));
+        assert!(!valid(&Leaf::client("QlikClient").expired()));
+    }
+}

@@ -1,0 +1,205 @@
+//! The repository's objects as JSON, with the members that real ones have: other clients read more of them
+//! than the exporter does.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use super::site::{Node, Site, VirtualProxy};
+
+const CREATED: &str = "2024-02-12T09:14:07.853Z";
+const MODIFIED: &str = "2025-05-21T13:40:55.120Z";
+const SERVICE_CLUSTER: &str = "cc61980e-ba5d-4c7e-9d4f-0c1d5e3a7b21";
+const MODIFIED_BY: &str = r"INTERNAL\sa_repository";
+
+/// `GET /qrs/about`.
+pub(super) fn about() -> Value {
+    json!({
+        "buildVersion": "32.25.0.0",
+        "buildDate": "9/20/2013 10:09:00 AM",
+        "databaseProvider": "Devart.Data.PostgreSql",
+        "nodeType": 1,
+        "sharedPersistence": true,
+        "requiresBootstrap": false,
+        "singleNodeOnly": false,
+        "schemaPath": "About"
+    })
+}
+
+/// `GET /qrs/proxyservice/full`: a proxy service per node, with the virtual proxies that it links.
+pub(super) fn proxy_services(site: &Site) -> Value {
+    let nodes = site.nodes();
+    nodes.iter().zip(1..).map(|(node, number)| proxy_service(site, node, number)).collect()
+}
+
+/// One of `GET /qrs/virtualproxyconfig/full`.
+pub(super) fn virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
+    let dates = json!({
+        "createdDate": CREATED,
+        "modifiedDate": MODIFIED,
+        "modifiedByUserName": MODIFIED_BY,
+        "customProperties": [],
+        "schemaPath": "VirtualProxyConfig"
+    });
+    with(condensed_virtual_proxy(site, of), dates)
+}
+
+fn proxy_service(site: &Site, node: &Node, number: usize) -> Value {
+    let [_, id, settings_id] = &node.ids;
+    let pairs = node.pairs();
+    let links = site.virtual_proxies.iter().filter(|of| pairs.contains_key(&of.prefix));
+    let links: Vec<_> = links.map(|of| condensed_virtual_proxy(site, of)).collect();
+    json!({
+        "id": id,
+        "createdDate": CREATED,
+        "modifiedDate": MODIFIED,
+        "modifiedByUserName": MODIFIED_BY,
+        "customProperties": [],
+        "settings": {
+            "id": settings_id,
+            "createdDate": CREATED,
+            "modifiedDate": MODIFIED,
+            "modifiedByUserName": MODIFIED_BY,
+            "listenPort": 443,
+            "allowHttp": false,
+            "unencryptedListenPort": 80,
+            "authenticationListenPort": 4244,
+            "kerberosAuthentication": false,
+            "unencryptedAuthenticationListenPort": 4248,
+            "sslBrowserCertificateThumbprint": "",
+            "keepAliveTimeoutSeconds": 10,
+            "maxHeaderSizeBytes": 16384,
+            "maxHeaderLines": 100,
+            "logVerbosity": {
+                "id": settings_id,
+                "createdDate": CREATED,
+                "modifiedDate": MODIFIED,
+                "modifiedByUserName": MODIFIED_BY,
+                "logVerbosityAuditActivity": 4,
+                "logVerbosityAuditSecurity": 4,
+                "logVerbosityService": 4,
+                "logVerbosityAudit": 4,
+                "logVerbosityPerformance": 4,
+                "logVerbositySecurity": 4,
+                "logVerbositySystem": 4,
+                "schemaPath": "ProxyService.Settings.LogVerbosity"
+            },
+            "useWsTrace": false,
+            "performanceLoggingInterval": 5,
+            "restListenPort": node.port.load(Ordering::Relaxed),
+            "virtualProxies": links,
+            "formAuthenticationPageTemplate": "",
+            "loggedOutPageTemplate": "",
+            "errorPageTemplate": "",
+            "schemaPath": "ProxyService.Settings"
+        },
+        "serverNodeConfiguration": server_node(node, number),
+        "tags": [],
+        "privileges": null,
+        "schemaPath": "ProxyService"
+    })
+}
+
+fn server_node(node: &Node, number: usize) -> Value {
+    let [id, ..] = &node.ids;
+    let central = number == 1;
+    json!({
+        "id": id,
+        "name": node.name,
+        "hostName": node.host_name(),
+        "isCentral": central,
+        "nodePurpose": 0,
+        "engineEnabled": true,
+        "proxyEnabled": true,
+        "printingEnabled": central,
+        "schedulerEnabled": central,
+        "failoverCandidate": central,
+        "serviceCluster": { "id": SERVICE_CLUSTER, "name": "ServiceCluster", "privileges": null },
+        "roles": [],
+        "temporaryfilePath": "",
+        "privileges": null
+    })
+}
+
+fn condensed_virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
+    let object = json!({
+        "id": of.id,
+        "prefix": of.prefix,
+        "description": of.description,
+        "authenticationModuleRedirectUri": "",
+        "sessionModuleBaseUri": "",
+        "loadBalancingModuleBaseUri": "",
+        "useStickyLoadBalancing": false,
+        "loadBalancingServerNodes": engine_nodes(site),
+        "authenticationMethod": 0,
+        "headerAuthenticationMode": 0,
+        "headerAuthenticationHeaderName": "",
+        "headerAuthenticationStaticUserDirectory": "",
+        "headerAuthenticationDynamicUserDirectory": "",
+        "anonymousAccessMode": 1,
+        "windowsAuthenticationEnabledDevicePattern": "Windows",
+        "sessionCookieHeaderName": of.session_cookie_header,
+        "sessionCookieDomain": "",
+        "hasSecureAttributeHttps": true,
+        "sameSiteAttributeHttps": 0,
+        "hasSecureAttributeHttp": false,
+        "sameSiteAttributeHttp": 0,
+        "additionalResponseHeaders": "",
+        "sessionInactivityTimeout": of.inactivity_timeout,
+        "extendedSecurityEnvironment": false,
+        "websocketCrossOriginWhiteList": ["sense.simulated.test"],
+        "defaultVirtualProxy": of.prefix.is_empty(),
+        "tags": [],
+        "privileges": null
+    });
+    with(object, other_authentication())
+}
+
+/// What a virtual proxy also has for SAML, JWT and OpenID Connect, none of which is in use here.
+fn other_authentication() -> Value {
+    json!({
+        "samlMetadataIdP": "",
+        "samlHostUri": "",
+        "samlEntityId": "",
+        "samlAttributeUserId": "",
+        "samlAttributeUserDirectory": "",
+        "samlAttributeSigningAlgorithm": 0,
+        "samlAttributeMap": [],
+        "samlSlo": false,
+        "jwtAttributeUserId": "",
+        "jwtAttributeUserDirectory": "",
+        "jwtAudience": "",
+        "jwtPublicKeyCertificate": "",
+        "jwtAttributeMap": [],
+        "magicLinkHostUri": "",
+        "magicLinkFriendlyName": "",
+        "oidcConfigurationEndpointUri": "",
+        "oidcClientId": "",
+        "oidcClientSecret": "",
+        "oidcRealm": "",
+        "oidcAttributeSub": "",
+        "oidcAttributeName": "",
+        "oidcAttributeGroups": "",
+        "oidcAttributeEmail": "",
+        "oidcAttributeClientId": "",
+        "oidcAttributePicture": "",
+        "oidcScope": "",
+        "oidcAttributeMap": []
+    })
+}
+
+/// The members of both.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(members), Value::Object(more)) = (&mut object, more) {
+        members.extend(more);
+    }
+    object
+}
+
+/// The nodes that do the calculating. On a site of several nodes these are the others than the central one,
+/// as is usual: who takes them for the links of a proxy service gets it wrong here.
+fn engine_nodes(site: &Site) -> Vec<Value> {
+    let nodes = site.nodes();
+    let central = usize::from(nodes.len() > 1);
+    (1..).zip(&nodes).skip(central).map(|(number, node)| server_node(node, number)).collect()
+}

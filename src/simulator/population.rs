@@ -1,0 +1,268 @@
+//! Users and sessions out of a seed: always the same for the same seed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use uuid::Uuid;
+
+use super::Options;
+use super::session::User;
+use super::site::{Node, Site, VirtualProxy};
+
+/// Sessions that a user may have on a site.
+const SESSION_LIMIT: usize = 5;
+/// One of so many sessions is an anonymous visitor's.
+const ANONYMOUS_ONE_OF: usize = 12;
+
+const DIRECTORIES: [&str; 4] = ["LAB", "CORP", "CORP", "PARTNER"];
+const FIRST_NAMES: [&str; 16] = [
+    "anna", "bengt", "carla", "dmitri", "elif", "femi", "grete", "hiro", "ines", "jonas", "katya", "liam",
+    "mei", "noor", "óscar", "zoë",
+];
+const LAST_NAMES: [&str; 14] = [
+    "berg",
+    "costa",
+    "dubois",
+    "eriksen",
+    "fontaine",
+    "garcía",
+    "hansen",
+    "ivanova",
+    "jensen",
+    "kaya",
+    "müller",
+    "nakamura",
+    "o'brien",
+    "de la cruz",
+];
+const GROUPS: [&str; 8] =
+    ["Finance", "Sales", "EMEA", "APAC", "Developers", "Controlling", "Human Resources", "Everyone"];
+
+/// Who may start sessions.
+pub(super) struct Population {
+    users: Vec<Arc<User>>,
+    /// Sessions that a user may have: Qlik's limit, more only where that many were asked for.
+    pub limit: usize,
+    pub rng: Rng,
+}
+
+/// Makes the site of these options, with its first sessions, and those who may start more.
+pub(super) fn settle(options: &Options, addresses: &[IpAddr]) -> (Site, Population) {
+    // One row of numbers for each purpose: more users, say, change nothing else of the site.
+    let mut seeds = Rng::with_seed(options.seed);
+    let (mut ids, mut people, rng) = (seeds.fork(), seeds.fork(), seeds.fork());
+
+    let virtual_proxies: Vec<_> = options.prefixes().map(|p| virtual_proxy(p, &mut ids)).collect();
+    let prefixes: Vec<_> = virtual_proxies.iter().map(|v| v.prefix.clone()).collect();
+    let nodes = addresses.iter().zip(1..).map(|(address, number)| {
+        let name = if number == 1 { "Central".to_owned() } else { format!("Node{number}") };
+        let ids = [uuid(&mut ids), uuid(&mut ids), uuid(&mut ids)].map(String::from);
+        Node::new(name, ids, *address, &prefixes)
+    });
+    let site = Site::new(virtual_proxies, nodes.collect(), options.latency);
+
+    let users = (0..options.users).map(|number| Arc::new(user(number, &mut people))).collect();
+    let limit = SESSION_LIMIT.max(options.sessions.div_ceil(options.users.max(1)));
+    let mut population = Population { users, limit, rng };
+    population.open_first_sessions(&site, options.sessions);
+    (site, population)
+}
+
+impl Population {
+    /// Any user of the site; `None` when it has none but visitors.
+    pub fn anyone(&mut self) -> Option<Arc<User>> {
+        let index = self.rng.usize(..self.users.len().max(1));
+        self.users.get(index).cloned()
+    }
+
+    /// Whether the next session is a visitor's.
+    pub fn next_is_visitor(&mut self) -> bool {
+        self.users.is_empty() || self.rng.usize(..ANONYMOUS_ONE_OF) == 0
+    }
+
+    /// A visitor without a login: a new user each time.
+    pub fn visitor(&mut self) -> Arc<User> {
+        Arc::new(User {
+            directory: "NONE".into(),
+            id: format!("anonymous{}", uuid(&mut self.rng)).into(),
+            name: None,
+            attributes: Vec::new(),
+        })
+    }
+
+    pub fn session_id(&mut self) -> Box<str> {
+        uuid(&mut self.rng)
+    }
+
+    /// Where a session starts: any node, the first virtual proxies more often than the last.
+    pub fn place(&mut self, nodes: usize, virtual_proxies: usize) -> (usize, usize) {
+        let mut any = || self.rng.usize(..virtual_proxies.max(1));
+        let virtual_proxy = any().min(any());
+        (self.rng.usize(..nodes.max(1)), virtual_proxy)
+    }
+
+    fn open_first_sessions(&mut self, site: &Site, sessions: usize) {
+        let visitors = if self.users.is_empty() { sessions } else { sessions / ANONYMOUS_ONE_OF };
+        let counts = self.sessions_per_user(sessions - visitors);
+        let nodes: Vec<Vec<_>> =
+            site.nodes().iter().map(|node| node.pairs().into_values().collect()).collect();
+        let mut tables: Vec<Vec<_>> =
+            nodes.iter().map(|pairs| pairs.iter().map(|pair| pair.table()).collect()).collect();
+        let pairs = tables.iter().map(Vec::len).sum::<usize>().max(1);
+        tables.iter_mut().flatten().for_each(|table| table.reserve(sessions / pairs));
+
+        let (nodes, virtual_proxies) = (nodes.len(), site.virtual_proxies.len());
+        let users = std::mem::take(&mut self.users);
+        let theirs = users.iter().zip(counts).flat_map(|(user, count)| std::iter::repeat_n(user, count));
+        for user in theirs.map(Some).chain(std::iter::repeat_n(None, visitors)) {
+            let user = user.cloned().unwrap_or_else(|| self.visitor());
+            let (node, virtual_proxy) = self.place(nodes, virtual_proxies);
+            let id = self.session_id();
+            if let Some(table) = tables.get_mut(node).and_then(|node| node.get_mut(virtual_proxy)) {
+                table.open_for(user, id);
+            }
+        }
+        self.users = users;
+    }
+
+    /// How many sessions each user has at the start: most one or two, some up to the limit, and beyond it
+    /// only when there are more sessions than the limit allows.
+    fn sessions_per_user(&mut self, sessions: usize) -> Vec<usize> {
+        let mut left = sessions;
+        let mut counts = Vec::with_capacity(self.users.len());
+        for _ in 0..self.users.len() {
+            let wanted = match self.rng.u32(..100) {
+                0..50 => 1,
+                50..72 => 2,
+                72..85 => 3,
+                85..93 => 4,
+                _ => SESSION_LIMIT,
+            };
+            let count = wanted.min(left);
+            left -= count;
+            counts.push(count);
+        }
+        for limit in [SESSION_LIMIT, sessions.div_ceil(self.users.len().max(1))] {
+            for count in &mut counts {
+                let more = limit.saturating_sub(*count).min(left);
+                *count += more;
+                left -= more;
+            }
+        }
+        counts
+    }
+}
+
+fn virtual_proxy(prefix: &str, ids: &mut Rng) -> VirtualProxy {
+    let (description, session_cookie_header) = if prefix.is_empty() {
+        ("Central Proxy (Default)".to_owned(), "X-Qlik-Session".to_owned())
+    } else {
+        (format!("{prefix} virtual proxy"), format!("X-Qlik-Session-{}", prefix.replace('/', "-")))
+    };
+    VirtualProxy {
+        id: uuid(ids).into(),
+        prefix: prefix.to_owned(),
+        description,
+        session_cookie_header,
+        inactivity_timeout: 30,
+    }
+}
+
+fn user(number: usize, rng: &mut Rng) -> User {
+    let first = choice(&FIRST_NAMES, number);
+    let last = choice(&LAST_NAMES, number / FIRST_NAMES.len());
+    // Names repeat in every large company; the number tells them apart.
+    let again = number / (FIRST_NAMES.len() * LAST_NAMES.len());
+    let id = if again == 0 { format!("{first}.{last}") } else { format!("{first}.{last}{again}") };
+    let mut attributes: Vec<_> = (0..rng.usize(..4))
+        .map(|_| ("group".to_owned(), choice(&GROUPS, rng.usize(..GROUPS.len())).to_owned()))
+        .collect();
+    if rng.u32(..3) == 0 {
+        attributes.push(("email".to_owned(), String::new()));
+    }
+    User {
+        directory: choice(&DIRECTORIES, rng.usize(..DIRECTORIES.len())).into(),
+        id: id.into(),
+        name: (rng.u32(..8) == 0).then(|| format!("{first} {last}").into()),
+        attributes,
+    }
+}
+
+fn choice(words: &[&'static str], number: usize) -> &'static str {
+    words.get(number % words.len().max(1)).copied().unwrap_or_default()
+}
+
+fn uuid(rng: &mut Rng) -> Box<str> {
+    let bytes = rng.u128(..).to_le_bytes();
+    let uuid: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    uuid.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::simulator::Session;
+
+    fn sessions(options: &Options) -> Vec<Vec<Session>> {
+        let (site, _) = settle(options, &options.check().unwrap());
+        site.pairs().iter().map(|pair| pair.table().all()).collect()
+    }
+
+    fn per_user(sessions: Vec<Vec<Session>>) -> BTreeMap<(String, String), usize> {
+        let mut counts = BTreeMap::new();
+        for session in sessions.into_iter().flatten() {
+            *counts.entry((session.user_directory, session.user_id)).or_default() += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_sessions_and_another_makes_others() {
+        let one = sessions(&Options::default());
+        assert_eq!(one, sessions(&Options::default()));
+        assert_ne!(one, sessions(&Options { seed: 2, ..Options::default() }));
+    }
+
+    #[test]
+    fn there_are_as_many_sessions_as_wanted_with_ids_of_their_own() {
+        for (count, users) in [(0, 45), (1, 45), (80, 0), (80, 45), (2000, 45)] {
+            let options = Options { sessions: count, users, ..Options::default() };
+            let ids: Vec<_> = sessions(&options).into_iter().flatten().map(|s| s.session_id).collect();
+            assert_eq!(ids.len(), count, "{count} {users}");
+            assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), count, "{count} {users}");
+        }
+    }
+
+    #[test]
+    fn some_users_are_at_the_limit_and_none_beyond_it() {
+        let most = per_user(sessions(&Options::default())).into_values().max();
+        assert_eq!(most, Some(SESSION_LIMIT));
+    }
+
+    #[test]
+    fn more_sessions_than_the_limit_allows_are_spread_over_all_users() {
+        let options = Options { sessions: 1200, users: 10, ..Options::default() };
+        let counts = per_user(sessions(&options));
+        let users: Vec<_> = counts.iter().filter(|((d, _), _)| d != "NONE").map(|(_, n)| *n).collect();
+        assert_eq!(users, [110; 10]);
+    }
+
+    #[test]
+    fn every_pair_of_a_site_of_some_size_has_sessions_and_visitors_are_among_them() {
+        let options = Options { sessions: 600, users: 300, nodes: 3, ..Options::default() };
+        let found = sessions(&options);
+        assert_eq!(found.len(), 9);
+        assert!(found.iter().all(|pair| !pair.is_empty()));
+        assert!(found.iter().flatten().any(|s| s.user_id.starts_with("anonymous")));
+    }
+
+    #[test]
+    fn users_have_names_of_their_own() {
+        let mut rng = Rng::with_seed(1);
+        let ids: BTreeSet<_> = (0..10_000).map(|number| user(number, &mut rng).id).collect();
+        assert_eq!(ids.len(), 10_000);
+    }
+}

@@ -1,0 +1,308 @@
+//! The sessions of one proxy service and virtual proxy, and their JSON.
+//!
+//! A list of 100,000 sessions is asked for far more often than it changes much, so its JSON is kept in
+//! pages: a change makes one or two pages stale, and only these are written again, at the next request.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+
+use super::session::{Row, Session, User, session};
+
+/// Sessions per page: about 100 KiB of JSON, written in well under a millisecond.
+const PAGE: usize = 512;
+
+/// A user by directory and id alone, as a key.
+struct ByName(Arc<User>);
+
+impl Hash for ByName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0.directory, &self.0.id).hash(state);
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.directory == other.0.directory && self.0.id == other.0.id)
+    }
+}
+
+impl Eq for ByName {}
+
+/// A whole session list as JSON: pieces whose concatenation is the body.
+#[derive(Clone)]
+pub(super) struct List {
+    pub pieces: Arc<[Bytes]>,
+    /// In bytes.
+    pub length: u64,
+}
+
+/// All the sessions of one pair.
+#[derive(Default)]
+pub(super) struct SessionTable {
+    sessions: IndexMap<Box<str>, Arc<User>, RandomState>,
+    /// How many sessions each user has here.
+    users: HashMap<ByName, usize, RandomState>,
+    /// The JSON of each page of `sessions`, without the commas between pages; `None`: stale.
+    pages: Vec<Option<Bytes>>,
+    /// The whole list, while no page is stale.
+    list: Option<List>,
+    rendered: u64,
+}
+
+impl SessionTable {
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many sessions were written as JSON for the list, ever.
+    pub fn rendered(&self) -> u64 {
+        self.rendered
+    }
+
+    pub fn reserve(&mut self, additional: usize) {
+        self.sessions.reserve(additional);
+    }
+
+    /// Adds a session, or replaces the one of that id.
+    pub fn open(&mut self, session: Session) {
+        let user = User {
+            directory: session.user_directory.into(),
+            id: session.user_id.into(),
+            name: session.user_name.map(Into::into),
+            attributes: session.attributes,
+        };
+        self.open_for(Arc::new(user), session.session_id.into());
+    }
+
+    /// The same, for a user who is there already.
+    pub fn open_for(&mut self, user: Arc<User>, id: Box<str>) {
+        *self.users.entry(ByName(user.clone())).or_default() += 1;
+        let (index, replaced) = self.sessions.insert_full(id, user);
+        if let Some(user) = replaced {
+            self.forget(user);
+        }
+        self.changed(index);
+    }
+
+    /// Ends a session: the session, and whether it was that user's last one here.
+    pub fn close(&mut self, id: &str) -> Option<(Session, bool)> {
+        // The last session takes the place of the one that goes: two pages change, whatever the size.
+        let (index, id, user) = self.sessions.swap_remove_full(id)?;
+        self.changed(index);
+        self.changed(self.sessions.len());
+        let last = self.forget(user.clone());
+        Some((session(&id, &user), last))
+    }
+
+    /// Ends the session at this place in the list.
+    pub fn close_at(&mut self, index: usize) {
+        if let Some(id) = self.sessions.get_index(index).map(|(id, _)| id.clone()) {
+            self.close(&id);
+        }
+    }
+
+    pub fn get(&self, id: &str) -> Option<Session> {
+        self.sessions.get(id).map(|user| session(id, user))
+    }
+
+    pub fn user_at(&self, index: usize) -> Option<Arc<User>> {
+        self.sessions.get_index(index).map(|(_, user)| user.clone())
+    }
+
+    pub fn all(&self) -> Vec<Session> {
+        self.sessions.iter().map(|(id, user)| session(id, user)).collect()
+    }
+
+    pub fn count_of(&self, user: &Arc<User>) -> usize {
+        self.users.get(&ByName(user.clone())).copied().unwrap_or_default()
+    }
+
+    pub fn of_user(&self, directory: &str, id: &str) -> Vec<Session> {
+        let named = User { directory: directory.into(), id: id.into(), name: None, attributes: Vec::new() };
+        let user = ByName(Arc::new(named));
+        let count = self.users.get(&user).copied().unwrap_or_default();
+        let theirs = self.sessions.iter().filter(|(_, u)| *u.directory == *directory && *u.id == *id);
+        theirs.take(count).map(|(id, user)| session(id, user)).collect()
+    }
+
+    /// The list as JSON, or `None` when more than `most` pages would have to be written for it: `most` are
+    /// written then, and the call is to be made again.
+    pub fn list(&mut self, most: usize) -> Option<List> {
+        if self.list.is_none() {
+            let stale = self.pages.iter().enumerate().filter(|(_, page)| page.is_none());
+            let mut stale: Vec<_> = stale.map(|(index, _)| index).take(most.saturating_add(1)).collect();
+            let complete = stale.len() <= most;
+            stale.truncate(most);
+            for index in stale {
+                let text = self.render(index);
+                if let Some(page) = self.pages.get_mut(index) {
+                    *page = Some(text);
+                }
+            }
+            if !complete {
+                return None;
+            }
+            self.list = Some(join(&self.pages));
+        }
+        self.list.clone()
+    }
+
+    fn render(&mut self, page: usize) -> Bytes {
+        let start = page * PAGE;
+        let end = (start + PAGE).min(self.sessions.len());
+        let Some(sessions) = self.sessions.get_range(start..end) else { return Bytes::new() };
+        let mut text = Vec::with_capacity(sessions.len() * 256);
+        for (id, user) in sessions {
+            if !text.is_empty() {
+                text.push(b',');
+            }
+            // Writing to memory cannot fail, and neither can a struct with string keys.
+            let _ = serde_json::to_writer(&mut text, &Row { user, id });
+        }
+        self.rendered += sessions.len() as u64;
+        text.into()
+    }
+
+    /// One session less of this user; whether it was the last.
+    fn forget(&mut self, user: Arc<User>) -> bool {
+        let key = ByName(user);
+        let left = self.users.get_mut(&key).map_or(0, |count| {
+            *count = count.saturating_sub(1);
+            *count
+        });
+        if left == 0 {
+            self.users.remove(&key);
+        }
+        left == 0
+    }
+
+    /// What is at this place is another session now, or none.
+    fn changed(&mut self, index: usize) {
+        self.list = None;
+        self.pages.resize(self.sessions.len().div_ceil(PAGE), None);
+        if let Some(page) = self.pages.get_mut(index / PAGE) {
+            *page = None;
+        }
+    }
+}
+
+fn join(pages: &[Option<Bytes>]) -> List {
+    let mut pieces = vec![Bytes::from_static(b"[")];
+    for page in pages.iter().flatten() {
+        if pieces.len() > 1 {
+            pieces.push(Bytes::from_static(b","));
+        }
+        pieces.push(page.clone());
+    }
+    pieces.push(Bytes::from_static(b"]"));
+    let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+    List { pieces: pieces.into(), length }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anna(id: &str) -> Session {
+        Session {
+            user_directory: "LAB".into(),
+            user_id: "anna".into(),
+            user_name: None,
+            attributes: vec![("group".into(), "Finance".into()), ("group".into(), "".into())],
+            session_id: id.into(),
+        }
+    }
+
+    fn table(sessions: usize) -> SessionTable {
+        let mut table = SessionTable::default();
+        (0..sessions).for_each(|n| table.open(anna(&n.to_string())));
+        table
+    }
+
+    fn text(table: &mut SessionTable) -> String {
+        let list = table.list(usize::MAX).unwrap();
+        let text = String::from_utf8(list.pieces.concat()).unwrap();
+        assert_eq!(list.length, text.len() as u64);
+        text
+    }
+
+    fn ids(table: &mut SessionTable) -> Vec<String> {
+        let rows: Vec<Session> = serde_json::from_str(&text(table)).unwrap();
+        rows.into_iter().map(|row| row.session_id).collect()
+    }
+
+    #[test]
+    fn no_sessions_are_an_empty_array() {
+        assert_eq!(text(&mut table(0)), "[]");
+    }
+
+    #[test]
+    fn a_session_is_written_as_qlik_writes_it() {
+        let expected = r#"[{"UserDirectory":"LAB","UserId":"anna","UserName":null,"Attributes":[{"group":"Finance"},{"group":""}],"SessionId":"0"}]"#;
+        assert_eq!(text(&mut table(1)), expected);
+    }
+
+    #[test]
+    fn the_list_is_the_sessions_over_all_pages_and_after_any_change() {
+        let mut table = table(3 * PAGE + 1);
+        let mut expected: Vec<String> = (0..=3 * PAGE).map(|n| n.to_string()).collect();
+        assert_eq!(ids(&mut table), expected);
+        for gone in [0, PAGE, 3 * PAGE - 2] {
+            let id = expected.swap_remove(gone);
+            assert!(table.close(&id).is_some());
+            assert_eq!(ids(&mut table), expected);
+        }
+        table.open(anna("new"));
+        expected.push("new".into());
+        assert_eq!(ids(&mut table), expected);
+    }
+
+    #[test]
+    fn an_unchanged_list_is_the_same_memory() {
+        let mut table = table(2 * PAGE);
+        let first = table.list(usize::MAX).unwrap();
+        let second = table.list(0).unwrap();
+        assert!(Arc::ptr_eq(&first.pieces, &second.pieces));
+    }
+
+    #[test]
+    fn a_change_writes_two_pages_at_most() {
+        let mut table = table(10 * PAGE);
+        text(&mut table);
+        let before = table.rendered();
+        table.close("0");
+        text(&mut table);
+        assert!(table.rendered() - before <= 2 * PAGE as u64);
+    }
+
+    #[test]
+    fn a_long_list_is_written_a_few_pages_at_a_time() {
+        let mut table = table(5 * PAGE);
+        assert!(table.list(2).is_none());
+        assert!(table.list(2).is_none());
+        assert!(table.list(2).is_some());
+        assert_eq!(table.rendered(), 5 * PAGE as u64);
+    }
+
+    #[test]
+    fn the_last_session_of_a_user_is_known_as_that() {
+        let mut table = table(2);
+        assert!(!table.close("1").unwrap().1);
+        assert!(table.close("0").unwrap().1);
+        assert!(table.close("0").is_none());
+    }
+
+    #[test]
+    fn a_session_opened_twice_is_there_once() {
+        let mut table = table(1);
+        table.open(Session { user_id: "berta".into(), ..anna("0") });
+        assert_eq!(table.len(), 1);
+        assert!(table.of_user("LAB", "anna").is_empty());
+        assert_eq!(table.of_user("LAB", "berta").len(), 1);
+    }
+}

@@ -1,0 +1,175 @@
+//! The site's certificate files, and TLS as its services speak it.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::Error;
+use super::certificates::CertificateSet;
+
+const ROOT: &str = "root.pem";
+const CLIENT: &str = "client.pem";
+const CLIENT_KEY: &str = "client_key.pem";
+const SERVER: &str = "server.pem";
+const SERVER_KEY: &str = "server_key.pem";
+
+/// Makes the certificates when there are none, and reads what the services need of them.
+pub(super) fn make_or_read(folder: &Path, names: Vec<String>) -> Result<Arc<ServerConfig>, Error> {
+    let (found, missing): (Vec<_>, Vec<_>) = [CLIENT, CLIENT_KEY, ROOT, SERVER, SERVER_KEY]
+        .into_iter()
+        .partition(|name| folder.join(name).exists());
+    if found.is_empty() {
+        write(folder, &CertificateSet::new(names.clone())?)?;
+    } else if !missing.is_empty() {
+        return Err(Error::HalfSet { folder: folder.to_owned(), found, missing });
+    }
+    server_config(folder, &names)
+}
+
+/// Writes the five files.
+pub(super) fn write(folder: &Path, set: &CertificateSet) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })?;
+    for (name, text, secret) in [
+        (ROOT, &set.root, false),
+        (CLIENT, &set.client.certificate, false),
+        (CLIENT_KEY, &set.client.key, true),
+        (SERVER, &set.server.certificate, false),
+        (SERVER_KEY, &set.server.key, true),
+    ] {
+        let path = folder.join(name);
+        create(&path, text, secret).map_err(|source| Error::File { path, source })?;
+    }
+    Ok(())
+}
+
+/// On Windows a key has the folder's permissions.
+fn create(path: &Path, text: &str, secret: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if secret {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = secret;
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+/// TLS with the server's certificate, for clients whose certificate the site's authority issued.
+fn server_config(folder: &Path, names: &[String]) -> Result<Arc<ServerConfig>, Error> {
+    let problem = |name: &str, problem: String| Error::Certificate { path: folder.join(name), problem };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+
+    let mut roots = RootCertStore::empty();
+    for root in certificates(folder.join(ROOT))? {
+        roots.add(root).map_err(|error| problem(ROOT, error.to_string()))?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|error| problem(ROOT, error.to_string()))?;
+
+    let chain = certificates(folder.join(SERVER))?;
+    warn_of_names(&folder.join(SERVER), &chain, names);
+    let path = folder.join(SERVER_KEY);
+    let text = fs::read(&path).map_err(|source| Error::File { path, source })?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| problem(SERVER_KEY, error.to_string()))?;
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_client_cert_verifier(verifier).with_single_cert(chain, key))
+        .map_err(|error| problem(SERVER, error.to_string()))?;
+    Ok(Arc::new(config))
+}
+
+fn certificates(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let text = fs::read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(Error::Certificate { path, problem: "no certificate in it".to_owned() }),
+        Err(error) => Err(Error::Certificate { path, problem: error.to_string() }),
+    }
+}
+
+/// A certificate that was made for fewer nodes is worth a word; one without these names may be wanted.
+fn warn_of_names(path: &Path, chain: &[CertificateDer<'_>], names: &[String]) {
+    let Some(Ok(certificate)) = chain.first().map(ParsedCertificate::try_from) else { return };
+    let unnamed: Vec<_> = names
+        .iter()
+        .filter(|name| {
+            ServerName::try_from(name.as_str())
+                .is_ok_and(|name| rustls::client::verify_server_name(&certificate, &name).is_err())
+        })
+        .cloned()
+        .collect();
+    if !unnamed.is_empty() {
+        tracing::warn!(
+            certificate = %path.display(),
+            names = unnamed.join(","),
+            "the server certificate is not for all addresses of the site; clients that verify names will \
+             refuse these"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        make_or_read(folder.path(), vec!["localhost".into()]).unwrap();
+        folder
+    }
+
+    #[test]
+    fn certificates_are_made_once() {
+        let folder = made();
+        let before = fs::read(folder.path().join(ROOT)).unwrap();
+        make_or_read(folder.path(), vec!["localhost".into()]).unwrap();
+        assert_eq!(fs::read(folder.path().join(ROOT)).unwrap(), before);
+    }
+
+    #[test]
+    fn a_half_set_is_told_with_what_is_there_and_what_is_not() {
+        let folder = made();
+        for name in [CLIENT_KEY, SERVER, SERVER_KEY] {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        let message = make_or_read(folder.path(), vec![]).unwrap_err().to_string();
+        assert!(message.contains("(client.pem, root.pem)"), "{message}");
+        assert!(message.contains("(client_key.pem, server.pem, server_key.pem)"), "{message}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_is_named() {
+        let folder = made();
+        fs::write(folder.path().join(SERVER), "nothing").unwrap();
+        let message = make_or_read(folder.path(), vec![]).unwrap_err().to_string();
+        assert!(message.contains("server.pem: no certificate in it"), "{message}");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_told() {
+        let (one, other) = (made(), made());
+        fs::copy(other.path().join(SERVER_KEY), one.path().join(SERVER_KEY)).unwrap();
+        assert!(matches!(make_or_read(one.path(), vec![]), Err(Error::Certificate { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn keys_are_readable_by_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = made();
+        for name in [CLIENT_KEY, SERVER_KEY] {
+            let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+}

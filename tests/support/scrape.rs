@@ -14,24 +14,32 @@ pub struct Scrape {
     series: BTreeMap<String, BTreeMap<Labels, f64>>,
 }
 
+/// The end of an OpenMetrics text.
+const END: &str = "# EOF\n";
+
 /// The parser takes a bare carriage return for the end of a line. Both formats know one line end only, the
 /// line feed, so what stands for it on the way through the parser is this, a character for private use.
 const CARRIAGE_RETURN: char = '\u{e00d}';
+
+/// The parser wants the same labels on all series of a metric; both formats allow that they differ, as they
+/// do on this one. Each of its series is read by itself.
+const LABELS_DIFFER: &str = "qlik_certificate_expiry_timestamp_seconds{";
 
 impl Scrape {
     /// Reads the classic text format; panics when it is not that, or has a series twice.
     pub fn classic(text: &str) -> Self {
         let mut scrape = Self::default();
-        let families =
-            parse_prometheus(&guarded(text)).unwrap_or_else(|error| panic!("{error}\n{text}")).families;
-        for (name, family) in &families {
-            for sample in family.iter_samples() {
-                let value = match &sample.value {
-                    PrometheusValue::Counter(counter) => counter.value.as_f64(),
-                    PrometheusValue::Gauge(value) | PrometheusValue::Unknown(value) => value.as_f64(),
-                    other => panic!("{name} is a {other:?}"),
-                };
-                scrape.add(name.clone(), sample.get_labelset().ok(), value);
+        for part in parts(text) {
+            let read = parse_prometheus(&part).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            for (name, family) in &read.families {
+                for sample in family.iter_samples() {
+                    let value = match &sample.value {
+                        PrometheusValue::Counter(counter) => counter.value.as_f64(),
+                        PrometheusValue::Gauge(value) | PrometheusValue::Unknown(value) => value.as_f64(),
+                        other => panic!("{name} is a {other:?}"),
+                    };
+                    scrape.add(name.clone(), sample.get_labelset().ok(), value);
+                }
             }
         }
         scrape
@@ -40,19 +48,22 @@ impl Scrape {
     /// Reads OpenMetrics, naming series as the classic format does; panics when it is not that, or has a
     /// series twice.
     pub fn openmetrics(text: &str) -> Self {
-        assert!(text.ends_with("# EOF\n"), "cut off: {text}");
+        let body = text.strip_suffix(END).unwrap_or_else(|| panic!("cut off: {text}"));
         let mut scrape = Self::default();
-        let families =
-            parse_openmetrics(&guarded(text)).unwrap_or_else(|error| panic!("{error}\n{text}")).families;
-        for (name, family) in &families {
-            for sample in family.iter_samples() {
-                let (suffix, value) = match &sample.value {
-                    OpenMetricsValue::Counter(counter) => ("_total", counter.value.as_f64()),
-                    OpenMetricsValue::Gauge(value) | OpenMetricsValue::Unknown(value) => ("", value.as_f64()),
-                    OpenMetricsValue::Info => ("_info", 1.0),
-                    other => panic!("{name} is a {other:?}"),
-                };
-                scrape.add(format!("{name}{suffix}"), sample.get_labelset().ok(), value);
+        for part in parts(body) {
+            let read = parse_openmetrics(&(part + END)).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            for (name, family) in &read.families {
+                for sample in family.iter_samples() {
+                    let (suffix, value) = match &sample.value {
+                        OpenMetricsValue::Counter(counter) => ("_total", counter.value.as_f64()),
+                        OpenMetricsValue::Gauge(value) | OpenMetricsValue::Unknown(value) => {
+                            ("", value.as_f64())
+                        }
+                        OpenMetricsValue::Info => ("_info", 1.0),
+                        other => panic!("{name} is a {other:?}"),
+                    };
+                    scrape.add(format!("{name}{suffix}"), sample.get_labelset().ok(), value);
+                }
             }
         }
         scrape
@@ -110,9 +121,13 @@ impl Scrape {
     }
 }
 
-fn guarded(text: &str) -> String {
+/// The text as the parser can take it.
+fn parts(text: &str) -> Vec<String> {
     assert!(!text.contains(CARRIAGE_RETURN), "the test's own sign is in the text");
-    text.replace('\r', &CARRIAGE_RETURN.to_string())
+    let text = text.replace('\r', &CARRIAGE_RETURN.to_string());
+    let (alone, together): (Vec<_>, Vec<_>) =
+        text.split_inclusive('\n').partition(|line| line.starts_with(LABELS_DIFFER));
+    std::iter::once(together.concat()).chain(alone.into_iter().map(str::to_owned)).collect()
 }
 
 /// Labels from pairs, to compare with.

@@ -52,7 +52,7 @@ async fn a_missing_file_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_does_not_fit_its_certificate_is_told() {
     let settings = TRUSTED.replace("client_key.pem", "server_key.pem");
-    refused("", &settings, &[&["config.toml", "site.simulated.key", "client.pem"]]).await;
+    refused("", &settings, &[&["config.toml", "site.simulated.key", "does not belong"]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

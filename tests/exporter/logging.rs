@@ -15,37 +15,41 @@ async fn scrape_often(exporter: &Exporter) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failing_proxy_is_told_when_it_starts_and_when_it_ends_to_fail() {
+/// All that an exporter of two proxies tells at the usual level, from its start to its end.
+async fn log(during: impl AsyncFnOnce(&Site, &Exporter)) -> Vec<String> {
     let site = Site::empty(2, &[""]).await;
     let exporter = site.exporter("cache_ttl = \"0s\"").await;
-    scrape_often(&exporter).await;
-    let before = exporter.program.stderr().len();
+    exporter.scrape().await;
+    during(&site, &exporter).await;
+    exporter.program.killed().await.stderr
+}
 
-    site.simulator.stop_node(2).await;
-    scrape_often(&exporter).await;
-    site.simulator.start_node(2).await.unwrap();
-    let back = async || exporter.scrape().await.sum("qlik_proxy_up", &[]);
-    becomes(2.0, "proxies that are up", back).await;
-    scrape_often(&exporter).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_proxy_is_told_when_it_starts_and_when_it_ends_to_fail() {
+    let quiet = log(async |_, exporter| scrape_often(exporter).await).await;
 
-    let told = async || exporter.program.stderr().len() - before;
-    becomes(2, "lines", told).await;
-    let lines = exporter.program.stderr().split_off(before);
-    assert!(lines.iter().all(|line| line.contains("node-2")), "{lines:?}");
-    assert!(lines[0].contains("connect"), "{lines:?}");
+    let told = log(async |site, exporter| {
+        site.simulator.stop_node(2).await;
+        scrape_often(exporter).await;
+        site.simulator.start_node(2).await.unwrap();
+        let up = async || exporter.scrape().await.sum("qlik_proxy_up", &[]);
+        becomes(2.0, "proxies that are up", up).await;
+        scrape_often(exporter).await;
+    })
+    .await;
+
+    assert_eq!(told.len(), quiet.len() + 2, "{told:#?}");
+    let change = &told[quiet.len()..];
+    assert!(change.iter().all(|line| line.contains("node-2")), "{change:#?}");
+    assert!(change[0].contains("connect") && !change[1].contains("connect"), "{change:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_told_of_scrapes_that_work() {
-    let site = Site::busy(1, &[""], 10, 5).await;
-    let exporter = site.exporter("cache_ttl = \"0s\"").await;
-    exporter.scrape().await;
-    let before = exporter.program.stderr();
+    let few = log(async |_, _| ()).await;
+    let many = log(async |_, exporter| scrape_often(exporter).await).await;
 
-    scrape_often(&exporter).await;
-
-    assert_eq!(exporter.program.stderr(), before);
+    assert_eq!(many.len(), few.len(), "{many:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,22 +79,21 @@ async fn lines_of_a_failure(flags: &[&str]) -> Vec<String> {
     site.simulator.stop_node(2).await;
     let exporter = Exporter::with_config(&site.config(""), flags).await;
     exporter.scrape().await;
-    let of_proxy = async || exporter.program.stderr().iter().any(|line| line.contains("node-2"));
-    becomes(true, "the failure is told", of_proxy).await;
-    exporter.program.stderr()
+    let lines = exporter.program.killed().await.stderr;
+    assert!(lines.iter().any(|line| line.contains("node-2")), "{lines:#?}");
+    lines
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_level_tells_a_session_id_or_a_key() {
     let site = Site::busy(1, &["", "sales"], 50, 10).await;
     let exporter = Exporter::with_config(&site.config("cache_ttl = \"0s\""), &["--log.level", "trace"]).await;
-    let before = exporter.program.stderr().len();
     scrape_often(&exporter).await;
     exporter.get("/probe?target=simulated&debug=true").await;
-    let grown = async || exporter.program.stderr().len() > before;
-    becomes(true, "something is told", grown).await;
 
-    let log = exporter.program.stderr().join("\n");
+    let log = exporter.program.killed().await.stderr.join("\n");
+
+    assert!(log.contains("level=trace") || log.contains("level=debug"), "{log}");
     let sessions = [site.simulator.sessions(1, ""), site.simulator.sessions(1, "sales")].concat();
     assert!(sessions.iter().all(|session| !log.contains(&session.session_id)));
     let key = std::fs::read_to_string(site.certificates().join("client_key.pem")).unwrap();
@@ -109,5 +112,5 @@ async fn a_log_file_gets_the_lines_instead() {
 
     let told = async || std::fs::read_to_string(&file).unwrap().contains("node-2");
     becomes(true, "the failure is in the file", told).await;
-    assert_eq!(exporter.program.stderr(), Vec::<String>::new());
+    assert_eq!(exporter.program.killed().await.stderr, Vec::<String>::new());
 }

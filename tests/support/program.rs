@@ -69,6 +69,12 @@ impl Program {
         Ended { status, took, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
+    /// Ends it the hard way, for what it printed until then.
+    pub async fn killed(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.ended().await
+    }
+
     /// Sends a signal, by its name without `SIG`, and waits for the end.
     #[cfg(unix)]
     pub async fn signal(self, name: &str) -> Ended {

@@ -27,7 +27,10 @@ async fn exporter() -> (Site, Exporter) {
 fn parts(scrape: &Scrape) -> (bool, bool) {
     let names = scrape.names();
     let any = |start: &str| names.iter().any(|name| name.starts_with(start));
-    (any("qlik_proxy_") || any("qlik_site_") || any("qlik_user_"), any("qlik_session_exporter_") || any("process_"))
+    (
+        any("qlik_proxy_") || any("qlik_site_") || any("qlik_user_"),
+        any("qlik_session_exporter_") || any("process_"),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,105 @@
+//! The command line: help, version, wrong usage, and the commands that need no configuration.
+
+use std::collections::BTreeSet;
+
+use crate::support::exporter::{Exporter, command, listening, run};
+use crate::support::program::Program;
+
+#[tokio::test]
+async fn help_lists_what_is_built_and_nothing_else() {
+    let ended = run(&["--help"], &[]).await;
+
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    let commands = ended.stdout.iter().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: BTreeSet<_> = commands
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(commands, ["demo", "help", "serve", "simulate"].into());
+}
+
+#[tokio::test]
+async fn flags_are_dotted_as_other_exporters_have_them() {
+    let help = run(&["serve", "--help"], &[]).await.stdout.join("\n");
+    for flag in [
+        "--config.file",
+        "--config.check",
+        "--log.level",
+        "--log.format",
+        "--log.file",
+        "--web.listen-address",
+        "--web.telemetry-path",
+    ] {
+        assert!(help.contains(flag), "{flag}: {help}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_is_the_packages() {
+    let ended = run(&["--version"], &[]).await;
+
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    let version = concat!("qlik-session-exporter ", env!("CARGO_PKG_VERSION"));
+    assert!(ended.stdout[0].starts_with(version), "{:?}", ended.stdout);
+}
+
+#[tokio::test]
+async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
+    for args in [
+        &["--no-such-flag"][..],
+        &["no-such-command"],
+        &["--log.level", "loud"],
+        &["--log.format", "xml"],
+        &["--web.listen-address", "nonsense"],
+        &["demo", "--web.telemetry-path", "no-slash"],
+        &["simulate", "--certs", "certs", "--nodes", "0"],
+        &["simulate", "--certs", "certs", "--latency", "soon"],
+    ] {
+        let ended = run(args, &[]).await;
+        assert_eq!(ended.status.code(), Some(2), "{args:?}: {ended:?}");
+        assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{args:?}: {ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_is_what_is_run_when_no_command_is_named() {
+    let named = run(&["serve"], &[]).await;
+    let unnamed = run(&[], &[]).await;
+
+    assert_eq!((named.status.code(), unnamed.status.code()), (Some(2), Some(2)));
+    assert!(named.stderr.join("\n").contains("config.toml"), "{named:?}");
+    assert!(unnamed.stderr.join("\n").contains("config.toml"), "{unnamed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simulate_writes_a_configuration_with_which_serve_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        &["simulate", "--certs", "site", "--nodes", "2", "--qrs-port", "0", "--qps-port", "0"][..],
+        &["--virtual-proxies", ",sales", "--sessions", "40", "--users", "10", "--churn", "0", "--seed", "7"],
+    ]
+    .concat();
+    let mut simulate = Program::start(&mut command(&args, &[], folder.path()));
+    for name in ["qrs", "qps-1", "qps-2"] {
+        assert_eq!(listening(&mut simulate, name).await.scheme(), "https", "{name}");
+    }
+
+    let exporter = Exporter::with_config(&folder.path().join("site").join("config.toml"), &[]).await;
+
+    let scrape = exporter.scrape().await;
+    assert_eq!(scrape.sum("qlik_proxy_up", &[]), 4.0);
+    assert_eq!(scrape.sum("qlik_proxy_sessions", &[]), 40.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_tells_where_to_look() {
+    let mut exporter = Exporter::start(&["demo"], &[]).await;
+    let scrape = exporter.scrape().await;
+    assert_eq!(scrape.sum("qlik_proxy_up", &[]), 6.0);
+    assert_eq!(scrape.label_values("qlik_proxy_sessions", "virtual_proxy").len(), 3);
+
+    let authority = exporter.authority().to_owned();
+    for what in [format!("http://{authority}/metrics"), "scrape_configs:".to_owned()] {
+        exporter.program.printed(&what, |line| line.contains(&what).then_some(())).await;
+    }
+}

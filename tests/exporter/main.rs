@@ -1,0 +1,20 @@
+//! The running program: the real binary against the simulated site, over mutual TLS on loopback.
+//!
+//! One crate with a file per subject, so that everything is linked once.
+#![cfg(feature = "simulator")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cache;
+mod cli;
+mod config_errors;
+mod failures;
+mod http;
+mod logging;
+mod prometheus;
+mod promtool;
+mod scrape;
+#[cfg(unix)]
+mod shutdown;
+mod users;

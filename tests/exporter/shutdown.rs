@@ -1,0 +1,68 @@
+//! Asked to stop, it stops: soon, in order, whatever is under way.
+
+use std::time::Duration;
+
+use crate::support::exporter::Exporter;
+use crate::support::site::Site;
+use crate::support::wait::becomes;
+
+/// "Within a second or two".
+const SOON: Duration = Duration::from_millis(2500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_anything_to_do_it_stops_at_once() {
+    for signal in ["TERM", "INT"] {
+        let site = Site::empty(1, &[""]).await;
+        let exporter = site.exporter("").await;
+        exporter.scrape().await;
+
+        let ended = exporter.program.signal(signal).await;
+
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:?}");
+        assert!(ended.took < SOON, "{signal}: {ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up() {
+    for signal in ["TERM", "INT"] {
+        let site = Site::empty(1, &[""]).await;
+        site.simulator.set_latency(Duration::from_secs(100));
+        let exporter = site.exporter("request_timeout = \"100s\"").await;
+        let url = format!("http://{}/metrics", exporter.authority());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.get(url).header("X-Prometheus-Scrape-Timeout-Seconds", "120");
+        let scrape = tokio::spawn(request.send());
+        becomes(site.asked(1), "queries", async || site.queries()).await;
+
+        let ended = exporter.program.signal(signal).await;
+
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:?}");
+        assert!(ended.took < SOON, "{signal}: {ended:?}");
+        // Answered or cut off, it does not hang.
+        let _ = tokio::time::timeout(SOON, scrape).await.expect("the scrape has an end").unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_nobody_uses_does_not_hold_it_up() {
+    let site = Site::empty(1, &[""]).await;
+    let exporter = site.exporter("").await;
+    let idle = tokio::net::TcpStream::connect(exporter.authority()).await.unwrap();
+
+    let ended = exporter.program.signal("TERM").await;
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.took < SOON, "{ended:?}");
+    drop(idle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_stops_as_well() {
+    let exporter = Exporter::start(&["demo"], &[]).await;
+
+    let ended = exporter.program.signal("TERM").await;
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.took < SOON, "{ended:?}");
+}

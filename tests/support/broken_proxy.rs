@@ -1,0 +1,48 @@
+//! Servers that are no proxy service.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+pub struct BrokenProxy {
+    pub url: Url,
+    connections: Arc<AtomicUsize>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl BrokenProxy {
+    /// One that closes each connection at once.
+    pub async fn closing() -> Self {
+        Self::start(false).await
+    }
+
+    /// One that takes connections and never says a word.
+    pub async fn silent() -> Self {
+        Self::start(true).await
+    }
+
+    async fn start(keep: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                if keep {
+                    kept.push(connection);
+                }
+            }
+        });
+        Self { url, connections, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// How many connections were opened so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,78 @@
+//! The real binary, as an operator starts it.
+
+use std::fs;
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+use url::Url;
+
+use super::http::Server;
+use super::program::{Ended, Program};
+
+/// The binary with these arguments, in a working directory of its own, without settings from outside.
+pub fn command(args: &[&str], environment: &[(&str, &str)], directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-session-exporter"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().to_uppercase().starts_with("QLIK_SESSION_EXPORTER_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(args).envs(environment.iter().copied()).current_dir(directory);
+    command
+}
+
+/// Runs the binary to its end.
+pub async fn run(args: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    Program::start(&mut command(args, environment, directory.path())).ended().await
+}
+
+/// Runs the binary with a configuration of this text, named `config.toml`, to its end.
+pub async fn run_with_config(config: impl AsRef<[u8]>, args: &[&str]) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("config.toml"), config).unwrap();
+    Program::start(&mut command(args, &[], directory.path())).ended().await
+}
+
+/// An exporter that listens; what it serves is asked through the [`Server`] that it is, too.
+pub struct Exporter {
+    pub program: Program,
+    server: Server,
+    /// Its working directory, gone when it goes.
+    _directory: TempDir,
+}
+
+impl Exporter {
+    /// Starts `serve`, or the subcommand that `args` begins with, on a port from the system, and waits until
+    /// it listens.
+    pub async fn start(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let args = [args, &["--web.listen-address", "127.0.0.1:0"]].concat();
+        let mut program = Program::start(&mut command(&args, environment, directory.path()));
+        let server = Server::at(listening(&mut program, "web").await);
+        Self { program, server, _directory: directory }
+    }
+
+    /// Starts `serve` with this configuration file.
+    pub async fn with_config(config: &Path, args: &[&str]) -> Self {
+        Self::start(&[args, &["--config.file", config.to_str().unwrap()]].concat(), &[]).await
+    }
+}
+
+impl Deref for Exporter {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Waits for the line that tells where this listener can be reached.
+pub async fn listening(program: &mut Program, name: &str) -> Url {
+    let start = format!("listening {name} ");
+    program
+        .printed(&format!("{start}URL"), |line| line.strip_prefix(&start).map(|url| url.parse().unwrap()))
+        .await
+}

@@ -1,0 +1,13 @@
+//! What the tests of the running program share: the simulated site, the binary, a parser that is not ours,
+//! Prometheus.
+
+pub mod broken_proxy;
+pub mod expected;
+pub mod exporter;
+pub mod hostile;
+pub mod http;
+pub mod program;
+pub mod prometheus;
+pub mod scrape;
+pub mod site;
+pub mod wait;

@@ -1,0 +1,35 @@
+//! Waiting for conditions, never for time.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+/// How long a condition may take to come true on a busy machine. Reached only when a test fails.
+pub const DEADLINE: Duration = Duration::from_secs(45);
+
+/// How often a condition is looked at.
+const STEP: Duration = Duration::from_millis(20);
+
+/// Asks until there is an answer; panics after [`DEADLINE`], naming what was waited for.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {DEADLINE:?} in vain: {what}");
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+/// Asks until the answer is this one; panics after [`DEADLINE`] with the last answer.
+pub async fn becomes<T: PartialEq + Debug>(expected: T, what: &str, mut ask: impl AsyncFnMut() -> T) {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let found = ask().await;
+        if found == expected {
+            return;
+        }
+        assert!(Instant::now() < end, "waited {DEADLINE:?} in vain: {what} is {found:?}, not {expected:?}");
+        tokio::time::sleep(STEP).await;
+    }
+}

@@ -19,4 +19,3 @@ pub mod exposition;
 pub mod qlik;
 #[cfg(feature = "simulator")]
 pub mod simulator;
-pub mod web;

@@ -44,7 +44,9 @@ mod tests {
 
     #[test]
     fn without_a_sensible_header_it_is_ten_seconds() {
-        for header in [None, Some(""), Some("soon"), Some("0"), Some("-3"), Some("NaN"), Some("inf"), Some("1e300")] {
+        for header in
+            [None, Some(""), Some("soon"), Some("0"), Some("-3"), Some("NaN"), Some("inf"), Some("1e300")]
+        {
             assert_eq!(time_to_wait(header, OFFSET), Duration::from_millis(9_500), "{header:?}");
         }
     }

@@ -77,11 +77,8 @@ impl Collector {
     pub async fn scrape(&self, only: Option<&str>, deadline: Instant) -> Vec<SiteSnapshot> {
         let sites = || self.sites.iter().filter(|site| only.is_none_or(|name| name == site.name()));
         // All are wanted before the first is waited for: the queries run side by side.
-        let mut wanted = sites()
-            .flat_map(Site::pairs)
-            .map(|(_, _, pair)| self.want(pair))
-            .collect::<Vec<_>>()
-            .into_iter();
+        let mut wanted =
+            sites().flat_map(Site::pairs).map(|(_, _, pair)| self.want(pair)).collect::<Vec<_>>().into_iter();
         let mut snapshots = Vec::new();
         for site in sites() {
             let mut pairs = Vec::new();

@@ -97,7 +97,13 @@ struct State {
 }
 
 impl Pair {
-    pub fn new(site: Arc<str>, proxy: Arc<str>, virtual_proxy: String, turns: Arc<Turns>, ask: Ask) -> Arc<Self> {
+    pub fn new(
+        site: Arc<str>,
+        proxy: Arc<str>,
+        virtual_proxy: String,
+        turns: Arc<Turns>,
+        ask: Ask,
+    ) -> Arc<Self> {
         Arc::new(Self { site, proxy, virtual_proxy, ask, turns, state: Mutex::default() })
     }
 

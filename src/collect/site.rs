@@ -124,8 +124,10 @@ impl Site {
 
     fn expiries(&self) -> Vec<Expiry> {
         let own = |certificate, not_after| Expiry { certificate, proxy: None, not_after };
-        let mut expiries = vec![own("client", self.credentials.client().not_after)];
-        expiries.extend(self.credentials.ca_not_after().map(|not_after| own("ca", not_after)));
+        let mut expiries = vec![own("client", self.credentials.client_facts().not_after)];
+        // The first that expires ends it for all.
+        let ca = self.credentials.ca_facts().iter().map(|facts| facts.not_after).min();
+        expiries.extend(ca.map(|not_after| own("ca", not_after)));
         expiries.extend(self.proxies.iter().filter_map(|proxy| {
             let seen = proxy.endpoint.server_certificate()?;
             let not_after = credentials::facts(&seen).ok()?.not_after;
@@ -155,7 +157,8 @@ impl Proxy {
             port: url.port_or_known_default().unwrap_or_default(),
         });
         let turns = Turns::new(scrape.max_requests_per_proxy);
-        let mut virtual_proxies = proxy.virtual_proxies.clone().unwrap_or_else(|| vec![VirtualProxy::default()]);
+        let mut virtual_proxies =
+            proxy.virtual_proxies.clone().unwrap_or_else(|| vec![VirtualProxy::default()]);
         virtual_proxies.retain(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
         virtual_proxies.sort();
         virtual_proxies.dedup();

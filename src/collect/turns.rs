@@ -85,8 +85,7 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let called_unheard =
-            !self.called && self.turns.queue.lock().waiting.remove(&self.ticket).is_none();
+        let called_unheard = !self.called && self.turns.queue.lock().waiting.remove(&self.ticket).is_none();
         if called_unheard {
             self.turns.give_on();
         }

@@ -166,21 +166,12 @@ pub static PROCESS_VIRTUAL_MEMORY: Metric = gauge(
     &[],
     "Address space of the exporter's process, as the operating system counts it.",
 );
-pub static PROCESS_START_TIME: Metric = gauge(
-    "process_start_time_seconds",
-    &[],
-    "When the exporter's process started, in seconds since 1970.",
-);
-pub static PROCESS_OPEN_FDS: Metric = gauge(
-    "process_open_fds",
-    &[],
-    "File descriptors (handles) that the exporter's process has open.",
-);
-pub static PROCESS_MAX_FDS: Metric = gauge(
-    "process_max_fds",
-    &[],
-    "File descriptors (handles) that the exporter's process may have open.",
-);
+pub static PROCESS_START_TIME: Metric =
+    gauge("process_start_time_seconds", &[], "When the exporter's process started, in seconds since 1970.");
+pub static PROCESS_OPEN_FDS: Metric =
+    gauge("process_open_fds", &[], "File descriptors (handles) that the exporter's process has open.");
+pub static PROCESS_MAX_FDS: Metric =
+    gauge("process_max_fds", &[], "File descriptors (handles) that the exporter's process may have open.");
 
 /// Every metric, in the order of the README's table.
 pub static ALL: &[&Metric] = &[

@@ -53,9 +53,7 @@ impl Encoder<'_> {
         samples: impl IntoIterator<Item = L>,
     ) -> fmt::Result {
         let samples = samples.into_iter().map(|values| (values, ()));
-        self.samples(metric, metric.labels, samples, |mut encoder, ()| {
-            encoder.encode_info(&NO_LABELS)
-        })
+        self.samples(metric, metric.labels, samples, |mut encoder, ()| encoder.encode_info(&NO_LABELS))
     }
 
     fn samples<'a, L: AsRef<[&'a str]>, V>(

@@ -88,21 +88,20 @@ impl Sites {
         encoder.gauge(&metric::SITE_USERS_AT_SESSION_LIMIT, sums(|users| users.at_limit()))?;
         encoder.gauge(&metric::SITE_USERS_UNLISTED, sums(|users| users.unlisted))?;
         let limit = self.users.session_limit.get();
-        encoder.gauge(
-            &metric::USER_SESSION_LIMIT,
-            self.snapshots.iter().map(|site| ([&*site.name], limit)),
-        )
+        encoder.gauge(&metric::USER_SESSION_LIMIT, self.snapshots.iter().map(|site| ([&*site.name], limit)))
     }
 
     /// How asking went.
     fn encode_queries(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
         let up = |pair: &PairSnapshot| u32::from(pair.tally().is_some());
         encoder.gauge(&metric::PROXY_UP, self.pairs().map(|(labels, pair)| (labels, up(pair))))?;
-        let last_success =
-            |(labels, pair): ([_; 3], &PairSnapshot)| Some((labels, unix_seconds(pair.history.last_success?)));
+        let last_success = |(labels, pair): ([_; 3], &PairSnapshot)| {
+            Some((labels, unix_seconds(pair.history.last_success?)))
+        };
         encoder.gauge(&metric::PROXY_LAST_SUCCESS, self.pairs().filter_map(last_success))?;
-        let duration =
-            |(labels, pair): ([_; 3], &PairSnapshot)| Some((labels, pair.history.last_duration?.as_secs_f64()));
+        let duration = |(labels, pair): ([_; 3], &PairSnapshot)| {
+            Some((labels, pair.history.last_duration?.as_secs_f64()))
+        };
         encoder.gauge(&metric::PROXY_QUERY_DURATION, self.pairs().filter_map(duration))?;
         let count = |what: fn(&Counters) -> u64| {
             self.pairs().map(move |(labels, pair)| (labels, what(&pair.history.counters)))

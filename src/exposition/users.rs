@@ -69,7 +69,10 @@ impl<'a> SiteUsers<'a> {
     }
 
     /// The series of the listed users, pair by pair.
-    pub fn series<'s>(&'s self, pairs: &'a [PairSnapshot]) -> impl Iterator<Item = UserSeries<'a>> + use<'s, 'a> {
+    pub fn series<'s>(
+        &'s self,
+        pairs: &'a [PairSnapshot],
+    ) -> impl Iterator<Item = UserSeries<'a>> + use<'s, 'a> {
         pairs.iter().zip(&self.places).flat_map(move |(pair, places)| {
             let users = pair.tally().into_iter().flat_map(|tally| tally.users());
             users.zip(places).filter_map(move |((user, sessions), place)| {
@@ -87,7 +90,8 @@ impl<'a> SiteUsers<'a> {
             return;
         }
         let wanted = |user: &User<'_>| !user.excluded && user.sessions >= settings.min_sessions.get();
-        let series: usize = self.users.iter().filter(|user| wanted(user)).map(|user| user.series as usize).sum();
+        let series: usize =
+            self.users.iter().filter(|user| wanted(user)).map(|user| user.series as usize).sum();
         if series <= settings.max_series {
             self.users.iter_mut().for_each(|user| user.listed = wanted(user));
             return;
@@ -114,7 +118,8 @@ fn sum_up(pairs: &[PairSnapshot]) -> (Vec<User<'_>>, Vec<Vec<u32>>) {
         let mut of_pair = Vec::with_capacity(pair.tally().map_or(0, Tally::user_count));
         for (key, sessions) in pair.tally().into_iter().flat_map(Tally::users) {
             let hash = hash_user(key);
-            let known = table.find(hash, |&place| users.get(place as usize).is_some_and(|user| user.key == key));
+            let known =
+                table.find(hash, |&place| users.get(place as usize).is_some_and(|user| user.key == key));
             let place = known.copied().unwrap_or_else(|| {
                 let place = u32::try_from(users.len()).unwrap_or(u32::MAX);
                 users.push(User { key, sessions: 0, series: 0, excluded: false, listed: false });

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use url::Url;
 
 use super::credentials::Credentials;
@@ -68,7 +68,9 @@ impl Endpoint {
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(trust.clone())
-            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(credentials.client_key())));
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::clone(
+                credentials.client(),
+            ))));
         let header = format!(
             "UserDirectory={}; UserId={}",
             utf8_percent_encode(&user.directory, PLAIN),

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
@@ -16,7 +16,13 @@ const MAX_ROW: usize = 1024 * 1024;
 #[derive(Deserialize)]
 pub struct Session<'a> {
     /// Empty when missing or null.
-    #[serde(rename = "UserDirectory", alias = "userDirectory", default, borrow, deserialize_with = "text_or_null")]
+    #[serde(
+        rename = "UserDirectory",
+        alias = "userDirectory",
+        default,
+        borrow,
+        deserialize_with = "text_or_null"
+    )]
     pub user_directory: Cow<'a, str>,
     /// Empty when missing or null.
     #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
@@ -134,7 +140,9 @@ impl SessionListDecoder {
                     match stream.next() {
                         Some(Ok(session)) => each(session),
                         Some(Err(error)) if error.is_eof() => return Ok(used),
-                        Some(Err(error)) if error.is_data() => return Err(DecodeError::NotASession(self.rows + 1)),
+                        Some(Err(error)) if error.is_data() => {
+                            return Err(DecodeError::NotASession(self.rows + 1));
+                        }
                         Some(Err(_)) | None => return Err(DecodeError::NotJson(self.rows + 1)),
                     }
                     self.rows += 1;
@@ -223,7 +231,8 @@ mod tests {
 
     #[test]
     fn both_spellings_of_members_and_unknown_ones_are_taken() {
-        let body = br#" [ {"UserDirectory":"LAB","UserId":"a","Attributes":[{"g":"x"},{"g":""}],"SessionId":"1"},
+        let body =
+            br#" [ {"UserDirectory":"LAB","UserId":"a","Attributes":[{"g":"x"},{"g":""}],"SessionId":"1"},
             {"userDirectory":"lab","userId":"b","userName":null,"sessionId":"2","new":{"x":[1,2]}} ] "#;
         assert_eq!(decode(body, 7), Ok(vec![row("LAB", "a", "1"), row("lab", "b", "2")]));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -16,11 +16,17 @@ use super::credentials::Verify;
 /// when that was refused. A resumed TLS session shows none.
 #[derive(Debug)]
 pub struct ServerTrust {
-    verify: Verify,
-    roots: Arc<RootCertStore>,
-    webpki: Arc<WebPkiServerVerifier>,
+    check: Check,
     provider: Arc<CryptoProvider>,
     seen: Mutex<Option<CertificateDer<'static>>>,
+}
+
+/// [`Verify`] with what it needs.
+#[derive(Debug)]
+enum Check {
+    Full(Arc<WebPkiServerVerifier>),
+    Ca(RootCertStore),
+    Nothing,
 }
 
 /// The CA's certificates cannot be used to verify others.
@@ -34,15 +40,16 @@ impl ServerTrust {
         verify: Verify,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, UnusableCa> {
-        let mut roots = RootCertStore::empty();
-        for certificate in ca {
-            roots.add(certificate.clone()).map_err(|error| UnusableCa(error.to_string()))?;
-        }
-        let roots = Arc::new(roots);
-        let webpki = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone())
-            .build()
-            .map_err(|error| UnusableCa(error.to_string()))?;
-        Ok(Self { verify, roots, webpki, provider, seen: Mutex::default() })
+        let check = match verify {
+            Verify::Full => {
+                let roots = Arc::new(roots(ca)?);
+                let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
+                Check::Full(webpki.map_err(|error| UnusableCa(error.to_string()))?)
+            }
+            Verify::Ca => Check::Ca(roots(ca)?),
+            Verify::None => Check::Nothing,
+        };
+        Ok(Self { check, provider, seen: Mutex::default() })
     }
 
     /// The server certificate that was shown last, in DER.
@@ -61,19 +68,19 @@ impl ServerCertVerifier for ServerTrust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         *self.seen.lock() = Some(end_entity.clone().into_owned());
-        match self.verify {
-            Verify::Full => {
-                self.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        match &self.check {
+            Check::Full(webpki) => {
+                webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             }
-            Verify::Ca => rustls::client::verify_server_cert_signed_by_trust_anchor(
+            Check::Ca(roots) => rustls::client::verify_server_cert_signed_by_trust_anchor(
                 &ParsedCertificate::try_from(end_entity)?,
-                &self.roots,
+                roots,
                 intermediates,
                 now,
                 self.provider.signature_verification_algorithms.all,
             )
             .map(|()| ServerCertVerified::assertion()),
-            Verify::None => Ok(ServerCertVerified::assertion()),
+            Check::Nothing => Ok(ServerCertVerified::assertion()),
         }
     }
 
@@ -83,7 +90,8 @@ impl ServerCertVerifier for ServerTrust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -92,10 +100,19 @@ impl ServerCertVerifier for ServerTrust {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+fn roots(ca: &[CertificateDer<'static>]) -> Result<RootCertStore, UnusableCa> {
+    let mut roots = RootCertStore::empty();
+    for certificate in ca {
+        roots.add(certificate.clone()).map_err(|error| UnusableCa(error.to_string()))?;
+    }
+    Ok(roots)
 }

@@ -71,8 +71,8 @@ impl Drop for Receipt {
 }
 
 impl Listed {
-    /// For a list that is sent in a way of its own.
-    pub fn receipt(self) -> Option<Receipt> {
+    /// `None` when what is sent is no session list.
+    fn receipt(self) -> Option<Receipt> {
         Some(Receipt::new(self.pair, self.counts?))
     }
 }

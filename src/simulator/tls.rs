@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
@@ -127,13 +127,9 @@ fn tls(folder: &Path, names: &[String]) -> Result<Tls, Error> {
         .map_err(|error| problem(SERVER, error.to_string()))?;
 
     let foreign = Authority::new("Another site-CA")?.issue(&Leaf::server(names.to_vec()))?;
-    let pair = (
-        CertificateDer::from_pem_slice(foreign.certificate.as_bytes()),
-        PrivateKeyDer::from_pem_slice(foreign.key.as_bytes()),
-    );
-    let (Ok(certificate), Ok(key)) = pair else {
-        return Err(Error::Make(rcgen::Error::PemError(String::new())));
-    };
+    let unreadable = |error: pem::Error| problem(SERVER, error.to_string());
+    let certificate = CertificateDer::from_pem_slice(foreign.certificate.as_bytes()).map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(foreign.key.as_bytes()).map_err(unreadable)?;
     let foreign = builder(&verifier)
         .and_then(|builder| builder.with_single_cert(vec![certificate], key))
         .map_err(|error| problem(SERVER, error.to_string()))?;

@@ -1,26 +1,27 @@
 //! The control address: plain HTTP on loopback, for people and tests that want something to go wrong.
 
+mod state;
+
 use std::future::IntoFuture;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::endpoint::Endpoint;
 use super::population::uuid;
 use super::services::Services;
 use super::session::User;
-use super::site::{Node, Pair, Site};
-use super::{Delivery, Error, Fault, faults};
+use super::site::{Pair, Site};
+use super::{Error, Fault, faults};
 
 /// Sessions that one request may open.
 const MAX_SESSIONS: usize = 10_000;
@@ -81,7 +82,7 @@ fn router(controlled: Controlled, url: &Url) -> Router {
     );
     Router::new()
         .route("/", get(|| async { help }))
-        .route("/state", get(state))
+        .route("/state", get(state::state))
         .route("/fault", delete(clear_faults))
         .route("/fault/{node}/", put(set_default).delete(clear_default))
         .route("/fault/{node}/{*prefix}", put(set_fault).delete(clear_fault))
@@ -225,85 +226,4 @@ async fn close_sessions(State(controlled): State<Controlled>, Query(wanted): Que
         Ok::<_, Refusal>(format!("{} ended\n", sessions.len()))
     };
     done().into_response()
-}
-
-/// `GET /state`.
-#[derive(Serialize)]
-struct SiteState {
-    faults: Vec<FaultState>,
-    repository: ServiceState,
-    nodes: Vec<NodeState>,
-}
-
-#[derive(Serialize)]
-struct FaultState {
-    /// `qrs`, or the node's number.
-    node: String,
-    /// With its slash, or `*`.
-    virtual_proxy: String,
-    kind: String,
-}
-
-#[derive(Serialize)]
-struct ServiceState {
-    url: Option<String>,
-    connections: usize,
-}
-
-#[derive(Serialize)]
-struct NodeState {
-    node: usize,
-    name: String,
-    #[serde(flatten)]
-    service: ServiceState,
-    most_in_flight: usize,
-    virtual_proxies: Vec<PairState>,
-}
-
-#[derive(Serialize)]
-struct PairState {
-    virtual_proxy: String,
-    /// Open now.
-    sessions: usize,
-    /// Session lists asked for so far.
-    queries: u64,
-    #[serde(flatten)]
-    delivery: Delivery,
-}
-
-async fn state(State(controlled): State<Controlled>) -> Json<SiteState> {
-    let (site, nodes) = (&controlled.site, controlled.site.nodes());
-    let mut faults = faults_of("qrs", &site.repository);
-    faults.extend(nodes.iter().flat_map(|node| faults_of(&node.number.to_string(), &node.endpoint)));
-    let nodes = nodes.iter().map(|node| node_state(node)).collect();
-    Json(SiteState { faults, repository: service_state(&site.repository), nodes })
-}
-
-fn faults_of(node: &str, endpoint: &Endpoint) -> Vec<FaultState> {
-    let set = endpoint.faults.all().into_iter().map(|(prefix, fault)| FaultState {
-        node: node.to_owned(),
-        virtual_proxy: prefix.map_or_else(|| "*".to_owned(), |prefix| format!("/{prefix}")),
-        kind: fault.to_string(),
-    });
-    set.collect()
-}
-
-fn service_state(endpoint: &Endpoint) -> ServiceState {
-    ServiceState { url: endpoint.url().map(String::from), connections: endpoint.connections() }
-}
-
-fn node_state(node: &Node) -> NodeState {
-    let virtual_proxies = node.pairs().into_iter().map(|(prefix, pair)| PairState {
-        virtual_proxy: format!("/{prefix}"),
-        sessions: pair.table().len(),
-        queries: pair.list_queries(),
-        delivery: *pair.deliveries(),
-    });
-    NodeState {
-        node: node.number,
-        name: node.name.clone(),
-        service: service_state(&node.endpoint),
-        most_in_flight: node.most_in_flight(),
-        virtual_proxies: virtual_proxies.collect(),
-    }
 }

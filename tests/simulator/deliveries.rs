@@ -6,6 +6,8 @@ use qlik_session_exporter::simulator::{Counts, Delivery, FAULTS, Fault, Session}
 use reqwest::Method;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::support::{Site, request, session};
 
@@ -82,21 +84,44 @@ async fn what_is_no_whole_list_is_not_counted() {
     }
 }
 
-#[tokio::test]
-async fn a_list_that_its_client_leaves_in_the_middle_is_not_counted() {
+/// A site with a list that no socket's buffers hold, and a connection on which it is asked for and begun to be
+/// read.
+async fn begun(fault: Option<Fault>) -> (Site, TlsStream<TcpStream>) {
     let site = Site::with(|options| {
         options.nodes = 1;
         options.virtual_proxies = vec!["sales".into()];
-        (options.sessions, options.users) = (100_000, 100);
+        (options.sessions, options.users) = (80_000, 100);
     })
     .await;
+    if let Some(fault) = fault {
+        site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
+    }
     let mut stream = site.connect("qps-1", site.tls()).await.unwrap();
     stream.write_all(request(SALES).as_bytes()).await.unwrap();
     stream.read_exact(&mut [0; 4096]).await.unwrap();
-    assert_eq!(delivery(&site), Delivery::default());
-    drop(stream);
-    while site.simulator.connections(1) > 0 {
-        tokio::task::yield_now().await;
+    (site, stream)
+}
+
+#[tokio::test]
+async fn a_list_that_its_client_leaves_in_the_middle_is_not_counted() {
+    // The second is one piece, which is on its way to the socket as a whole.
+    for (fault, finishing) in [(None, 0), (Some(Fault::CamelCase), 1)] {
+        let (site, stream) = begun(fault).await;
+        assert_eq!(delivery(&site), Delivery { finishing, ..Delivery::default() });
+        drop(stream);
+        while site.simulator.connections(1) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(delivery(&site), Delivery::default());
     }
-    assert_eq!(delivery(&site), Delivery::default());
+}
+
+#[tokio::test]
+async fn a_list_is_finishing_until_its_last_byte_is_with_the_socket() {
+    let (site, mut stream) = begun(Some(Fault::CamelCase)).await;
+    assert_eq!(delivery(&site), Delivery { finishing: 1, ..Delivery::default() });
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
+    let Delivery { full_bodies, last, finishing } = delivery(&site);
+    assert_eq!((full_bodies, finishing), (1, 0));
+    assert_eq!(last.unwrap().sessions, 80_000);
 }

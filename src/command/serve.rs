@@ -68,9 +68,8 @@ impl Exporter {
             warn!("{warning}");
         }
         let collector = Arc::new(Collector::new(config)?);
-        let app = Arc::new(App::new(config, collector.clone()));
         let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
-        let router = web::router(app, telemetry_path);
+        let router = web::router(Arc::new(App::new(config, collector.clone(), telemetry_path)));
         let end = Box::pin(signals::end().context("cannot listen for signals")?);
         let listeners = web::bind(&config.listen_addresses).await?;
         Ok(Self { listeners, collector, router, end })

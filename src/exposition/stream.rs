@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -61,14 +61,16 @@ impl Encoders {
             run(&registry, format, writer);
             drop(place);
         });
-        futures::stream::unfold(Some(pieces), |pieces| async {
+        let pieces = futures::stream::unfold(Some(pieces), |pieces| async {
             let mut pieces = pieces?;
             match pieces.recv().await {
                 Some(Piece::Text(text)) => Some((Ok(text), Some(pieces))),
                 Some(Piece::Last(text)) => Some((Ok(text), None)),
                 None => Some((Err(io::Error::other("the exposition was cut off")), None)),
             }
-        })
+        });
+        // Compression asks once more after the end.
+        pieces.fuse()
     }
 }
 
@@ -118,7 +120,6 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::StreamExt;
     use prometheus_client::collector::Collector;
     use prometheus_client::encoding::DescriptorEncoder;
     use prometheus_client::metrics::MetricType;

@@ -31,29 +31,32 @@ pub struct App {
     /// When the configuration in force was read.
     pub configured_at: SystemTime,
     pub encoders: Encoders,
+    /// Where the metrics of all sites are.
+    pub telemetry_path: String,
 }
 
 impl App {
-    pub fn new(config: &Config, collector: Arc<Collector>) -> Self {
+    pub fn new(config: &Config, collector: Arc<Collector>, telemetry_path: &str) -> Self {
         Self {
             collector,
             users: Arc::new(config.users.clone()),
             timeout_offset: config.scrape.timeout_offset,
             configured_at: SystemTime::now(),
             encoders: Encoders::default(),
+            telemetry_path: telemetry_path.to_owned(),
         }
     }
 }
 
-/// Everything that is served, with the metrics of all sites at `telemetry_path`.
-pub fn router(app: Arc<App>, telemetry_path: &str) -> Router {
+/// Everything that is served.
+pub fn router(app: Arc<App>) -> Router {
     let fixed = |name, value| {
         SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
     Router::new()
         .route("/", get(status::page))
         .route(status::STYLE_PATH, get(status::style))
-        .route(telemetry_path, get(metrics::all))
+        .route(&app.telemetry_path, get(metrics::all))
         .route("/probe", get(probe::one_site))
         .route("/sd", get(service_discovery::sites))
         .route("/-/healthy", get(|| async { "healthy\n" }))

@@ -42,7 +42,7 @@ pub async fn page(State(app): State<Arc<App>>) -> Markup {
                 p { "Version " (env!("CARGO_PKG_VERSION")) ". The last answers of the proxy services; opening this page asks nobody." }
                 @for site in &sites { (self::site(site, &app)) }
                 p {
-                    a href="/metrics" { "/metrics" } " · "
+                    a href=(app.telemetry_path) { (app.telemetry_path) } " · "
                     a href="/sd" { "/sd" } " · "
                     a href="/-/healthy" { "/-/healthy" } " · "
                     a href="/-/ready" { "/-/ready" }

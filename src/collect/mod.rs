@@ -9,6 +9,7 @@ pub mod pair;
 pub mod site;
 pub mod tally;
 mod tasks;
+pub mod topology;
 mod turns;
 
 use std::sync::Arc;

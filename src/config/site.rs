@@ -213,9 +213,9 @@ impl<'n> Section<'_, '_, 'n> {
         let path = ["site", self.name];
         let section = keys::shown(&["site", self.name, "proxy"]);
         if proxies.is_empty() {
-            let can_find = keys::find(&self.at("repository")).is_some_and(|key| key.available);
-            let repository = if can_find { "repository = \"https://HOST:4242\" or " } else { "" };
-            let text = format!("nothing to ask, expected {repository}a section [{section}.NAME] with url");
+            let text = format!(
+                "nothing to ask, expected repository = \"https://HOST:4242\" or a section [{section}.NAME] with url"
+            );
             return Err(self.reading.wrong(&path, text));
         }
         let asked: Vec<VirtualProxy> = proxies.iter().flat_map(asked).collect();

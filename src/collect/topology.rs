@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::config::{ProxySettings, SiteSettings};
 use crate::qlik::VirtualProxy;
-use crate::qlik::qrs::{Found, ProxyService, Skipped, VirtualProxyFacts};
+use crate::qlik::qrs::{Found, ProxyService, Skipped};
 
 /// What is asked on a site, and what is known of it besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

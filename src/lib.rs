@@ -9,6 +9,8 @@
 //! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
 //!
+//! All may use [`terminal`]: what may be written to one.
+//!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
 pub mod cli;
@@ -19,3 +21,4 @@ pub mod exposition;
 pub mod qlik;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod terminal;

@@ -1,4 +1,5 @@
 //! The subcommands, each a short file that puts the other modules together.
 
+pub mod check;
 #[cfg(feature = "simulator")]
 pub mod simulate;

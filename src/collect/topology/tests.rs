@@ -176,6 +176,14 @@ fn the_filters_hold_for_what_is_asked_and_for_what_is_told() {
 }
 
 #[test]
+fn a_filter_that_fits_nothing_is_told_once_the_repository_has_answered() {
+    let settings = filtered(Some(&["sales", "slaes", "/x*"]), &["nothing"]);
+    let fits_nothing = ["/slaes", "/x*"].map(|text| Note::FitsNothing(text.into()));
+    assert_eq!(Topology::new(&settings, Some(&uneven())).notes, fits_nothing);
+    assert_eq!(Topology::new(&settings, None).notes, []);
+}
+
+#[test]
 fn the_filters_hold_for_the_prefixes_of_a_section_too() {
     let mut settings = filtered(None, &["sales"]);
     settings.proxies = vec![section("Central", None, Some(&["sales", "other"]))];

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{RepositorySettings, VirtualProxyFilter, VirtualProxyPattern};
 use crate::qlik::QlikUser;
 use crate::qlik::credentials::{Credentials, Verify, parse_certificates, parse_key};
-use crate::qlik::qrs::Link;
+use crate::qlik::qrs::{Link, VirtualProxyFacts};
 use crate::qlik::vocabulary::PrefixError;
 
 static CREDENTIALS: LazyLock<Arc<Credentials>> = LazyLock::new(|| {

@@ -18,7 +18,9 @@ pub mod collect;
 pub mod command;
 pub mod config;
 pub mod exposition;
+pub mod logging;
 pub mod qlik;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod terminal;
+pub mod web;

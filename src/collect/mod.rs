@@ -19,8 +19,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Config, SiteSettings};
+use crate::qlik::VirtualProxy;
 use crate::qlik::endpoint::EndpointError;
-use pair::{Answer, Wanted};
+use pair::{Answer, Pair, Wanted};
 pub use site::{Expiry, PairSnapshot, ProxyService, Site, SiteSnapshot, Used};
 use tasks::Tasks;
 
@@ -100,12 +101,22 @@ impl Collector {
         snapshots
     }
 
+    /// Every site with the last answers, however old. Asks nobody.
+    pub fn last_known(&self) -> Vec<SiteSnapshot> {
+        let pair = |(proxy, virtual_proxy, pair): (&Arc<ProxyService>, &VirtualProxy, &Arc<Pair>)| {
+            let history = pair.history();
+            let used = history.last_answer.clone().map_or(Used::GaveUp, Used::Kept);
+            PairSnapshot { proxy: proxy.clone(), virtual_proxy: virtual_proxy.clone(), used, history }
+        };
+        self.sites.iter().map(|site| site.snapshot(site.pairs().map(pair).collect())).collect()
+    }
+
     /// Ends all queries; scrapes that wait for them end too, with what there is.
     pub async fn end(&self) {
         self.tasks.end().await;
     }
 
-    fn want(&self, pair: &Arc<pair::Pair>) -> Wanted {
+    fn want(&self, pair: &Arc<Pair>) -> Wanted {
         self.cache.requests.fetch_add(1, Ordering::AcqRel);
         let wanted = pair.want(self.cache_ttl, &self.tasks);
         if matches!(wanted, Wanted::Kept(_)) {

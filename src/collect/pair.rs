@@ -30,6 +30,8 @@ pub struct Answer {
     pub outcome: Result<Tally, QueryError>,
     /// When the last byte came, or the query failed.
     pub at: Instant,
+    /// From the beginning of the query to then.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -69,8 +71,8 @@ pub struct History {
     pub counters: Counters,
     /// When the last good answer came.
     pub last_success: Option<SystemTime>,
-    /// How long the last query took, failed ones included.
-    pub last_duration: Option<Duration>,
+    /// The last answer, good or failed, however old.
+    pub last_answer: Option<Arc<Answer>>,
 }
 
 /// One virtual proxy on one proxy service. Held by its site, and by its query while that runs.
@@ -87,9 +89,8 @@ pub struct Pair {
 
 #[derive(Default)]
 struct State {
+    /// Its last answer is the one that is kept.
     history: History,
-    /// The last answer, good or failed.
-    kept: Option<Arc<Answer>>,
     /// The sessions of the last good answer.
     seen: Option<SessionIds>,
     /// The query under way. Only its task holds it, so that it cannot outlive the task.
@@ -111,15 +112,10 @@ impl Pair {
         self.state.lock().history.clone()
     }
 
-    /// The last answer, however old.
-    pub fn last_answer(&self) -> Option<Arc<Answer>> {
-        self.state.lock().kept.clone()
-    }
-
     /// The kept answer when it is no older than `ttl`, else the query under way, else a new query.
     pub fn want(self: &Arc<Self>, ttl: Duration, tasks: &Tasks) -> Wanted {
         let mut state = self.state.lock();
-        if let Some(kept) = &state.kept
+        if let Some(kept) = &state.history.last_answer
             && !ttl.is_zero()
             && kept.at.elapsed() <= ttl
         {
@@ -147,7 +143,7 @@ impl Pair {
     /// A turn, and the query counted as begun; or nothing once nobody wants the answer any more.
     async fn turn(&self, flight: &Flight) -> Option<Turn> {
         loop {
-            let last = self.state.lock().kept.as_ref().map(|answer| answer.at);
+            let last = self.state.lock().history.last_answer.as_ref().map(|answer| answer.at);
             let turn = tokio::select! {
                 biased;
                 () = flight.closed() => None,
@@ -169,7 +165,7 @@ impl Pair {
     fn land(&self, flight: &Flight, begun: Instant, outcome: Result<Counted, QueryError>) {
         let at = Instant::now();
         let mut state = self.state.lock();
-        let failed_before = state.kept.as_ref().map(|answer| answer.outcome.is_err());
+        let failed_before = state.history.last_answer.as_ref().map(|answer| answer.outcome.is_err());
         let outcome = match outcome {
             Ok((tally, ids)) => {
                 if let Some(earlier) = &state.seen {
@@ -188,11 +184,10 @@ impl Pair {
                 Err(error)
             }
         };
-        let duration = at - begun;
-        state.history.last_duration = Some(duration);
-        self.log(failed_before, &outcome, duration);
-        let answer = Arc::new(Answer { outcome, at });
-        state.kept = Some(answer.clone());
+        let took = at - begun;
+        self.log(failed_before, &outcome, took);
+        let answer = Arc::new(Answer { outcome, at, took });
+        state.history.last_answer = Some(answer.clone());
         state.flight = Weak::new();
         flight.send_replace(Some(answer));
     }

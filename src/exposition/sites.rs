@@ -100,7 +100,7 @@ impl Sites {
         };
         encoder.gauge(&metric::PROXY_LAST_SUCCESS, self.pairs().filter_map(last_success))?;
         let duration = |(labels, pair): ([_; 3], &PairSnapshot)| {
-            Some((labels, pair.history.last_duration?.as_secs_f64()))
+            Some((labels, pair.history.last_answer.as_ref()?.took.as_secs_f64()))
         };
         encoder.gauge(&metric::PROXY_QUERY_DURATION, self.pairs().filter_map(duration))?;
         let count = |what: fn(&Counters) -> u64| {

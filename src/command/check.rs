@@ -25,8 +25,8 @@ impl Outcome {
     pub fn code(self) -> u8 {
         match self {
             Self::Good => 0,
-            Self::Failed => 1,
-            Self::Mistaken => 2,
+            Self::Failed => super::FAILED,
+            Self::Mistaken => super::WRONG,
         }
     }
 }

@@ -187,6 +187,12 @@ impl<'a> Circumstances<'a> {
                     "Allow one of TLS 1.2's suites with ECDHE and AES-GCM, or TLS 1.3, on that Windows server.",
                 )
             }
+            // How servers take it that a client does not negotiate anew.
+            TlsError::AlertReceived(
+                Alert::HandshakeFailure | Alert::NoRenegotiation | Alert::UnexpectedMessage,
+            ) if !self.asked_for_certificate => {
+                self.never_asked(format!("{address} ended the connection ({error})"))
+            }
             TlsError::AlertReceived(_) if self.asked_for_certificate => diagnosis(
                 format!("{address} ended the connection after it had our client certificate ({error})"),
                 self.about_client_certificate(),

@@ -101,12 +101,11 @@ impl Step {
     }
 }
 
-/// `1 site`, `2 sites`; the same for every noun used here but those on y.
+/// `1 site`, `2 sites`, `2 virtual proxies`.
 pub fn counted(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
+    match (number, noun.strip_suffix("proxy")) {
         (1, _) => format!("1 {noun}"),
-        // A virtual proxy, several virtual proxies.
-        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, Some(kind)) => format!("{number} {kind}proxies"),
         (_, None) => format!("{number} {noun}s"),
     }
 }

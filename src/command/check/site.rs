@@ -281,8 +281,10 @@ impl<W: Write> Site<'_, '_, W> {
         twice.sort_unstable();
         for ((one, other), sessions) in twice {
             let (Some((one, _)), Some((other, _))) = (listed.get(one), listed.get(other)) else { continue };
-            let message =
-                format!("{sessions} listed under {one} are listed under {other} too: they count twice");
+            let message = format!(
+                "{} listed under {one} and under {other} too: counted twice",
+                counted(usize::try_from(sessions).unwrap_or(usize::MAX), "session")
+            );
             let facts = Facts {
                 proxy: Some(plan.name.clone()),
                 virtual_proxy: Some(other.to_string()),

@@ -1,5 +1,6 @@
 //! The subcommands: each puts the modules together for one purpose.
 
+pub mod check;
 #[cfg(feature = "simulator")]
 pub mod demo;
 pub mod serve;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::terminal::{escaped, escaped_json};
 
 /// For whom the steps are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     #[default]
     Text,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::command::check::Output;
+
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
 #[derive(Debug, Parser)]
 #[command(version, about, long_version = LONG_VERSION, max_term_width = 100)]
@@ -30,6 +32,8 @@ const LONG_VERSION: &str = concat!(
 pub enum Command {
     /// Run the exporter (the default)
     Serve(WebArgs),
+    /// Read the configuration, then ask every repository and proxy once and say what works
+    Check(CheckArgs),
     /// A simulated Qlik Sense site and the exporter on top of it, without any configuration
     #[cfg(feature = "simulator")]
     Demo(WebArgs),
@@ -68,6 +72,13 @@ pub enum LogLevel {
 pub enum LogFormat {
     Logfmt,
     Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// For a person, or for a script
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub output: Output,
 }
 
 /// What the commands with a listener take.
@@ -168,6 +179,7 @@ impl From<SimulateArgs> for crate::simulator::Options {
             churn: args.churn,
             latency: args.latency,
             seed: args.seed,
+            ..Self::default()
         }
     }
 }

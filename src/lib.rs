@@ -9,6 +9,8 @@
 //! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
 //!
+//! All may use [`terminal`]: what may be written to one.
+//!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
 // Nothing that comes from outside may end the program.
@@ -32,4 +34,5 @@ pub mod logging;
 pub mod qlik;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod terminal;
 pub mod web;

@@ -82,6 +82,8 @@ pub enum Note {
          the first one's"
     )]
     SameAddress { first: String, second: String },
+    #[error("{0:?} in virtual_proxies fits no virtual proxy of the site")]
+    FitsNothing(String),
 }
 
 impl Topology {
@@ -107,6 +109,7 @@ impl Topology {
                 plans.extend(of_found(label.clone(), service, links, &mut notes));
             }
         }
+        notes.extend(fits_nothing(settings, found, &plans));
         for plan in &mut plans {
             plan.virtual_proxies.retain(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
             plan.virtual_proxies.sort();
@@ -348,6 +351,18 @@ fn asked_once(plans: Vec<ProxyPlan>, notes: &mut Vec<Note>) -> Vec<ProxyPlan> {
         }
     }
     kept
+}
+
+/// Filters that may be misspelled. Before the repository has answered nothing can be said.
+fn fits_nothing(settings: &SiteSettings, found: Option<&Found>, plans: &[ProxyPlan]) -> Vec<Note> {
+    let Some(found) = found else { return Vec::new() };
+    let asked = plans.iter().flat_map(|plan| &plan.virtual_proxies);
+    let known: HashSet<&VirtualProxy> =
+        found.virtual_proxies.iter().map(|facts| &facts.virtual_proxy).chain(asked).collect();
+    let only = settings.virtual_proxies.only.iter().flatten();
+    only.filter(|pattern| !known.iter().any(|virtual_proxy| pattern.matches(virtual_proxy)))
+        .map(|pattern| Note::FitsNothing(pattern.text().to_owned()))
+        .collect()
 }
 
 fn virtual_proxies(

@@ -1,5 +1,6 @@
 //! The subcommands: each puts the modules together for one purpose.
 
+pub mod check;
 #[cfg(feature = "simulator")]
 pub mod demo;
 pub mod serve;
@@ -7,11 +8,13 @@ mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, WebArgs};
+use crate::cli::{Cli, Command, GlobalArgs};
+use crate::config::{self, Sources};
 
 /// It ran, and something failed.
 pub const FAILED: u8 = 1;
@@ -20,17 +23,33 @@ pub const WRONG: u8 = 2;
 
 /// Runs the command that was named. An error is told by the caller and ends with [`FAILED`].
 pub async fn run(cli: Cli) -> Result<ExitCode> {
-    match cli.command {
-        None => serve::run(&cli.global, cli.web).await,
-        Some(Command::Serve(web)) => serve::run(&cli.global, web.or(cli.web)).await,
+    let Cli { command, web, global } = cli;
+    match command {
+        None => serve::run(&global, web).await,
+        Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
         #[cfg(feature = "simulator")]
-        Some(Command::Demo(web)) => demo::run(web.or(cli.web)).await,
+        Some(Command::Demo(own)) => demo::run(own.or(web)).await,
+        // Flags of `serve` before another command would be passed over in silence.
+        Some(_) if !web.is_empty() => {
+            eprintln!("error: --web.* and --config.check belong to serve and demo");
+            Ok(ExitCode::from(WRONG))
+        }
+        Some(Command::Check(args)) => checked(&global, args.output).await,
         #[cfg(feature = "simulator")]
-        Some(Command::Simulate(args)) => match misplaced(&cli.web) {
-            Some(code) => Ok(code),
-            None => simulated(args.into()).await,
-        },
+        Some(Command::Simulate(args)) => simulated(args.into()).await,
     }
+}
+
+async fn checked(global: &GlobalArgs, output: check::Output) -> Result<ExitCode> {
+    let sources = Sources::of_process(global.config_file.clone(), Vec::new());
+    let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
+    let mut out = std::io::stdout();
+    let color = out.is_terminal();
+    let outcome = tokio::select! {
+        outcome = check::run(config, output, &mut out, color) => outcome?,
+        () = signals::end()? => return Ok(ExitCode::from(FAILED)),
+    };
+    Ok(ExitCode::from(outcome.code()))
 }
 
 #[cfg(feature = "simulator")]
@@ -43,12 +62,4 @@ async fn simulated(options: crate::simulator::Options) -> Result<ExitCode> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Flags of `serve` before another command would be passed over in silence.
-fn misplaced(web: &WebArgs) -> Option<ExitCode> {
-    (!web.is_empty()).then(|| {
-        eprintln!("error: --web.* and --config.check belong to serve and demo");
-        ExitCode::from(WRONG)
-    })
 }

@@ -1,6 +1,7 @@
 //! All that knows Qlik's protocols, and nothing of Prometheus.
 
 pub mod credentials;
+pub mod diagnosis;
 pub mod endpoint;
 pub mod error;
 pub mod qps;

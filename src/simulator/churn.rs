@@ -35,14 +35,15 @@ pub(super) async fn run(site: Arc<Site>, mut population: Population, rate: f64, 
 }
 
 fn step(site: &Site, population: &mut Population, target: usize, steps: usize) {
-    let nodes: Vec<Vec<_>> = site.nodes().iter().map(|node| node.pairs().into_values().collect()).collect();
+    let nodes = site.linked_pairs();
+    let virtual_proxies = site.virtual_proxies().len();
     let pairs: Vec<_> = nodes.iter().flatten().collect();
     let mut total: usize = pairs.iter().map(|pair| pair.table().len()).sum();
     for _ in 0..steps {
         // An even chance at the target; sure to start a tenth below it, sure to end a tenth above.
         let missing = (target as f64 - total as f64) / (target as f64 / 10.0 + 1.0);
         if population.rng.f64() < 0.5 + missing / 2.0 {
-            let (node, nth) = population.place(nodes.len(), site.virtual_proxies.len());
+            let (node, nth) = population.place(nodes.len(), virtual_proxies);
             let user = who_starts(&pairs, population, total);
             let id = population.session_id();
             // A node that links fewer virtual proxies than the site has takes it at another one.
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     fn totals(options: &Options, rounds: usize) -> (Site, Vec<usize>) {
-        let (site, mut population) = population::settle(options, &options.check().unwrap());
+        let (site, mut population) = population::settle(options);
         let totals = (0..rounds).map(|_| {
             step(&site, &mut population, options.sessions, 1);
             site.pairs().iter().map(|pair| pair.table().len()).sum()
@@ -136,7 +137,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fractional_rate_is_kept_over_time() {
         let options = Options { sessions: 0, users: 5, ..Options::default() };
-        let (site, population) = population::settle(&options, &options.check().unwrap());
+        let (site, population) = population::settle(&options);
         let site = Arc::new(site);
         // With a target out of reach every step is a start: two steps per second and unit of rate.
         let task = tokio::spawn(run(site.clone(), population, 0.25, 1_000_000));

@@ -1,13 +1,11 @@
 //! The exporter's configuration for a simulated site.
 
-use std::fmt::Write;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use url::Url;
-
 use super::Error;
+use super::endpoint::Endpoint;
 use super::site::Site;
 
 const NAME: &str = "config.toml";
@@ -15,7 +13,7 @@ const NAME: &str = "config.toml";
 const MARK: &str = "# Written by `qlik-session-exporter simulate`, again at every start.";
 
 /// Writes `config.toml` beside the certificates.
-pub(super) fn write(folder: &Path, site: &Site, listeners: &[(String, Url)]) -> Result<PathBuf, Error> {
+pub(super) fn write(folder: &Path, site: &Site, discovery: bool) -> Result<PathBuf, Error> {
     let path = folder.join(NAME);
     let failed = |source: io::Error| Error::File { path: path.clone(), source };
     match fs::read_to_string(&path) {
@@ -25,13 +23,13 @@ pub(super) fn write(folder: &Path, site: &Site, listeners: &[(String, Url)]) -> 
         Err(error) if error.kind() == ErrorKind::InvalidData => return Err(Error::ForeignConfig { path }),
         Err(error) => return Err(failed(error)),
     }
-    fs::write(&path, text(site, listeners)).map_err(failed)?;
+    fs::write(&path, text(site, discovery)).map_err(failed)?;
     Ok(path)
 }
 
 /// Names and prefixes here hold nothing that TOML would want escaped, and the certificates' paths are
 /// relative to the file.
-fn text(site: &Site, listeners: &[(String, Url)]) -> String {
+fn text(site: &Site, discovery: bool) -> String {
     let mut text = format!(
         "{MARK}\n\
          listen_address = [\"127.0.0.1:9877\"]\n\n\
@@ -41,18 +39,25 @@ fn text(site: &Site, listeners: &[(String, Url)]) -> String {
          ca = \"root.pem\"\n\
          verify = \"full\"\n"
     );
-    for (node, (_, url)) in site.nodes().iter().zip(listeners.iter().skip(1)) {
+    if discovery {
+        text += &format!("repository = \"{}\"\n", shown(&site.repository));
+        return text;
+    }
+    for node in site.nodes() {
         let prefixes: Vec<_> = node.pairs().keys().map(|prefix| format!("\"/{prefix}\"")).collect();
-        // Writing to memory cannot fail.
-        let _ = write!(
-            text,
+        text += &format!(
             "\n[site.simulated.proxy.{}]\nurl = \"{}\"\nvirtual_proxies = [{}]\n",
             node.name,
-            url.as_str().trim_end_matches('/'),
+            shown(&node.endpoint),
             prefixes.join(", ")
         );
     }
     text
+}
+
+/// The address without a slash at its end, as people write it.
+fn shown(endpoint: &Endpoint) -> String {
+    endpoint.url().map_or_else(String::new, |url| url.as_str().trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -60,31 +65,43 @@ mod tests {
     use super::super::{Options, population};
     use super::*;
 
-    fn site() -> (Site, Vec<(String, Url)>) {
+    fn site() -> Site {
         let options = Options { virtual_proxies: vec!["".into(), "a/b".into()], ..Options::default() };
-        let listeners = [("qrs", 4242), ("qps-1", 4243), ("qps-2", 4244)]
-            .map(|(name, port)| (name.to_owned(), Url::parse(&format!("https://127.0.0.1:{port}")).unwrap()));
-        (population::settle(&options, &options.check().unwrap()).0, listeners.to_vec())
+        let site = population::settle(&options).0;
+        site.repository.set_port(4242);
+        site.nodes().iter().zip(4243..).for_each(|(node, port)| node.endpoint.set_port(port));
+        site
+    }
+
+    fn simulated(discovery: bool) -> toml::Value {
+        let table: toml::Table = text(&site(), discovery).parse().unwrap();
+        table["site"]["simulated"].clone()
     }
 
     #[test]
     fn each_proxy_service_is_there_with_its_own_url_and_virtual_proxies() {
-        let (site, listeners) = site();
-        let table: toml::Table = text(&site, &listeners).parse().unwrap();
-        let simulated = &table["site"]["simulated"];
+        let simulated = simulated(false);
         assert_eq!(simulated["certificate"].as_str(), Some("client.pem"));
-        assert_eq!(simulated["proxy"]["Node2"]["url"].as_str(), Some("https://127.0.0.1:4244"));
+        assert_eq!(simulated["proxy"]["Node2"]["url"].as_str(), Some("https://127.0.0.2:4244"));
         let prefixes = simulated["proxy"]["Central"]["virtual_proxies"].as_array().unwrap();
         assert_eq!(prefixes.iter().filter_map(|p| p.as_str()).collect::<Vec<_>>(), ["/", "/a/b"]);
+        assert!(simulated.get("repository").is_none());
+    }
+
+    #[test]
+    fn with_discovery_the_repository_is_there_instead_of_proxy_services() {
+        let simulated = simulated(true);
+        assert_eq!(simulated["repository"].as_str(), Some("https://127.0.0.1:4242"));
+        assert!(simulated.get("proxy").is_none());
     }
 
     #[test]
     fn the_file_is_written_again_but_somebodys_own_is_left_alone() {
-        let (folder, (site, listeners)) = (tempfile::tempdir().unwrap(), site());
-        let path = write(folder.path(), &site, &listeners).unwrap();
-        write(folder.path(), &site, &listeners).unwrap();
+        let (folder, site) = (tempfile::tempdir().unwrap(), site());
+        let path = write(folder.path(), &site, false).unwrap();
+        write(folder.path(), &site, true).unwrap();
         fs::write(&path, "# mine").unwrap();
-        assert!(matches!(write(folder.path(), &site, &listeners), Err(Error::ForeignConfig { .. })));
+        assert!(matches!(write(folder.path(), &site, false), Err(Error::ForeignConfig { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "# mine");
     }
 }

@@ -1,10 +1,10 @@
-//! Why a simulated site cannot start.
+//! Why a simulated site cannot start, or not do what it was told.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why a simulated site cannot start.
+/// Why a simulated site cannot start, or not do what it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("--{flag}: found {found}, expected {expected}")]
@@ -38,6 +38,21 @@ pub enum Error {
     )]
     ForeignConfig { path: PathBuf },
 
+    #[error("there is no node {number} (the nodes are {known:?})")]
+    NoSuchNode { number: usize, known: Vec<usize> },
+
+    #[error("node {number} does not link a virtual proxy {prefix:?} (it links {})", list(known))]
+    NoSuchLink { number: usize, prefix: String, known: Vec<String> },
+
+    #[error("there is no virtual proxy {prefix:?} (there are {})", list(known))]
+    NoSuchVirtualProxy { prefix: String, known: Vec<String> },
+
     #[error("the runtime stopped while the site was starting")]
     Interrupted,
+}
+
+/// The default virtual proxy has an empty prefix, which is seen between quotes.
+fn list(names: &[String]) -> String {
+    let quoted = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>();
+    if quoted.is_empty() { "none".to_owned() } else { quoted.join(", ") }
 }

@@ -3,10 +3,8 @@
 //! What goes wrong below HTTP belongs here, between `accept` and hyper: a connection that is refused or
 //! reset, a handshake that fails, another certificate, bytes that trickle.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,9 +18,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
+use super::endpoint::Endpoint;
 use super::site::{Node, Site};
+use super::tls::Tls;
 use super::{Error, qps, qrs};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,84 +32,74 @@ const PARTING: Duration = Duration::from_secs(1);
 /// More than a refused client has sent before it reads; the rest is not waited for.
 const PARTING_BYTES: u64 = 64 * 1024;
 
-/// One of the site's services, running or not.
+/// One of the site's services.
 #[derive(Clone)]
 pub(super) struct Service {
     /// `qrs`, `qps-1`, …
-    pub name: String,
-    /// The flag that chose the port.
+    name: String,
+    /// The flag that chose the port, and the port that it chose.
     flag: &'static str,
-    /// With port 0 until it has listened for the first time.
-    address: SocketAddr,
-    /// The node whose proxy service this is.
-    node: Option<Arc<Node>>,
+    chosen: u16,
+    endpoint: Arc<Endpoint>,
     router: Router,
-    tls: Arc<ServerConfig>,
+    tls: Tls,
 }
 
 /// A service that listens. Dropped, it stops.
 pub(super) struct Listener {
-    pub url: Url,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<TcpListener>,
 }
 
 impl Service {
     /// The repository service, on the first node.
-    pub fn qrs(site: &Arc<Site>, port: u16, tls: &Arc<ServerConfig>) -> Option<Self> {
-        let node = site.node(1)?;
-        Some(Self {
+    pub fn qrs(site: &Arc<Site>, port: u16, tls: &Tls) -> Self {
+        Self {
             name: "qrs".to_owned(),
             flag: "qrs-port",
-            address: SocketAddr::new(node.address, port),
-            node: None,
+            chosen: port,
+            endpoint: site.repository.clone(),
             router: qrs::router(site.clone()),
             tls: tls.clone(),
-        })
+        }
     }
 
     /// A node's proxy service.
-    pub fn qps(site: &Arc<Site>, number: usize, node: Arc<Node>, port: u16, tls: &Arc<ServerConfig>) -> Self {
+    pub fn qps(site: &Arc<Site>, node: Arc<Node>, port: u16, tls: &Tls) -> Self {
         Self {
-            name: format!("qps-{number}"),
+            name: format!("qps-{}", node.number),
             flag: "qps-port",
-            address: SocketAddr::new(node.address, port),
-            router: qps::router(site.clone(), node.clone()),
-            node: Some(node),
+            chosen: port,
+            endpoint: node.endpoint.clone(),
+            router: qps::router(site.clone(), node),
             tls: tls.clone(),
         }
     }
 
-    /// Listens; a port that the system chose is kept from then on.
-    pub async fn listen(&mut self) -> Result<Listener, Error> {
-        let bound = async {
-            let listener = TcpListener::bind(self.address).await?;
-            let address = listener.local_addr()?;
-            let url = Url::parse(&format!("https://{address}")).map_err(io::Error::other)?;
-            Ok((listener, address, url))
-        };
-        let (listener, address, url) = bound.await.map_err(|source| Error::Listen {
-            name: self.name.clone(),
-            address: self.address,
-            flag: self.flag,
-            source,
-        })?;
-        self.address = address;
-        if let Some(node) = &self.node {
-            node.port.store(address.port(), Ordering::Relaxed);
-        }
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(accept(listener, self.tls.clone(), self.router.clone(), stop.clone()));
-        Ok(Listener { url, stop, task })
+    /// Opens the port; one that the system chose is kept from then on.
+    pub async fn bind(&self) -> Result<TcpListener, Error> {
+        let port = if self.endpoint.port() == 0 { self.chosen } else { self.endpoint.port() };
+        let address = SocketAddr::new(self.endpoint.address, port);
+        let failed = |source| Error::Listen { name: self.name.clone(), address, flag: self.flag, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        self.endpoint.set_port(listener.local_addr().map_err(failed)?.port());
+        Ok(listener)
+    }
+
+    /// Answers on an open port until `stop`.
+    pub fn listen(&self, port: TcpListener, stop: CancellationToken) -> Listener {
+        let accept =
+            accept(port, self.endpoint.clone(), self.tls.own.clone(), self.router.clone(), stop.clone());
+        Listener { task: tokio::spawn(accept), stop }
     }
 }
 
 impl Listener {
-    /// Closes the port and cuts every connection.
-    pub async fn stop(mut self) {
+    /// Cuts every connection. Gives the port back, still open; it is closed when that is dropped.
+    pub async fn stop(mut self) -> Option<TcpListener> {
         self.stop.cancel();
-        // The task ends by itself now; that it was aborted or panicked would change nothing here.
-        let _ = (&mut self.task).await;
+        // The task ends by itself now; it is aborted only together with the runtime.
+        (&mut self.task).await.ok()
     }
 }
 
@@ -121,7 +110,13 @@ impl Drop for Listener {
 }
 
 /// Owns the port and its connections until told to stop.
-async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, router: Router, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    endpoint: Arc<Endpoint>,
+    tls: Arc<ServerConfig>,
+    router: Router,
+    stop: CancellationToken,
+) -> TcpListener {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -129,15 +124,19 @@ async fn accept(listener: TcpListener, tls: Arc<ServerConfig>, router: Router, s
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, tls.clone(), router.clone()));
+                    let (open, tls, router) = (endpoint.connection_opens(), tls.clone(), router.clone());
+                    connections.spawn(async {
+                        serve(stream, tls, router).await;
+                        drop(open);
+                    });
                 }
                 // Out of file descriptors, say: that passes when connections end.
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
         }
     }
-    drop(listener);
     connections.shutdown().await;
+    listener
 }
 
 /// One connection, from its handshake to its end.

@@ -1,8 +1,6 @@
 //! The repository's objects as JSON, with the members that real ones have: other clients read more of them
 //! than the exporter does.
 
-use std::sync::atomic::Ordering;
-
 use serde_json::{Value, json};
 
 use super::site::{Node, Site, VirtualProxy};
@@ -28,8 +26,7 @@ pub(super) fn about() -> Value {
 
 /// `GET /qrs/proxyservice/full`: a proxy service per node, with the virtual proxies that it links.
 pub(super) fn proxy_services(site: &Site) -> Value {
-    let nodes = site.nodes();
-    nodes.iter().zip(1..).map(|(node, number)| proxy_service(site, node, number)).collect()
+    site.nodes().iter().map(|node| proxy_service(site, node)).collect()
 }
 
 /// One of `GET /qrs/virtualproxyconfig/full`.
@@ -44,10 +41,11 @@ pub(super) fn virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
     with(condensed_virtual_proxy(site, of), dates)
 }
 
-fn proxy_service(site: &Site, node: &Node, number: usize) -> Value {
+fn proxy_service(site: &Site, node: &Node) -> Value {
     let [_, id, settings_id] = &node.ids;
     let pairs = node.pairs();
-    let links = site.virtual_proxies.iter().filter(|of| pairs.contains_key(&of.prefix));
+    let virtual_proxies = site.virtual_proxies();
+    let links = virtual_proxies.iter().filter(|of| pairs.contains_key(&of.prefix));
     let links: Vec<_> = links.map(|of| condensed_virtual_proxy(site, of)).collect();
     json!({
         "id": id,
@@ -86,27 +84,27 @@ fn proxy_service(site: &Site, node: &Node, number: usize) -> Value {
             },
             "useWsTrace": false,
             "performanceLoggingInterval": 5,
-            "restListenPort": node.port.load(Ordering::Relaxed),
+            "restListenPort": node.endpoint.port(),
             "virtualProxies": links,
             "formAuthenticationPageTemplate": "",
             "loggedOutPageTemplate": "",
             "errorPageTemplate": "",
             "schemaPath": "ProxyService.Settings"
         },
-        "serverNodeConfiguration": server_node(node, number),
+        "serverNodeConfiguration": server_node(node),
         "tags": [],
         "privileges": null,
         "schemaPath": "ProxyService"
     })
 }
 
-fn server_node(node: &Node, number: usize) -> Value {
+fn server_node(node: &Node) -> Value {
     let [id, ..] = &node.ids;
-    let central = number == 1;
+    let central = node.number == 1;
     json!({
         "id": id,
         "name": node.name,
-        "hostName": node.host_name(),
+        "hostName": node.host_name,
         "isCentral": central,
         "nodePurpose": 0,
         "engineEnabled": true,
@@ -201,5 +199,5 @@ fn with(mut object: Value, more: Value) -> Value {
 fn engine_nodes(site: &Site) -> Vec<Value> {
     let nodes = site.nodes();
     let central = usize::from(nodes.len() > 1);
-    (1..).zip(&nodes).skip(central).map(|(number, node)| server_node(node, number)).collect()
+    nodes.iter().skip(central).map(|node| server_node(node)).collect()
 }

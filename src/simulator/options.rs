@@ -15,6 +15,8 @@ const MAX_VIRTUAL_PROXIES: usize = 500;
 const MAX_PEOPLE: usize = 10_000_000;
 /// Sessions started, and as many ended, in a second.
 const MAX_CHURN: f64 = 100_000.0;
+/// Nodes that can be added to a running site and are named in the certificate that it made.
+const SPARE_ADDRESSES: u16 = 16;
 /// The longest prefix that Qlik accepts, in characters.
 const MAX_PREFIX: usize = 100;
 
@@ -33,6 +35,11 @@ pub struct Options {
     pub qps_port: u16,
     /// Prefixes without slashes around them; `""` or `/` is the default virtual proxy.
     pub virtual_proxies: Vec<String>,
+    /// Which virtual proxies each node links, the first node's first; a node without an entry links all.
+    pub links: Vec<Vec<String>>,
+    /// The nodes' host names as the repository tells them, the first node's first; a node without an entry
+    /// has its address as its host name. New server certificates are for these names too.
+    pub host_names: Vec<String>,
     /// Sessions on the whole site at the start.
     pub sessions: usize,
     /// People who may have sessions, beside the anonymous visitors.
@@ -43,6 +50,10 @@ pub struct Options {
     pub latency: Duration,
     /// The same seed makes the same site.
     pub seed: u64,
+    /// Whether the written configuration names the repository alone, instead of every proxy service.
+    pub discovery: bool,
+    /// The port of the control address on 127.0.0.1, 0 for any free one; `None`: there is none.
+    pub control_port: Option<u16>,
 }
 
 impl Default for Options {
@@ -54,18 +65,22 @@ impl Default for Options {
             qrs_port: 4242,
             qps_port: 4243,
             virtual_proxies: ["", "sales", "finance"].map(str::to_owned).to_vec(),
+            links: Vec::new(),
+            host_names: Vec::new(),
             sessions: 80,
             users: 45,
             churn: 0.5,
             latency: Duration::ZERO,
             seed: 1,
+            discovery: false,
+            control_port: None,
         }
     }
 }
 
 impl Options {
-    /// Refuses what makes no sense. Gives each node's address.
-    pub(super) fn check(&self) -> Result<Vec<IpAddr>, Error> {
+    /// Refuses what makes no sense.
+    pub(super) fn check(&self) -> Result<(), Error> {
         let at_most = |flag, found: usize, most: usize, expected| {
             if found > most { Err(refused(flag, found.to_string(), expected)) } else { Ok(()) }
         };
@@ -86,16 +101,28 @@ impl Options {
         if self.host.is_unspecified() || self.host.is_multicast() {
             return Err(refused("host", self.host.to_string(), "an address that clients can connect to"));
         }
-        let addresses: Option<Vec<_>> = (0..self.nodes).map(|n| nth_after(self.host, n)).collect();
-        addresses.ok_or_else(|| {
+        if nth_after(self.host, self.nodes - 1).is_none() {
             let found = format!("{} for the first of {} nodes", self.host, self.nodes);
-            refused("host", found, "an address with enough addresses after it")
-        })
+            return Err(refused("host", found, "an address with enough addresses after it"));
+        }
+        Ok(())
     }
 
     /// The prefixes as Qlik stores them: the default one is empty.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.virtual_proxies.iter().map(|p| if p == "/" { "" } else { p.as_str() })
+    }
+
+    /// What clients may call the site's servers.
+    pub(super) fn server_names(&self) -> Vec<String> {
+        let addresses = (0..self.nodes).filter_map(|n| nth_after(self.host, n)).map(|a| a.to_string());
+        addresses.chain(self.host_names.iter().cloned()).chain(["localhost".to_owned()]).collect()
+    }
+
+    /// The addresses of nodes that may be added later.
+    pub(super) fn spare_addresses(&self) -> Vec<String> {
+        let spare = self.nodes..self.nodes.saturating_add(SPARE_ADDRESSES);
+        spare.filter_map(|n| nth_after(self.host, n)).map(|address| address.to_string()).collect()
     }
 
     fn check_prefixes(&self) -> Result<(), Error> {
@@ -105,19 +132,26 @@ impl Options {
         }
         let mut seen = BTreeSet::new();
         for prefix in self.prefixes() {
-            if !is_prefix(prefix) {
-                let expected = "prefixes of a-z 0-9 - . _ ~ and inner slashes, 100 characters at most";
-                return Err(refused(flag, format!("{prefix:?}"), expected));
-            }
+            check_prefix(prefix)?;
             if !seen.insert(prefix) {
                 return Err(refused(flag, format!("{prefix:?} twice"), "each prefix once"));
             }
         }
-        Ok(())
+        let unknown = self.links.iter().flatten().find(|link| !seen.contains(link.trim_matches('/')));
+        unknown.map_or(Ok(()), |link| {
+            Err(refused(flag, format!("no {link:?}, which a node links"), "each prefix that is linked"))
+        })
     }
 }
 
-fn refused(flag: &'static str, found: String, expected: &'static str) -> Error {
+/// Refuses what Qlik would not accept as a prefix.
+pub(super) fn check_prefix(prefix: &str) -> Result<(), Error> {
+    let expected = "prefixes of a-z 0-9 - . _ ~ and inner slashes, 100 characters at most";
+    let refusal = || refused("virtual-proxies", format!("{prefix:?}"), expected);
+    if is_prefix(prefix) { Ok(()) } else { Err(refusal()) }
+}
+
+pub(super) fn refused(flag: &'static str, found: String, expected: &'static str) -> Error {
     Error::Option { flag, found, expected }
 }
 
@@ -129,7 +163,8 @@ fn is_prefix(text: &str) -> bool {
             && text.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-fn nth_after(first: IpAddr, n: u16) -> Option<IpAddr> {
+/// The address so many after this one.
+pub(super) fn nth_after(first: IpAddr, n: u16) -> Option<IpAddr> {
     Some(match first {
         IpAddr::V4(a) => IpAddr::V4(Ipv4Addr::from_bits(a.to_bits().checked_add(n.into())?)),
         IpAddr::V6(a) => IpAddr::V6(Ipv6Addr::from_bits(a.to_bits().checked_add(n.into())?)),
@@ -149,8 +184,9 @@ mod tests {
     #[test]
     fn the_next_nodes_take_the_next_addresses() {
         let options = Options { nodes: 3, host: [127, 0, 0, 254].into(), ..Options::default() };
-        let found: Vec<_> = options.check().unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["127.0.0.254", "127.0.0.255", "127.0.1.0"]);
+        options.check().unwrap();
+        assert_eq!(options.server_names(), ["127.0.0.254", "127.0.0.255", "127.0.1.0", "localhost"]);
+        assert_eq!(options.spare_addresses().first().map(String::as_str), Some("127.0.1.1"));
     }
 
     #[test]
@@ -187,6 +223,16 @@ mod tests {
             let found = message(|o| o.virtual_proxies = vec![prefix.to_owned()]);
             assert!(found.starts_with("--virtual-proxies"), "{prefix}");
         }
+    }
+
+    #[test]
+    fn a_link_to_a_virtual_proxy_that_is_not_there_is_refused() {
+        assert!(Options { links: vec![vec!["/".into()], vec![]], ..Options::default() }.check().is_ok());
+        let found = message(|o| o.links = vec![vec!["hr".into()]]);
+        assert_eq!(
+            found,
+            "--virtual-proxies: found no \"hr\", which a node links, expected each prefix that is linked"
+        );
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Users and sessions out of a seed: always the same for the same seed.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -8,7 +7,7 @@ use uuid::Uuid;
 
 use super::Options;
 use super::session::User;
-use super::site::{Node, Site, VirtualProxy};
+use super::site::Site;
 
 /// Sessions that a user may have on a site.
 const SESSION_LIMIT: usize = 5;
@@ -48,19 +47,19 @@ pub(super) struct Population {
 }
 
 /// Makes the site of these options, with its first sessions, and those who may start more.
-pub(super) fn settle(options: &Options, addresses: &[IpAddr]) -> (Site, Population) {
+pub(super) fn settle(options: &Options) -> (Site, Population) {
     // One row of numbers for each purpose: more users, say, change nothing else of the site.
     let mut seeds = Rng::with_seed(options.seed);
-    let (mut ids, mut people, rng) = (seeds.fork(), seeds.fork(), seeds.fork());
+    let (ids, mut people, rng) = (seeds.fork(), seeds.fork(), seeds.fork());
 
-    let virtual_proxies: Vec<_> = options.prefixes().map(|p| virtual_proxy(p, &mut ids)).collect();
-    let prefixes: Vec<_> = virtual_proxies.iter().map(|v| v.prefix.clone()).collect();
-    let nodes = addresses.iter().zip(1..).map(|(address, number)| {
-        let name = if number == 1 { "Central".to_owned() } else { format!("Node{number}") };
-        let ids = [uuid(&mut ids), uuid(&mut ids), uuid(&mut ids)].map(String::from);
-        Node::new(name, ids, *address, &prefixes)
-    });
-    let site = Site::new(virtual_proxies, nodes.collect(), options.latency);
+    let site = Site::new(options.host, options.latency, ids);
+    for prefix in options.prefixes() {
+        site.add_virtual_proxy(prefix);
+    }
+    for index in 0..usize::from(options.nodes) {
+        let links = options.links.get(index).map(|links| stored(links));
+        site.add_node(options.host_names.get(index).map(String::as_str), links.as_deref());
+    }
 
     let users = (0..options.users).map(|number| Arc::new(user(number, &mut people))).collect();
     let limit = SESSION_LIMIT.max(options.sessions.div_ceil(options.users.max(1)));
@@ -105,21 +104,23 @@ impl Population {
     fn open_first_sessions(&mut self, site: &Site, sessions: usize) {
         let visitors = if self.users.is_empty() { sessions } else { sessions / ANONYMOUS_ONE_OF };
         let counts = self.sessions_per_user(sessions - visitors);
-        let nodes: Vec<Vec<_>> =
-            site.nodes().iter().map(|node| node.pairs().into_values().collect()).collect();
+        let nodes = site.linked_pairs();
         let mut tables: Vec<Vec<_>> =
             nodes.iter().map(|pairs| pairs.iter().map(|pair| pair.table()).collect()).collect();
         let pairs = tables.iter().map(Vec::len).sum::<usize>().max(1);
         tables.iter_mut().flatten().for_each(|table| table.reserve(sessions / pairs));
 
-        let (nodes, virtual_proxies) = (nodes.len(), site.virtual_proxies.len());
+        let (nodes, virtual_proxies) = (nodes.len(), site.virtual_proxies().len());
         let users = std::mem::take(&mut self.users);
         let theirs = users.iter().zip(counts).flat_map(|(user, count)| std::iter::repeat_n(user, count));
         for user in theirs.map(Some).chain(std::iter::repeat_n(None, visitors)) {
             let user = user.cloned().unwrap_or_else(|| self.visitor());
             let (node, virtual_proxy) = self.place(nodes, virtual_proxies);
             let id = self.session_id();
-            if let Some(table) = tables.get_mut(node).and_then(|node| node.get_mut(virtual_proxy)) {
+            // A node that links fewer virtual proxies than the site has takes it at another one.
+            let links = tables.get_mut(node).map(Vec::as_mut_slice).unwrap_or_default();
+            let nth = virtual_proxy % links.len().max(1);
+            if let Some(table) = links.get_mut(nth) {
                 table.open_for(user, id);
             }
         }
@@ -154,19 +155,9 @@ impl Population {
     }
 }
 
-fn virtual_proxy(prefix: &str, ids: &mut Rng) -> VirtualProxy {
-    let (description, session_cookie_header) = if prefix.is_empty() {
-        ("Central Proxy (Default)".to_owned(), "X-Qlik-Session".to_owned())
-    } else {
-        (format!("{prefix} virtual proxy"), format!("X-Qlik-Session-{}", prefix.replace('/', "-")))
-    };
-    VirtualProxy {
-        id: uuid(ids).into(),
-        prefix: prefix.to_owned(),
-        description,
-        session_cookie_header,
-        inactivity_timeout: 30,
-    }
+/// Prefixes as the repository stores them.
+fn stored(prefixes: &[String]) -> Vec<String> {
+    prefixes.iter().map(|prefix| prefix.trim_matches('/').to_owned()).collect()
 }
 
 fn user(number: usize, rng: &mut Rng) -> User {
@@ -193,7 +184,7 @@ fn choice(words: &[&'static str], number: usize) -> &'static str {
     words.get(number % words.len().max(1)).copied().unwrap_or_default()
 }
 
-fn uuid(rng: &mut Rng) -> Box<str> {
+pub(super) fn uuid(rng: &mut Rng) -> Box<str> {
     let bytes = rng.u128(..).to_le_bytes();
     let uuid: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
     uuid.to_string().into()
@@ -207,7 +198,7 @@ mod tests {
     use crate::simulator::Session;
 
     fn sessions(options: &Options) -> Vec<Vec<Session>> {
-        let (site, _) = settle(options, &options.check().unwrap());
+        let (site, _) = settle(options);
         site.pairs().iter().map(|pair| pair.table().all()).collect()
     }
 

@@ -39,8 +39,8 @@ async fn virtual_proxies(State(site): State<Arc<Site>>, RawQuery(query): RawQuer
             None => return bad_filter(),
         },
     };
-    let found = site
-        .virtual_proxies
+    let virtual_proxies = site.virtual_proxies();
+    let found = virtual_proxies
         .iter()
         .filter(|virtual_proxy| wanted.as_ref().is_none_or(|wanted| wanted.contains(&virtual_proxy.prefix)));
     let found: Vec<Value> = found.map(|virtual_proxy| objects::virtual_proxy(&site, virtual_proxy)).collect();

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fastrand::Rng;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use super::endpoint::Endpoint;
+use super::options::nth_after;
+use super::population::uuid;
 use super::sessions::{List, SessionTable};
 
 /// Pages of a session list that are written while its sessions are locked: a few milliseconds.
@@ -15,8 +21,14 @@ const MAX_STEPS: usize = 5_000;
 
 /// A site: its virtual proxies, its nodes, and how it behaves.
 pub(super) struct Site {
-    pub virtual_proxies: Vec<VirtualProxy>,
-    nodes: RwLock<Vec<Arc<Node>>>,
+    /// The repository service, on the first node.
+    pub repository: Arc<Endpoint>,
+    virtual_proxies: RwLock<Vec<Arc<VirtualProxy>>>,
+    /// By number, from 1. A number is never used again.
+    nodes: RwLock<BTreeMap<usize, Arc<Node>>>,
+    last_number: AtomicUsize,
+    /// Where the ids of what is added come from.
+    ids: Mutex<Rng>,
     /// In nanoseconds.
     latency: AtomicU64,
 }
@@ -34,13 +46,17 @@ pub(super) struct VirtualProxy {
 
 /// A node of the site with its proxy service.
 pub(super) struct Node {
+    /// As in `qps-1`; the first is the central node.
+    pub number: usize,
     /// `Central`, `Node2`, …
     pub name: String,
+    /// What clients reach the node by. Real sites have names here; a simulated one has addresses unless told
+    /// otherwise, so that clients that connect to what the repository told them reach it without any name
+    /// service.
+    pub host_name: String,
     /// Of the node's configuration, of its proxy service and of that one's settings.
     pub ids: [String; 3],
-    pub address: IpAddr,
-    /// The proxy service's port; 0 before it has listened for the first time.
-    pub port: AtomicU16,
+    pub endpoint: Arc<Endpoint>,
     /// The virtual proxies that this proxy service links, by prefix.
     pairs: RwLock<BTreeMap<String, Arc<Pair>>>,
     in_flight: AtomicUsize,
@@ -55,21 +71,104 @@ pub(super) struct Pair {
 }
 
 impl Site {
-    pub fn new(virtual_proxies: Vec<VirtualProxy>, nodes: Vec<Node>, latency: Duration) -> Self {
-        let nodes = RwLock::new(nodes.into_iter().map(Arc::new).collect());
-        let site = Self { virtual_proxies, nodes, latency: AtomicU64::default() };
+    /// A site without virtual proxies and nodes. The first node gets this address.
+    pub fn new(first: IpAddr, latency: Duration, ids: Rng) -> Self {
+        let site = Self {
+            repository: Arc::new(Endpoint::new(first)),
+            virtual_proxies: RwLock::default(),
+            nodes: RwLock::default(),
+            last_number: AtomicUsize::default(),
+            ids: Mutex::new(ids),
+            latency: AtomicU64::default(),
+        };
         site.set_latency(latency);
         site
     }
 
+    pub fn virtual_proxies(&self) -> Vec<Arc<VirtualProxy>> {
+        self.virtual_proxies.read().clone()
+    }
+
+    /// A new virtual proxy that nobody links yet. False when there is one of that prefix.
+    pub fn add_virtual_proxy(&self, prefix: &str) -> bool {
+        let mut virtual_proxies = self.virtual_proxies.write();
+        let is_new = virtual_proxies.iter().all(|found| found.prefix != prefix);
+        if is_new {
+            virtual_proxies.push(Arc::new(VirtualProxy::new(prefix, uuid(&mut self.ids.lock()))));
+        }
+        is_new
+    }
+
+    /// The virtual proxy goes, with its links and their sessions. False when there was none.
+    pub fn remove_virtual_proxy(&self, prefix: &str) -> bool {
+        let mut virtual_proxies = self.virtual_proxies.write();
+        let before = virtual_proxies.len();
+        virtual_proxies.retain(|found| found.prefix != prefix);
+        for node in self.nodes() {
+            node.unlink(prefix);
+        }
+        virtual_proxies.len() < before
+    }
+
     pub fn nodes(&self) -> Vec<Arc<Node>> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.nodes.read().values().cloned().collect()
+    }
+
+    /// The pairs of each node that has any: where sessions can be.
+    pub fn linked_pairs(&self) -> Vec<Vec<Arc<Pair>>> {
+        let nodes = self.nodes();
+        let pairs = nodes.iter().map(|node| node.pairs().into_values().collect::<Vec<_>>());
+        pairs.filter(|pairs| !pairs.is_empty()).collect()
     }
 
     /// A node by its number, from 1.
     pub fn node(&self, number: usize) -> Option<Arc<Node>> {
-        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
-        nodes.get(number.checked_sub(1)?).cloned()
+        self.nodes.read().get(&number).cloned()
+    }
+
+    /// A new node, at the address after the last one's; `None` when there is none. Without `links` it links
+    /// every virtual proxy, else those of them that exist.
+    pub fn add_node(&self, host_name: Option<&str>, links: Option<&[String]>) -> Option<Arc<Node>> {
+        // In the order in which all take these two.
+        let virtual_proxies = self.virtual_proxies.read();
+        let mut nodes = self.nodes.write();
+        let before = self.last_number.load(Ordering::Relaxed);
+        let address = nth_after(self.repository.address, u16::try_from(before).ok()?)?;
+        let number = before + 1;
+        self.last_number.store(number, Ordering::Relaxed);
+
+        let mut ids = self.ids.lock();
+        let node = Node {
+            number,
+            name: if number == 1 { "Central".to_owned() } else { format!("Node{number}") },
+            host_name: host_name.map_or_else(|| address.to_string(), str::to_owned),
+            ids: [uuid(&mut ids), uuid(&mut ids), uuid(&mut ids)].map(String::from),
+            endpoint: Arc::new(Endpoint::new(address)),
+            pairs: RwLock::default(),
+            in_flight: AtomicUsize::default(),
+            most_in_flight: AtomicUsize::default(),
+        };
+        for virtual_proxy in virtual_proxies.iter() {
+            if links.is_none_or(|links| links.iter().any(|link| *link == virtual_proxy.prefix)) {
+                node.link(&virtual_proxy.prefix);
+            }
+        }
+        let node = Arc::new(node);
+        nodes.insert(number, node.clone());
+        Some(node)
+    }
+
+    /// The node goes, with its sessions. False when there was none.
+    pub fn remove_node(&self, number: usize) -> bool {
+        self.nodes.write().remove(&number).is_some()
+    }
+
+    /// Lets a node link a virtual proxy, without sessions at first. False when one of the two is not there.
+    pub fn link(&self, number: usize, prefix: &str) -> bool {
+        // Held, so that the virtual proxy does not go meanwhile and leave a link to nothing.
+        let virtual_proxies = self.virtual_proxies.read();
+        let node = self.node(number).filter(|_| virtual_proxies.iter().any(|found| found.prefix == prefix));
+        node.map(|node| node.link(prefix)).is_some()
     }
 
     /// Every pair of the site, node by node.
@@ -88,32 +187,39 @@ impl Site {
     }
 }
 
-impl Node {
-    pub fn new(name: String, ids: [String; 3], address: IpAddr, prefixes: &[String]) -> Self {
-        let pairs = prefixes.iter().map(|prefix| (prefix.clone(), Arc::default())).collect();
+impl VirtualProxy {
+    fn new(prefix: &str, id: Box<str>) -> Self {
+        let (description, session_cookie_header) = if prefix.is_empty() {
+            ("Central Proxy (Default)".to_owned(), "X-Qlik-Session".to_owned())
+        } else {
+            (format!("{prefix} virtual proxy"), format!("X-Qlik-Session-{}", prefix.replace('/', "-")))
+        };
         Self {
-            name,
-            ids,
-            address,
-            port: AtomicU16::default(),
-            pairs: RwLock::new(pairs),
-            in_flight: AtomicUsize::default(),
-            most_in_flight: AtomicUsize::default(),
+            id: id.into(),
+            prefix: prefix.to_owned(),
+            description,
+            session_cookie_header,
+            inactivity_timeout: 30,
         }
     }
+}
 
-    /// What clients reach the node by. Real sites have names here; a simulated one has addresses, so that
-    /// clients that connect to what the repository told them reach it without any name service.
-    pub fn host_name(&self) -> String {
-        self.address.to_string()
-    }
-
+impl Node {
     pub fn pair(&self, prefix: &str) -> Option<Arc<Pair>> {
-        self.pairs.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+        self.pairs.read().get(prefix).cloned()
     }
 
     pub fn pairs(&self) -> BTreeMap<String, Arc<Pair>> {
-        self.pairs.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.pairs.read().clone()
+    }
+
+    fn link(&self, prefix: &str) {
+        self.pairs.write().entry(prefix.to_owned()).or_default();
+    }
+
+    /// The link and its sessions go. False when there was none.
+    pub fn unlink(&self, prefix: &str) -> bool {
+        self.pairs.write().remove(prefix).is_some()
     }
 
     pub fn most_in_flight(&self) -> usize {
@@ -140,7 +246,7 @@ impl Drop for InFlight {
 impl Pair {
     /// The sessions. Never held across an await, and never for longer than a few pages take to write.
     pub fn table(&self) -> MutexGuard<'_, SessionTable> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 
     pub fn list_queries(&self) -> u64 {

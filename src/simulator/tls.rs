@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ParsedCertificate, WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
 use super::Error;
 use super::certificates::CertificateSet;
@@ -20,17 +21,25 @@ const CLIENT_KEY: &str = "client_key.pem";
 const SERVER: &str = "server.pem";
 const SERVER_KEY: &str = "server_key.pem";
 
-/// Makes the certificates when there are none, and reads what the services need of them.
-pub(super) fn make_or_read(folder: &Path, names: Vec<String>) -> Result<Arc<ServerConfig>, Error> {
+/// How the site's services shake hands.
+#[derive(Debug, Clone)]
+pub(super) struct Tls {
+    /// With the site's server certificate.
+    pub own: Arc<ServerConfig>,
+}
+
+/// Makes the certificates when there are none, for these names and the spare ones, and reads what the services
+/// need of them.
+pub(super) fn make_or_read(folder: &Path, names: &[String], spare: &[String]) -> Result<Tls, Error> {
     let (found, missing): (Vec<_>, Vec<_>) = [CLIENT, CLIENT_KEY, ROOT, SERVER, SERVER_KEY]
         .into_iter()
         .partition(|name| folder.join(name).exists());
     if found.is_empty() {
-        write(folder, &CertificateSet::new(names.clone())?)?;
+        write(folder, &CertificateSet::new([names, spare].concat())?)?;
     } else if !missing.is_empty() {
         return Err(Error::HalfSet { folder: folder.to_owned(), found, missing });
     }
-    server_config(folder, &names)
+    tls(folder, names)
 }
 
 /// Writes the five files.
@@ -63,15 +72,13 @@ fn create(path: &Path, text: &str, secret: bool) -> io::Result<()> {
 }
 
 /// TLS with the server's certificate, for clients whose certificate the site's authority issued.
-fn server_config(folder: &Path, names: &[String]) -> Result<Arc<ServerConfig>, Error> {
+fn tls(folder: &Path, names: &[String]) -> Result<Tls, Error> {
     let problem = |name: &str, problem: String| Error::Certificate { path: folder.join(name), problem };
-    let provider = Arc::new(aws_lc_rs::default_provider());
-
     let mut roots = RootCertStore::empty();
     for root in certificates(folder.join(ROOT))? {
         roots.add(root).map_err(|error| problem(ROOT, error.to_string()))?;
     }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| problem(ROOT, error.to_string()))?;
 
@@ -80,11 +87,21 @@ fn server_config(folder: &Path, names: &[String]) -> Result<Arc<ServerConfig>, E
     let path = folder.join(SERVER_KEY);
     let text = fs::read(&path).map_err(|source| Error::File { path, source })?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| problem(SERVER_KEY, error.to_string()))?;
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_client_cert_verifier(verifier).with_single_cert(chain, key))
+    let own = builder(&verifier)
+        .and_then(|builder| builder.with_single_cert(chain, key))
         .map_err(|error| problem(SERVER, error.to_string()))?;
-    Ok(Arc::new(config))
+    Ok(Tls { own: Arc::new(own) })
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn builder(
+    verifier: &Arc<dyn ClientCertVerifier>,
+) -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_client_cert_verifier(verifier.clone()))
 }
 
 fn certificates(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, Error> {
@@ -124,7 +141,7 @@ mod tests {
 
     fn made() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        make_or_read(folder.path(), vec!["localhost".into()]).unwrap();
+        make_or_read(folder.path(), &["localhost".into()], &[]).unwrap();
         folder
     }
 
@@ -132,7 +149,7 @@ mod tests {
     fn certificates_are_made_once() {
         let folder = made();
         let before = fs::read(folder.path().join(ROOT)).unwrap();
-        make_or_read(folder.path(), vec!["localhost".into()]).unwrap();
+        make_or_read(folder.path(), &["localhost".into()], &[]).unwrap();
         assert_eq!(fs::read(folder.path().join(ROOT)).unwrap(), before);
     }
 
@@ -142,7 +159,7 @@ mod tests {
         for name in [CLIENT_KEY, SERVER, SERVER_KEY] {
             fs::remove_file(folder.path().join(name)).unwrap();
         }
-        let message = make_or_read(folder.path(), vec![]).unwrap_err().to_string();
+        let message = make_or_read(folder.path(), &[], &[]).unwrap_err().to_string();
         assert!(message.contains("(client.pem, root.pem)"), "{message}");
         assert!(message.contains("(client_key.pem, server.pem, server_key.pem)"), "{message}");
     }
@@ -151,7 +168,7 @@ mod tests {
     fn a_file_that_is_no_certificate_is_named() {
         let folder = made();
         fs::write(folder.path().join(SERVER), "nothing").unwrap();
-        let message = make_or_read(folder.path(), vec![]).unwrap_err().to_string();
+        let message = make_or_read(folder.path(), &[], &[]).unwrap_err().to_string();
         assert!(message.contains("server.pem: no certificate in it"), "{message}");
     }
 
@@ -159,7 +176,7 @@ mod tests {
     fn a_key_of_another_certificate_is_told() {
         let (one, other) = (made(), made());
         fs::copy(other.path().join(SERVER_KEY), one.path().join(SERVER_KEY)).unwrap();
-        assert!(matches!(make_or_read(one.path(), vec![]), Err(Error::Certificate { .. })));
+        assert!(matches!(make_or_read(one.path(), &[], &[]), Err(Error::Certificate { .. })));
     }
 
     #[cfg(unix)]

@@ -4,8 +4,7 @@ use super::*;
 use crate::config::{RepositorySettings, VirtualProxyFilter, VirtualProxyPattern};
 use crate::qlik::QlikUser;
 use crate::qlik::credentials::{Credentials, Verify, parse_certificates, parse_key};
-use crate::qlik::qrs::Link;
-use crate::qlik::qrs::VirtualProxyFacts;
+use crate::qlik::qrs::{Link, VirtualProxyFacts};
 use crate::qlik::vocabulary::PrefixError;
 
 static CREDENTIALS: LazyLock<Arc<Credentials>> = LazyLock::new(|| {
@@ -174,6 +173,14 @@ fn the_filters_hold_for_what_is_asked_and_for_what_is_told() {
     assert_eq!(told, ["/", "/sales"]);
     let none = Topology::new(&filtered(None, &["*"]), Some(&uneven()));
     assert_eq!((names(&none), pairs(&none)), (vec!["Central", "Edge"], vec![]));
+}
+
+#[test]
+fn a_filter_that_fits_nothing_is_told_once_the_repository_has_answered() {
+    let settings = filtered(Some(&["sales", "slaes", "/x*"]), &["nothing"]);
+    let fits_nothing = ["/slaes", "/x*"].map(|text| Note::FitsNothing(text.into()));
+    assert_eq!(Topology::new(&settings, Some(&uneven())).notes, fits_nothing);
+    assert_eq!(Topology::new(&settings, None).notes, []);
 }
 
 #[test]

@@ -1,0 +1,12 @@
+//! The simulated site, spoken to over real mutual TLS the way its clients do.
+#![cfg(feature = "simulator")]
+
+mod certificates;
+mod clients;
+mod life;
+mod load;
+mod refusals;
+mod repository;
+mod sessions;
+mod support;
+mod topology;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use qlik_session_exporter::exposition::catalogue::{self, Kind};
+use qlik_session_exporter::qlik::Reason;
 use reqwest::StatusCode;
 use toml::{Table, Value};
 
@@ -126,13 +127,27 @@ fn the_table_of_configuration_has_every_key_with_its_default() {
     }
 }
 
+/// What `--help` says, after a command's name or none.
+async fn help(command: Option<&str>) -> Vec<String> {
+    let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
+    run(&args, &[]).await.stdout
+}
+
+/// The program's commands, as `--help` lists them.
+async fn commands() -> BTreeSet<String> {
+    let help = help(None).await;
+    let listed =
+        help.iter().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn every_flag_is_told_and_every_flag_told_is_there() {
-    let mut there_are = BTreeSet::new();
-    for command in ["serve", "demo", "simulate"] {
-        there_are.extend(flags(&run(&[command, "--help"], &[]).await.stdout.join("\n")));
+    let mut there_are = flags(&help(None).await.join("\n"));
+    for command in commands().await {
+        there_are.extend(flags(&help(Some(&command)).await.join("\n")));
     }
-    there_are.extend(flags(&run(&["--help"], &[]).await.stdout.join("\n")));
 
     let text = section("### Command line");
     let told: BTreeSet<_> = rows(&text).iter().flat_map(|row| flags(row[0])).collect();
@@ -148,16 +163,17 @@ async fn every_flag_is_told_and_every_flag_told_is_there() {
 
 #[tokio::test]
 async fn every_command_is_told_and_every_command_told_is_there() {
-    let help = run(&["--help"], &[]).await.stdout;
-    let commands =
-        help.iter().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let there_are: BTreeSet<_> = commands.filter_map(|line| line.split_whitespace().next()).collect();
-
     let text = section("### Command line");
     let rows = rows(&text);
-    let told: BTreeSet<_> =
-        rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-')).collect();
-    assert_eq!(told, &there_are - &["help"].into());
+    let told = rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-'));
+    assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), commands().await);
+}
+
+#[test]
+fn every_reason_is_told() {
+    let text = section("### Reasons");
+    let told: Vec<_> = rows(&text).iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(told, Reason::ALL.map(Reason::as_str));
 }
 
 #[tokio::test(flavor = "multi_thread")]

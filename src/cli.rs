@@ -79,6 +79,9 @@ pub struct WebArgs {
     /// Path under which the metrics are served [default: /metrics]
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
     pub telemetry_path: Option<String>,
+    /// Allow POST /-/reload (SIGHUP does the same)
+    #[arg(long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
     /// Read the configuration and everything it names, ask nobody, exit
     #[arg(long = "config.check")]
     pub config_check: bool,
@@ -92,13 +95,16 @@ impl WebArgs {
         Self {
             listen_addresses,
             telemetry_path: self.telemetry_path.or(other.telemetry_path),
+            enable_lifecycle: self.enable_lifecycle || other.enable_lifecycle,
             config_check: self.config_check || other.config_check,
         }
     }
 
     /// Whether none of the flags is given.
     pub fn is_empty(&self) -> bool {
-        self.listen_addresses.is_empty() && self.telemetry_path.is_none() && !self.config_check
+        self.listen_addresses.is_empty()
+            && self.telemetry_path.is_none()
+            && !(self.enable_lifecycle || self.config_check)
     }
 }
 

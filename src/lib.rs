@@ -13,6 +13,12 @@
 //!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
+// Nothing that comes from outside may end the program.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
+
 pub mod cli;
 pub mod collect;
 pub mod command;

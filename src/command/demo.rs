@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use super::WRONG;
-use super::serve::{self, Exporter};
+use super::serve::{self, Exporter, Started};
 use crate::cli::WebArgs;
-use crate::config::{self, Sources};
+use crate::config::Sources;
 use crate::simulator::{self, Options};
 
 pub async fn run(args: WebArgs) -> Result<ExitCode> {
@@ -27,24 +26,17 @@ pub async fn run(args: WebArgs) -> Result<ExitCode> {
         listen_addresses: args.listen_addresses.clone(),
         ..Sources::default()
     };
-    let config = match tokio::task::spawn_blocking(move || config::load(&sources)).await? {
-        Ok(config) => config,
-        Err(mistakes) => {
-            eprintln!("{mistakes}");
-            return Ok(ExitCode::from(WRONG));
-        }
+    let exporter = match Exporter::start(sources, &args).await? {
+        Started::Running(exporter) => exporter,
+        Started::Checked(code) => return Ok(code),
     };
-    if args.config_check {
-        return serve::check(&config);
-    }
-    let exporter = Exporter::start(&config, &args).await?;
     announce(&simulator)?;
     serve::announce(&exporter.listeners)?;
     if let Some(listener) = exporter.listeners.first() {
         let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
         explain(reachable(listener.local_addr()?), telemetry_path)?;
     }
-    exporter.run().await?;
+    exporter.run().await;
     simulator.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,84 +11,88 @@ use tracing::{info, warn};
 
 use super::{WRONG, signals};
 use crate::cli::{GlobalArgs, WebArgs};
-use crate::collect::Collector;
 use crate::config::{self, Config, Sources};
 use crate::web::{self, App};
 
 pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
     let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
-    let config = match tokio::task::spawn_blocking(move || config::load(&sources)).await? {
-        Ok(config) => config,
-        Err(mistakes) => {
-            eprintln!("{mistakes}");
-            return Ok(ExitCode::from(WRONG));
-        }
+    let exporter = match Exporter::start(sources, &args).await? {
+        Started::Running(exporter) => exporter,
+        Started::Checked(code) => return Ok(code),
     };
-    if args.config_check {
-        return check(&config);
-    }
-    let exporter = Exporter::start(&config, &args).await?;
     announce(&exporter.listeners)?;
-    exporter.run().await?;
+    exporter.run().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What was read is good: its warnings, and a word about what it says.
-pub(super) fn check(config: &Config) -> Result<ExitCode> {
-    for warning in &config.warnings {
-        warn!("{warning}");
-    }
-    Collector::new(config)?;
-    let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
-    writeln!(
-        io::stdout(),
-        "the configuration is good: {} ({})",
-        plural(sites.len(), "site"),
-        sites.join(", ")
-    )?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// An exporter that is bound to its addresses.
 pub(super) struct Exporter {
     pub listeners: Vec<TcpListener>,
-    collector: Arc<Collector>,
-    router: axum::Router,
-    end: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+    app: Arc<App>,
+    signals: signals::Signals,
+}
+
+/// What came of starting.
+pub(super) enum Started {
+    Running(Box<Exporter>),
+    /// Only the configuration was to be read, or it was not good: all is said.
+    Checked(ExitCode),
 }
 
 impl Exporter {
     /// Sets everything up, the listeners last: nothing is half-started.
-    pub async fn start(config: &Config, args: &WebArgs) -> Result<Self> {
+    pub async fn start(sources: Sources, args: &WebArgs) -> Result<Started> {
+        let read = sources.clone();
+        let config = match tokio::task::spawn_blocking(move || config::load(&read)).await? {
+            Ok(config) => config,
+            Err(mistakes) => return Ok(wrong(&mistakes)),
+        };
         for warning in &config.warnings {
             warn!("{warning}");
         }
-        let collector = Arc::new(Collector::new(config)?);
         let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
-        let router = web::router(Arc::new(App::new(config, collector.clone(), telemetry_path)));
-        let end = Box::pin(signals::end().context("cannot listen for signals")?);
+        let app = match App::new(&config, sources, telemetry_path, args.enable_lifecycle) {
+            Ok(app) => Arc::new(app),
+            Err(unusable) => return Ok(wrong(&unusable)),
+        };
+        if args.config_check {
+            say_good(&config)?;
+            return Ok(Started::Checked(ExitCode::SUCCESS));
+        }
+        let signals = signals::Signals::listen().context("cannot listen for signals")?;
         let listeners = web::bind(&config.listen_addresses).await?;
-        Ok(Self { listeners, collector, router, end })
+        app.running().collector.discover();
+        Ok(Started::Running(Box::new(Self { listeners, app, signals })))
     }
 
     /// Serves until the operating system asks to end.
-    pub async fn run(self) -> Result<()> {
+    pub async fn run(self) {
         let stop = CancellationToken::new();
-        let server = web::serve(self.listeners, self.router, stop.clone());
+        let server = web::serve(self.listeners, web::router(self.app.clone()), stop.clone());
+        let (app, mut signals) = (self.app, self.signals);
         let ending = async {
-            self.end.await;
+            while let signals::Signal::Reload = signals.next().await {
+                // The log says what came of it.
+                let _ = app.reload().await;
+            }
             info!("ending");
             stop.cancel();
-            // Scrapes that wait for answers end with what there is.
-            self.collector.end().await;
+            app.end().await;
         };
         tokio::join!(server, ending);
-        Ok(())
     }
+}
+
+fn wrong(mistakes: &dyn std::fmt::Display) -> Started {
+    eprintln!("{mistakes}");
+    Started::Checked(ExitCode::from(WRONG))
+}
+
+fn say_good(config: &Config) -> Result<()> {
+    let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
+    let plural = if sites.len() == 1 { "site" } else { "sites" };
+    writeln!(io::stdout(), "the configuration is good: {} {plural} ({})", sites.len(), sites.join(", "))?;
+    Ok(())
 }
 
 /// A line per listener on standard output, once all are ready.

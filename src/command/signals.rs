@@ -1,33 +1,81 @@
-//! When the operating system asks the program to end.
+//! What the operating system asks of the program.
 
 use std::io;
 
-/// Resolves at Ctrl-C, and at SIGTERM or what Windows has for it. Listens from the call on.
-#[cfg(unix)]
-pub fn end() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+/// A wish of the operating system, or of whoever sits before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Read the configuration again.
+    Reload,
+    End,
 }
 
-/// Resolves at Ctrl-C, Ctrl-Break, the closing of the console and the shutdown of Windows. Listens
-/// from the call on.
-#[cfg(windows)]
-pub fn end() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::windows;
-    let (mut interrupt, mut stop) = (windows::ctrl_c()?, windows::ctrl_break()?);
-    let (mut close, mut shutdown) = (windows::ctrl_close()?, windows::ctrl_shutdown()?);
-    Ok(async move {
+/// SIGTERM and Ctrl-C end the program, SIGHUP reloads the configuration.
+#[cfg(unix)]
+pub struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From now on they are ours.
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    pub async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = stop.recv() => {}
-            _ = close.recv() => {}
-            _ = shutdown.recv() => {}
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.hang_up.recv() => Signal::Reload,
         }
-    })
+    }
+}
+
+/// Ctrl-C, Ctrl-Break, a closed console and the shutdown of Windows end the program. Windows has nothing
+/// like SIGHUP: `POST /-/reload` stands for it.
+#[cfg(windows)]
+pub struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+    stop: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+    shutdown: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Signals {
+    /// From now on they are ours.
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::windows;
+        Ok(Self {
+            interrupt: windows::ctrl_c()?,
+            stop: windows::ctrl_break()?,
+            close: windows::ctrl_close()?,
+            shutdown: windows::ctrl_shutdown()?,
+        })
+    }
+
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.stop.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shutdown.recv() => {}
+        }
+        Signal::End
+    }
+}
+
+/// Resolves when the program is to end; nothing is read again.
+#[cfg(feature = "simulator")]
+pub fn end() -> io::Result<impl Future<Output = ()>> {
+    let mut signals = Signals::listen()?;
+    Ok(async move { while signals.next().await != Signal::End {} })
 }

@@ -66,7 +66,7 @@ pub enum UserLabel {
 
 /// The key of the hash over users: a file's bytes less one line end.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HashKey(pub(super) Arc<[u8]>);
+pub struct HashKey(pub(crate) Arc<[u8]>);
 
 impl HashKey {
     /// The key; never empty.

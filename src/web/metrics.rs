@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use super::App;
+use super::app::Running;
 use crate::collect::SiteSnapshot;
 use crate::collect::deadline;
 use crate::exposition::{Exporter, Format, Sites};
@@ -27,18 +28,19 @@ pub async fn all(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers
         Ok(wanted) => wanted,
         Err(message) => return (StatusCode::BAD_REQUEST, super::text(message)).into_response(),
     };
+    let running = app.running();
     let mut registry = Registry::default();
     if wanted.sites {
-        let snapshots = app.collector.scrape(None, app.deadline(&headers)).await;
-        registry.register_collector(Box::new(app.sites(snapshots)));
+        let snapshots = running.collector.scrape(None, running.deadline(&headers)).await;
+        registry.register_collector(Box::new(running.sites(snapshots)));
     }
     if wanted.exporter {
-        registry.register_collector(Box::new(app.exporter()));
+        registry.register_collector(Box::new(app.exporter(&running)));
     }
     app.exposition(registry, &headers).await
 }
 
-impl App {
+impl Running {
     /// Until when a scrape with these headers waits for answers.
     pub(super) fn deadline(&self, headers: &HeaderMap) -> Instant {
         let header = headers.get(deadline::HEADER).and_then(|value| value.to_str().ok());
@@ -48,11 +50,13 @@ impl App {
     pub(super) fn sites(&self, snapshots: Vec<SiteSnapshot>) -> Sites {
         Sites { snapshots, users: self.users.clone() }
     }
+}
 
-    fn exporter(&self) -> Exporter {
-        let (cache_requests, cache_hits) = self.collector.cache_requests_and_hits();
-        let configured_at = self.configured_at;
-        Exporter { cache_requests, cache_hits, configured_at, last_reload_successful: true }
+impl App {
+    fn exporter(&self, running: &Running) -> Exporter {
+        let (cache_requests, cache_hits) = running.collector.cache_requests_and_hits();
+        let (configured_at, last_reload_successful) = (running.configured_at, self.last_reload_successful());
+        Exporter { cache_requests, cache_hits, configured_at, last_reload_successful }
     }
 
     /// The registry as text, in the format that the request likes best, leaving piece by piece.

@@ -26,18 +26,19 @@ pub async fn one_site(
             _ => {}
         }
     }
-    let known = target.filter(|name| app.collector.site_names().any(|site| site == name));
+    let running = app.running();
+    let known = target.filter(|name| running.collector.site_names().any(|site| site == name));
     let Some(site) = known else {
-        let names: Vec<_> = app.collector.site_names().collect();
+        let names: Vec<_> = running.collector.site_names().collect();
         let message = format!("target: expected the name of a site: {}\n", names.join(", "));
         return (StatusCode::BAD_REQUEST, super::text(message)).into_response();
     };
     let begun = tokio::time::Instant::now();
-    let deadline = app.deadline(&headers);
-    let snapshots = app.collector.scrape(Some(&site), deadline).await;
+    let deadline = running.deadline(&headers);
+    let snapshots = running.collector.scrape(Some(&site), deadline).await;
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(app.sites(snapshots)));
+    registry.register_collector(Box::new(running.sites(snapshots)));
     match steps {
         None => app.exposition(registry, &headers).await,
         Some(steps) => explained(steps, registry).await,

@@ -33,5 +33,5 @@ pub async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response 
             ("target", site.to_owned()),
         ]),
     };
-    Json(app.collector.site_names().map(group).collect::<Vec<_>>()).into_response()
+    Json(app.running().collector.site_names().map(group).collect::<Vec<_>>()).into_response()
 }

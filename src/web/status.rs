@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use maud::{DOCTYPE, Markup, html};
 
 use super::App;
+use super::app::Running;
 use crate::collect::{Expiry, PairSnapshot, SiteSnapshot};
 use crate::exposition::users::SiteUsers;
 
@@ -27,7 +28,8 @@ pub async fn style() -> impl IntoResponse {
 }
 
 pub async fn page(State(app): State<Arc<App>>) -> Markup {
-    let sites = app.collector.last_known();
+    let running = app.running();
+    let sites = running.collector.last_known();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -40,7 +42,7 @@ pub async fn page(State(app): State<Arc<App>>) -> Markup {
             body {
                 h1 { "Qlik session exporter" }
                 p { "Version " (env!("CARGO_PKG_VERSION")) ". The last answers of the proxy services; opening this page asks nobody." }
-                @for site in &sites { (self::site(site, &app)) }
+                @for site in &sites { (self::site(site, &running)) }
                 p {
                     a href=(app.telemetry_path) { (app.telemetry_path) } " · "
                     a href="/sd" { "/sd" } " · "
@@ -52,12 +54,12 @@ pub async fn page(State(app): State<Arc<App>>) -> Markup {
     }
 }
 
-fn site(site: &SiteSnapshot, app: &App) -> Markup {
-    let users = SiteUsers::new(&site.pairs, &app.users);
+fn site(site: &SiteSnapshot, running: &Running) -> Markup {
+    let users = SiteUsers::new(&site.pairs, &running.users);
     html! {
         h2 { "Site " (site.name) }
         @if let Some(users) = &users {
-            p { (users.distinct()) " users; " (users.at_limit()) " with " (app.users.session_limit) " sessions or more." }
+            p { (users.distinct()) " users; " (users.at_limit()) " with " (running.users.session_limit) " sessions or more." }
         }
         table {
             thead {
@@ -66,6 +68,18 @@ fn site(site: &SiteSnapshot, app: &App) -> Markup {
                 }
             }
             tbody { @for pair in &site.pairs { (row(pair)) } }
+        }
+        @if let Some(repository) = &site.repository {
+            p {
+                "Repository: "
+                @match (&repository.last_error, repository.up) {
+                    (Some(error), _) => { span.down { (error.reason().as_str()) ": " (error) } }
+                    (None, true) => { span.up { "up" } }
+                    (None, false) => { "not asked yet" }
+                }
+                @if let Some(version) = &site.topology.version { ", version " (version) }
+                "."
+            }
         }
         @if !site.expiries.is_empty() {
             p { "Certificates: " (site.expiries.iter().map(days_left).collect::<Vec<_>>().join("; ")) "." }

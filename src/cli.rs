@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::command::check::Output;
+
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
 #[derive(Debug, Parser)]
 #[command(version, about, long_version = LONG_VERSION, max_term_width = 100)]
@@ -30,6 +32,8 @@ const LONG_VERSION: &str = concat!(
 pub enum Command {
     /// Run the exporter (the default)
     Serve(WebArgs),
+    /// Read the configuration, then ask every repository and proxy once and say what works
+    Check(CheckArgs),
     /// A simulated Qlik Sense site and the exporter on top of it, without any configuration
     #[cfg(feature = "simulator")]
     Demo(WebArgs),
@@ -106,6 +110,13 @@ impl WebArgs {
             && self.telemetry_path.is_none()
             && !(self.enable_lifecycle || self.config_check)
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// How the steps are written: lines for a person, or one JSON object for a script
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub output: Output,
 }
 
 /// What can be chosen about the simulated site.

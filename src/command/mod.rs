@@ -24,6 +24,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => serve::run(&cli.global, cli.web).await,
         Some(Command::Serve(web)) => serve::run(&cli.global, web.or(cli.web)).await,
+        Some(Command::Check(args)) => match misplaced(&cli.web) {
+            Some(code) => Ok(code),
+            None => check::from_command_line(&cli.global, &args).await,
+        },
         #[cfg(feature = "simulator")]
         Some(Command::Demo(web)) => demo::run(web.or(cli.web)).await,
         #[cfg(feature = "simulator")]

@@ -9,13 +9,30 @@
 //! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
 //!
+//! All may use [`terminal`]: what may be written to one.
+//!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
+
+// Nothing that comes from outside may end the program.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::unreachable
+    )
+)]
 
 pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod config;
 pub mod exposition;
+pub mod logging;
 pub mod qlik;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod terminal;
+pub mod web;

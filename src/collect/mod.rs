@@ -1,39 +1,46 @@
 //! Who is asked, how many at once, until when: from a scrape's deadline to plain data.
 //!
-//! A scrape wants the answer of every pair (virtual proxy on proxy service). Each [`pair`] gives its
-//! kept answer or lets the scrape wait for the one query under way; [`turns`] bound the queries in
-//! flight on one proxy service. What has not come by the [`deadline`] is down in this scrape.
+//! A scrape wants the answer of every pair (virtual proxy on proxy service) that a site's [`topology`]
+//! has, as configured or as [`discovery`] found it. Each [`pair`] gives its kept answer or lets the
+//! scrape wait for the one query under way; [`turns`] bound the queries in flight on one proxy service.
+//! What has not come by the [`deadline`] is down in this [`snapshot`].
 
 pub mod deadline;
+mod discovery;
 pub mod pair;
+mod plan;
 pub mod site;
+pub mod snapshot;
 pub mod tally;
 mod tasks;
+pub mod topology;
 mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use futures::future::join_all;
+use tokio::time::Instant;
 
 use crate::config::{Config, SiteSettings};
 use crate::qlik::endpoint::EndpointError;
-use pair::{Answer, Wanted};
-pub use site::{Expiry, PairSnapshot, ProxyService, Site, SiteSnapshot, Used};
+use site::{Asking, Site};
+pub use snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
 use tasks::Tasks;
 
-/// All sites, and the queries under way.
+/// All sites, from one configuration to the next.
 pub struct Collector {
-    sites: Vec<Site>,
+    sites: Vec<Arc<Site>>,
     cache_ttl: Duration,
-    tasks: Tasks,
-    cache: Cache,
+    /// The queries under way, which end with the program and not with the configuration.
+    queries: Tasks,
+    cache: Arc<CacheCounters>,
 }
 
 /// How often answers were wanted, and how often a kept one was there.
 #[derive(Debug, Default)]
-struct Cache {
+struct CacheCounters {
     requests: AtomicU64,
     hits: AtomicU64,
 }
@@ -47,21 +54,33 @@ pub struct UnusableSite {
 }
 
 impl Collector {
-    pub fn new(config: &Config) -> Result<Self, UnusableSite> {
+    /// What is the same as in `old` goes on: connections, caches, counters. Asks nobody yet.
+    pub fn new(config: &Config, old: Option<&Self>) -> Result<Self, UnusableSite> {
         let site = |settings: &SiteSettings| {
-            Site::new(settings, &config.scrape)
+            let old = old.and_then(|old| old.sites.iter().find(|site| site.name() == settings.name));
+            Site::new(settings, &config.scrape, old)
                 .map_err(|error| UnusableSite { site: settings.name.clone(), error })
         };
         Ok(Self {
             sites: config.sites.iter().map(site).collect::<Result<_, _>>()?,
             cache_ttl: config.scrape.cache_ttl,
-            tasks: Tasks::default(),
-            cache: Cache::default(),
+            queries: old.map(|old| old.queries.clone()).unwrap_or_default(),
+            cache: old.map(|old| old.cache.clone()).unwrap_or_default(),
         })
     }
 
+    /// Begins to ask the repositories of the sites that are new.
+    pub fn discover(&self) {
+        self.sites.iter().for_each(Site::discover);
+    }
+
+    /// Whether each site's first discovery has been tried.
+    pub fn is_ready(&self) -> bool {
+        self.sites.iter().all(|site| site.is_ready())
+    }
+
     pub fn site_names(&self) -> impl Iterator<Item = &str> {
-        self.sites.iter().map(Site::name)
+        self.sites.iter().map(|site| site.name())
     }
 
     /// Answers wanted by scrapes, and those that were kept ones.
@@ -75,57 +94,29 @@ impl Collector {
     ///
     /// Dropping the future loses nothing: queries that were sent go on, their answers are kept.
     pub async fn scrape(&self, only: Option<&str>, deadline: Instant) -> Vec<SiteSnapshot> {
-        let sites = || self.sites.iter().filter(|site| only.is_none_or(|name| name == site.name()));
-        // All are wanted before the first is waited for: the queries run side by side.
-        let mut wanted =
-            sites().flat_map(Site::pairs).map(|(_, _, pair)| self.want(pair)).collect::<Vec<_>>().into_iter();
-        let mut snapshots = Vec::new();
-        for site in sites() {
-            let mut pairs = Vec::new();
-            for ((proxy, virtual_proxy, pair), wanted) in site.pairs().zip(wanted.by_ref()) {
-                let used = match wanted {
-                    Wanted::Kept(answer) => Used::Kept(answer),
-                    Wanted::Coming(coming) => self.wait(coming, deadline).await,
-                };
-                pairs.push(PairSnapshot {
-                    proxy: proxy.clone(),
-                    virtual_proxy: virtual_proxy.clone(),
-                    used,
-                    history: pair.history(),
-                });
-            }
-            snapshots.push(site.snapshot(pairs));
-        }
-        snapshots
-    }
-
-    /// Ends all queries; scrapes that wait for them end too, with what there is.
-    pub async fn end(&self) {
-        self.tasks.end().await;
-    }
-
-    fn want(&self, pair: &Arc<pair::Pair>) -> Wanted {
-        self.cache.requests.fetch_add(1, Ordering::AcqRel);
-        let wanted = pair.want(self.cache_ttl, &self.tasks);
-        if matches!(wanted, Wanted::Kept(_)) {
-            self.cache.hits.fetch_add(1, Ordering::AcqRel);
-        }
-        wanted
-    }
-
-    async fn wait(
-        &self,
-        mut coming: tokio::sync::watch::Receiver<Option<Arc<Answer>>>,
-        deadline: Instant,
-    ) -> Used {
-        let answer = async {
-            let answer = coming.wait_for(Option::is_some).await.ok()?;
-            answer.as_ref().map(|answer| Used::Awaited(answer.clone()))
+        let count = |hit: bool| {
+            self.cache.requests.fetch_add(1, Ordering::AcqRel);
+            self.cache.hits.fetch_add(hit.into(), Ordering::AcqRel);
         };
-        tokio::select! {
-            biased;
-            used = timeout_at(deadline, answer) => used.ok().flatten().unwrap_or(Used::GaveUp),
-            () = self.tasks.ending() => Used::GaveUp,
-        }
+        let asking = Asking { cache_ttl: self.cache_ttl, tasks: &self.queries, count: &count };
+        let sites = self.sites.iter().filter(|site| only.is_none_or(|name| name == site.name()));
+        join_all(sites.map(|site| site.scrape(&asking, deadline))).await
+    }
+
+    /// Every site with the last answers, however old. Asks nobody.
+    pub fn last_known(&self) -> Vec<SiteSnapshot> {
+        self.sites.iter().map(|site| site.last_known()).collect()
+    }
+
+    /// Ends the discovery of the sites that `new` has not taken over.
+    pub async fn give_way_to(&self, new: &Self) {
+        let gone = |site: &&Arc<Site>| !new.sites.iter().any(|other| Arc::ptr_eq(site, other));
+        join_all(self.sites.iter().filter(gone).map(|site| site.end())).await;
+    }
+
+    /// Ends all queries and discoveries; scrapes that wait for them end too, with what there is.
+    pub async fn end(&self) {
+        join_all(self.sites.iter().map(|site| site.end())).await;
+        self.queries.end().await;
     }
 }

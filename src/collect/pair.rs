@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::tally::{SessionIds, Tally};
 use super::tasks::Tasks;
 use super::turns::{Turn, Turns};
-use crate::qlik::{QueryError, Reason};
+use crate::qlik::{QueryError, Reason, VirtualProxy};
 
 /// What a good query brings.
 pub type Counted = (Tally, SessionIds);
@@ -30,6 +30,8 @@ pub struct Answer {
     pub outcome: Result<Tally, QueryError>,
     /// When the last byte came, or the query failed.
     pub at: Instant,
+    /// From the beginning of the query to then.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -63,7 +65,8 @@ pub struct Counters {
     pub ended: u64,
 }
 
-/// What is known of a pair besides its answer.
+/// What is known of a pair over all its answers. It outlives the [`Pair`] when the proxy service gets
+/// another address or the site other certificates.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub counters: Counters,
@@ -71,6 +74,16 @@ pub struct History {
     pub last_success: Option<SystemTime>,
     /// How long the last query took, failed ones included.
     pub last_duration: Option<Duration>,
+    /// Whether the last query failed; nothing before the first.
+    failing: Option<bool>,
+}
+
+/// The history of one pair, and the sessions of its last good answer. Shared by a pair and those that
+/// take its place.
+#[derive(Debug, Default)]
+pub struct Record {
+    history: History,
+    seen: Option<SessionIds>,
 }
 
 /// One virtual proxy on one proxy service. Held by its site, and by its query while that runs.
@@ -78,59 +91,67 @@ pub struct Pair {
     /// For the log.
     site: Arc<str>,
     proxy: Arc<str>,
-    virtual_proxy: String,
+    virtual_proxy: VirtualProxy,
     ask: Ask,
     /// Shared by all pairs of the proxy service.
     turns: Arc<Turns>,
-    state: Mutex<State>,
+    cache: Mutex<Cache>,
+    record: Arc<Mutex<Record>>,
 }
 
 #[derive(Default)]
-struct State {
-    history: History,
+struct Cache {
     /// The last answer, good or failed.
     kept: Option<Arc<Answer>>,
-    /// The sessions of the last good answer.
-    seen: Option<SessionIds>,
     /// The query under way. Only its task holds it, so that it cannot outlive the task.
     flight: Weak<Flight>,
 }
 
 impl Pair {
+    /// `record`: a new one, or that of the pair whose place this one takes.
     pub fn new(
         site: Arc<str>,
         proxy: Arc<str>,
-        virtual_proxy: String,
+        virtual_proxy: VirtualProxy,
         turns: Arc<Turns>,
         ask: Ask,
+        record: Arc<Mutex<Record>>,
     ) -> Arc<Self> {
-        Arc::new(Self { site, proxy, virtual_proxy, ask, turns, state: Mutex::default() })
+        Arc::new(Self { site, proxy, virtual_proxy, ask, turns, cache: Mutex::default(), record })
+    }
+
+    pub fn virtual_proxy(&self) -> &VirtualProxy {
+        &self.virtual_proxy
+    }
+
+    pub fn record(&self) -> &Arc<Mutex<Record>> {
+        &self.record
     }
 
     pub fn history(&self) -> History {
-        self.state.lock().history.clone()
+        self.record.lock().history.clone()
     }
 
     /// The last answer, however old.
     pub fn last_answer(&self) -> Option<Arc<Answer>> {
-        self.state.lock().kept.clone()
+        self.cache.lock().kept.clone()
     }
 
     /// The kept answer when it is no older than `ttl`, else the query under way, else a new query.
     pub fn want(self: &Arc<Self>, ttl: Duration, tasks: &Tasks) -> Wanted {
-        let mut state = self.state.lock();
-        if let Some(kept) = &state.kept
+        let mut cache = self.cache.lock();
+        if let Some(kept) = &cache.kept
             && !ttl.is_zero()
             && kept.at.elapsed() <= ttl
         {
             return Wanted::Kept(kept.clone());
         }
-        if let Some(flight) = state.flight.upgrade() {
+        if let Some(flight) = cache.flight.upgrade() {
             return Wanted::Coming(flight.subscribe());
         }
         let (flight, coming) = watch::channel(None);
         let flight = Arc::new(flight);
-        state.flight = Arc::downgrade(&flight);
+        cache.flight = Arc::downgrade(&flight);
         tasks.spawn(self.clone().query(flight));
         Wanted::Coming(coming)
     }
@@ -147,20 +168,20 @@ impl Pair {
     /// A turn, and the query counted as begun; or nothing once nobody wants the answer any more.
     async fn turn(&self, flight: &Flight) -> Option<Turn> {
         loop {
-            let last = self.state.lock().kept.as_ref().map(|answer| answer.at);
+            let last = self.cache.lock().kept.as_ref().map(|answer| answer.at);
             let turn = tokio::select! {
                 biased;
                 () = flight.closed() => None,
                 turn = self.turns.take(last) => Some(turn),
             };
             // Under the lock nobody can join, so that nobody joins a query that is given up here.
-            let mut state = self.state.lock();
+            let mut cache = self.cache.lock();
             if flight.receiver_count() == 0 {
-                state.flight = Weak::new();
+                cache.flight = Weak::new();
                 return None;
             }
             if turn.is_some() {
-                state.history.counters.queries += 1;
+                self.record.lock().history.counters.queries += 1;
                 return turn;
             }
         }
@@ -168,33 +189,42 @@ impl Pair {
 
     fn land(&self, flight: &Flight, begun: Instant, outcome: Result<Counted, QueryError>) {
         let at = Instant::now();
-        let mut state = self.state.lock();
-        let failed_before = state.kept.as_ref().map(|answer| answer.outcome.is_err());
+        let took = at - begun;
+        let mut cache = self.cache.lock();
+        let outcome = self.note(outcome, took);
+        let answer = Arc::new(Answer { outcome, at, took });
+        cache.kept = Some(answer.clone());
+        cache.flight = Weak::new();
+        flight.send_replace(Some(answer));
+    }
+
+    /// Writes one query into the record and the log.
+    fn note(&self, outcome: Result<Counted, QueryError>, took: Duration) -> Result<Tally, QueryError> {
+        let mut record = self.record.lock();
+        let Record { history, seen } = &mut *record;
         let outcome = match outcome {
             Ok((tally, ids)) => {
-                if let Some(earlier) = &state.seen {
+                if let Some(earlier) = seen {
                     let (started, ended) = ids.changes_since(earlier);
-                    state.history.counters.started += started;
-                    state.history.counters.ended += ended;
+                    history.counters.started += started;
+                    history.counters.ended += ended;
                 }
-                state.seen = Some(ids);
-                state.history.last_success = Some(SystemTime::now());
+                *seen = Some(ids);
+                history.last_success = Some(SystemTime::now());
                 Ok(tally)
             }
             Err(error) => {
-                if let Some(count) = state.history.counters.failures.get_mut(error.reason() as usize) {
+                if let Some(count) = history.counters.failures.get_mut(error.reason() as usize) {
                     *count += 1;
                 }
                 Err(error)
             }
         };
-        let duration = at - begun;
-        state.history.last_duration = Some(duration);
-        self.log(failed_before, &outcome, duration);
-        let answer = Arc::new(Answer { outcome, at });
-        state.kept = Some(answer.clone());
-        state.flight = Weak::new();
-        flight.send_replace(Some(answer));
+        history.last_duration = Some(took);
+        let failed_before = history.failing.replace(outcome.is_err());
+        drop(record);
+        self.log(failed_before, &outcome, took);
+        outcome
     }
 
     /// Tells when a pair starts and when it ends to fail; each query at debug level.
@@ -245,7 +275,8 @@ mod tests {
                 Ok(counting.finish())
             })
         });
-        (Pair::new("site".into(), "proxy".into(), "/".into(), turns.clone(), ask), asked)
+        let (virtual_proxy, record) = (VirtualProxy::default(), Arc::default());
+        (Pair::new("site".into(), "proxy".into(), virtual_proxy, turns.clone(), ask, record), asked)
     }
 
     fn turns(at_once: usize) -> Arc<Turns> {

@@ -1,197 +1,179 @@
-//! One Qlik site: its proxy services, and the pairs that are asked.
+//! One Qlik site: asked for its proxy services now and then, and for its sessions at each scrape.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::FutureExt;
-use url::Url;
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
-use super::pair::{Answer, Ask, History, Pair};
-use super::tally::Counting;
-use super::turns::Turns;
-use crate::config::{ProxySettings, ScrapeSettings, SiteSettings};
-use crate::qlik::credentials::{self, Credentials};
+use super::discovery::Repository;
+use super::pair::{Answer, Pair, Wanted};
+use super::plan::{Access, Plan};
+use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
+use super::tasks::Tasks;
+use super::topology::{ProxyPlan, Topology};
+use crate::config::{ScrapeSettings, SiteSettings};
+use crate::qlik::credentials;
 use crate::qlik::endpoint::EndpointError;
-use crate::qlik::{Endpoint, Limits, UserKey, VirtualProxy, qps};
 
-/// A proxy service as its labels name it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ProxyService {
-    /// The `proxy` label.
-    pub name: Arc<str>,
-    pub host: String,
-    /// Of the proxy service's own interface, 4243 unless changed.
-    pub port: u16,
-}
-
-/// One site, from its configuration on.
+/// One site, from its configuration on. Held by the collector and by its own discovery.
 pub struct Site {
-    name: Arc<str>,
-    credentials: Arc<Credentials>,
-    proxies: Vec<Proxy>,
+    pub(super) access: Access,
+    /// When the site is to be discovered.
+    pub(super) repository: Option<Repository>,
+    /// Replaced as a whole when a discovery finds something else.
+    pub(super) plan: ArcSwap<Plan>,
+    /// The discovery; ends with the site.
+    tasks: Tasks,
 }
 
-/// One proxy service with all that is asked of it.
-struct Proxy {
-    service: Arc<ProxyService>,
-    endpoint: Arc<Endpoint>,
-    pairs: Vec<(VirtualProxy, Arc<Pair>)>,
-}
-
-/// Where a pair's answer in a snapshot comes from.
-#[derive(Debug, Clone)]
-pub enum Used {
-    /// From an earlier query, still fresh.
-    Kept(Arc<Answer>),
-    /// From a query that this scrape began or waited for.
-    Awaited(Arc<Answer>),
-    /// The scrape's time was over before the answer came.
-    GaveUp,
-}
-
-/// One pair at one moment.
-#[derive(Debug)]
-pub struct PairSnapshot {
-    pub proxy: Arc<ProxyService>,
-    pub virtual_proxy: VirtualProxy,
-    pub used: Used,
-    pub history: History,
-}
-
-impl PairSnapshot {
-    /// The answer used, good or failed.
-    pub fn answer(&self) -> Option<&Answer> {
-        match &self.used {
-            Used::Kept(answer) | Used::Awaited(answer) => Some(answer),
-            Used::GaveUp => None,
-        }
-    }
-
-    /// The counts, when the answer used was good.
-    pub fn tally(&self) -> Option<&super::tally::Tally> {
-        self.answer().and_then(Answer::tally)
-    }
-}
-
-/// A certificate and when it expires, in seconds since 1970.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// `client`, `ca` or `proxy`.
-    pub certificate: &'static str,
-    /// The proxy service whose certificate it is.
-    pub proxy: Option<Arc<str>>,
-    pub not_after: i64,
-}
-
-/// One site at one moment: plain data.
-#[derive(Debug)]
-pub struct SiteSnapshot {
-    pub name: Arc<str>,
-    pub proxies: Vec<Arc<ProxyService>>,
-    pub pairs: Vec<PairSnapshot>,
-    pub expiries: Vec<Expiry>,
+/// How answers are had: what all scrapes of a site have in common.
+pub(super) struct Asking<'a> {
+    pub cache_ttl: Duration,
+    /// Own the queries, which outlive scrapes and sites.
+    pub tasks: &'a Tasks,
+    /// Told for each answer wanted whether it was a kept one.
+    pub count: &'a (dyn Fn(bool) + Sync),
 }
 
 impl Site {
-    pub fn new(settings: &SiteSettings, scrape: &ScrapeSettings) -> Result<Self, EndpointError> {
-        let name: Arc<str> = settings.name.as_str().into();
-        let proxies = settings
-            .proxies
-            .iter()
-            .filter_map(|proxy| Some((proxy, proxy.url.as_ref()?)))
-            .map(|(proxy, url)| Proxy::new(&name, settings, proxy, url, scrape))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { name, credentials: settings.credentials.clone(), proxies })
+    /// The site as configured now. What is the same as in `old` goes on; all of it, discovery included,
+    /// when nothing is different.
+    pub(super) fn new(
+        settings: &SiteSettings,
+        scrape: &ScrapeSettings,
+        old: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, EndpointError> {
+        let access = Access::new(settings, scrape);
+        if let Some(same) = old.filter(|old| old.access == access) {
+            return Ok(same.clone());
+        }
+        let repository = settings.repository.as_ref().map(|repository| {
+            let before = old.and_then(|old| old.repository.as_ref());
+            Repository::new(access.endpoint(&repository.url)?, repository.refresh, before)
+        });
+        let repository = repository.transpose()?;
+        let found = repository.as_ref().and_then(Repository::found);
+        let topology = Topology::new(settings, found.as_deref());
+        let forget = repository.is_none();
+        let plan = match old {
+            Some(old) => Plan::new(topology, &access, &old.plan.load(), &old.access, forget),
+            None => Plan::new(topology, &access, &Plan::empty(), &access, forget),
+        };
+        let site = Arc::new(Self {
+            plan: ArcSwap::from_pointee(plan?),
+            access,
+            repository,
+            tasks: Tasks::default(),
+        });
+        Ok(site)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&Arc<ProxyService>, &VirtualProxy, &Arc<Pair>)> {
-        self.proxies
-            .iter()
-            .flat_map(|proxy| proxy.pairs.iter().map(move |(vp, pair)| (&proxy.service, vp, pair)))
-    }
-
-    pub(super) fn snapshot(&self, pairs: Vec<PairSnapshot>) -> SiteSnapshot {
-        SiteSnapshot {
-            name: self.name.clone(),
-            proxies: self.proxies.iter().map(|proxy| proxy.service.clone()).collect(),
-            pairs,
-            expiries: self.expiries(),
+    /// Begins to ask the repository, if there is one and it is not asked already.
+    pub(super) fn discover(self: &Arc<Self>) {
+        if self.repository.as_ref().is_some_and(Repository::begin) {
+            self.tasks.spawn(self.clone().keep_discovering());
         }
     }
 
-    fn expiries(&self) -> Vec<Expiry> {
+    /// Ends the discovery.
+    pub(super) async fn end(&self) {
+        self.tasks.end().await;
+    }
+
+    pub fn name(&self) -> &str {
+        &self.access.settings.name
+    }
+
+    /// Whether the first discovery has been tried, with or without success.
+    pub fn is_ready(&self) -> bool {
+        self.repository.as_ref().is_none_or(Repository::was_tried)
+    }
+
+    /// The site as its proxies say now, until `deadline`.
+    pub(super) async fn scrape(&self, asking: &Asking<'_>, deadline: Instant) -> SiteSnapshot {
+        if let Some(repository) = &self.repository {
+            // In vain: what is configured besides, or found before, is asked.
+            let _ = timeout_at(deadline, repository.tried()).await;
+        }
+        let plan = self.plan.load_full();
+        // All are wanted before the first is waited for: the queries run side by side.
+        let wanted: Vec<_> = pairs(&plan).map(|(proxy, pair)| (proxy, pair, asking.want(pair))).collect();
+        let mut snapshots = Vec::with_capacity(wanted.len());
+        for (proxy, pair, wanted) in wanted {
+            let used = match wanted {
+                Wanted::Kept(answer) => Used::Kept(answer),
+                Wanted::Coming(coming) => asking.wait(coming, deadline).await,
+            };
+            snapshots.push(snapshot(proxy, pair, used));
+        }
+        self.snapshot(&plan, snapshots)
+    }
+
+    /// The site with its last answers, however old. Asks nobody.
+    pub(super) fn last_known(&self) -> SiteSnapshot {
+        let plan = self.plan.load_full();
+        let last = |pair: &Pair| pair.last_answer().map_or(Used::GaveUp, Used::Kept);
+        let snapshots = pairs(&plan).map(|(proxy, pair)| snapshot(proxy, pair, last(pair))).collect();
+        self.snapshot(&plan, snapshots)
+    }
+
+    fn snapshot(&self, plan: &Plan, pairs: Vec<PairSnapshot>) -> SiteSnapshot {
+        SiteSnapshot {
+            name: self.name().to_owned(),
+            topology: plan.topology.clone(),
+            pairs,
+            expiries: self.expiries(plan),
+            repository: self.repository.as_ref().map(Repository::snapshot),
+        }
+    }
+
+    fn expiries(&self, plan: &Plan) -> Vec<Expiry> {
+        let credentials = &self.access.settings.credentials;
         let own = |certificate, not_after| Expiry { certificate, proxy: None, not_after };
-        let mut expiries = vec![own("client", self.credentials.client_facts().not_after)];
+        let mut expiries = vec![own("client", credentials.client_facts().not_after)];
         // The first that expires ends it for all.
-        let ca = self.credentials.ca_facts().iter().map(|facts| facts.not_after).min();
+        let ca = credentials.ca_facts().iter().map(|facts| facts.not_after).min();
         expiries.extend(ca.map(|not_after| own("ca", not_after)));
-        expiries.extend(self.proxies.iter().filter_map(|proxy| {
-            let seen = proxy.endpoint.server_certificate()?;
-            let not_after = credentials::facts(&seen).ok()?.not_after;
-            Some(Expiry { certificate: "proxy", proxy: Some(proxy.service.name.clone()), not_after })
+        let seen = |endpoint: &crate::qlik::Endpoint| {
+            credentials::facts(&endpoint.server_certificate()?).ok().map(|facts| facts.not_after)
+        };
+        let repository = self.repository.as_ref().and_then(|repository| seen(repository.endpoint()));
+        expiries.extend(repository.map(|not_after| own("repository", not_after)));
+        expiries.extend(plan.proxies.iter().filter_map(|proxy| {
+            let name = Some(proxy.plan.name.clone());
+            Some(Expiry { certificate: "proxy", proxy: name, not_after: seen(&proxy.endpoint)? })
         }));
         expiries
     }
 }
 
-impl Proxy {
-    fn new(
-        site: &Arc<str>,
-        settings: &SiteSettings,
-        proxy: &ProxySettings,
-        url: &Url,
-        scrape: &ScrapeSettings,
-    ) -> Result<Self, EndpointError> {
-        let limits = Limits {
-            timeout: scrape.request_timeout,
-            response_size: scrape.max_response_size,
-            connections: scrape.max_requests_per_proxy.get(),
-        };
-        let endpoint = Arc::new(Endpoint::new(url, &settings.credentials, &settings.user, limits)?);
-        let service = Arc::new(ProxyService {
-            name: proxy.name.as_str().into(),
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port_or_known_default().unwrap_or_default(),
-        });
-        let turns = Turns::new(scrape.max_requests_per_proxy);
-        let mut virtual_proxies =
-            proxy.virtual_proxies.clone().unwrap_or_else(|| vec![VirtualProxy::default()]);
-        virtual_proxies.retain(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
-        virtual_proxies.sort();
-        virtual_proxies.dedup();
-        let pairs = virtual_proxies
-            .into_iter()
-            .map(|virtual_proxy| {
-                let pair = Pair::new(
-                    site.clone(),
-                    service.name.clone(),
-                    virtual_proxy.path().to_owned(),
-                    turns.clone(),
-                    ask(endpoint.clone(), virtual_proxy.clone()),
-                );
-                (virtual_proxy, pair)
-            })
-            .collect();
-        Ok(Self { service, endpoint, pairs })
-    }
+fn pairs(plan: &Plan) -> impl Iterator<Item = (&Arc<ProxyPlan>, &Arc<Pair>)> {
+    plan.proxies.iter().flat_map(|proxy| proxy.pairs.iter().map(move |pair| (&proxy.plan, pair)))
 }
 
-/// One query: counts the sessions of a virtual proxy while they arrive.
-fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
-    Box::new(move || {
-        let (endpoint, virtual_proxy) = (endpoint.clone(), virtual_proxy.clone());
-        async move {
-            let mut counting = Counting::default();
-            qps::list_sessions(&endpoint, &virtual_proxy, |session| {
-                let user = UserKey { directory: &session.user_directory, id: &session.user_id };
-                counting.add(user, &session.session_id);
-            })
-            .await?;
-            Ok(counting.finish())
+fn snapshot(proxy: &Arc<ProxyPlan>, pair: &Pair, used: Used) -> PairSnapshot {
+    let virtual_proxy = pair.virtual_proxy().clone();
+    PairSnapshot { proxy: proxy.clone(), virtual_proxy, used, history: pair.history() }
+}
+
+impl Asking<'_> {
+    fn want(&self, pair: &Arc<Pair>) -> Wanted {
+        let wanted = pair.want(self.cache_ttl, self.tasks);
+        (self.count)(matches!(wanted, Wanted::Kept(_)));
+        wanted
+    }
+
+    async fn wait(&self, mut coming: watch::Receiver<Option<Arc<Answer>>>, deadline: Instant) -> Used {
+        let answer = async {
+            let answer = coming.wait_for(Option::is_some).await.ok()?;
+            answer.as_ref().map(|answer| Used::Awaited(answer.clone()))
+        };
+        tokio::select! {
+            biased;
+            used = timeout_at(deadline, answer) => used.ok().flatten().unwrap_or(Used::GaveUp),
+            () = self.tasks.ending() => Used::GaveUp,
         }
-        .boxed()
-    })
+    }
 }

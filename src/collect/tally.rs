@@ -78,6 +78,11 @@ impl Entry {
 pub struct SessionIds(Vec<u64>);
 
 impl SessionIds {
+    /// A keyed hash for each distinct id, the same for all answers of this process.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().copied()
+    }
+
     /// How many sessions are in `self` and not in `earlier`, and the other way round.
     pub fn changes_since(&self, earlier: &Self) -> (u64, u64) {
         let (mut new, mut old) = (self.0.iter().peekable(), earlier.0.iter().peekable());

@@ -1,4 +1,51 @@
-//! The subcommands, each a short file that puts the other modules together.
+//! The subcommands: each puts the modules together for one purpose.
 
+pub mod check;
+#[cfg(feature = "simulator")]
+pub mod demo;
+pub mod serve;
+mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// It ran, and something failed.
+pub const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+pub const WRONG: u8 = 2;
+
+/// Runs the command that was named. An error is told by the caller and ends with [`FAILED`].
+pub async fn run(cli: Cli) -> Result<ExitCode> {
+    let Cli { command, web, global } = cli;
+    match command {
+        None => serve::run(&global, web).await,
+        Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
+        #[cfg(feature = "simulator")]
+        Some(Command::Demo(own)) => demo::run(own.or(web)).await,
+        // Flags of `serve` before another command would be passed over in silence.
+        Some(_) if !web.is_empty() => {
+            eprintln!("error: --web.* and --config.check belong to serve and demo");
+            Ok(ExitCode::from(WRONG))
+        }
+        Some(Command::Check(args)) => check::from_command_line(&global, &args).await,
+        #[cfg(feature = "simulator")]
+        Some(Command::Simulate(args)) => simulated(args.into()).await,
+    }
+}
+
+#[cfg(feature = "simulator")]
+async fn simulated(options: crate::simulator::Options) -> Result<ExitCode> {
+    match simulate::run(options, signals::end()?).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error @ crate::simulator::Error::Option { .. }) => {
+            eprintln!("error: {error}");
+            Ok(ExitCode::from(WRONG))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -3,8 +3,6 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Whether the repository can be asked in this version.
-const REPOSITORY: bool = false;
 /// Whether events are taken in this version.
 const EVENTS: bool = false;
 
@@ -120,8 +118,8 @@ pub static KEYS: &[Key] = &[
     key("site.*.key_password_file", Kind::SecretFile, None),
     key("site.*.ca", Kind::File, None),
     key("site.*.verify", Kind::Choice(&["full", "ca", "none"]), Some("full")),
-    key_if(REPOSITORY, "site.*.repository", Kind::Url { port: 4242 }, None),
-    key_if(REPOSITORY, "site.*.repository_refresh", milliseconds(1000, 86_400_000), Some("5m")),
+    key("site.*.repository", Kind::Url { port: 4242 }, None),
+    key("site.*.repository_refresh", milliseconds(1000, 86_400_000), Some("5m")),
     key("site.*.virtual_proxies", Kind::VirtualProxyPatterns, None),
     key("site.*.exclude_virtual_proxies", Kind::VirtualProxyPatterns, Some("[]")),
     key_if(EVENTS, "site.*.event_hosts", Kind::Texts, None),

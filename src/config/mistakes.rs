@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::terminal::escaped;
+
 /// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -63,7 +65,7 @@ impl fmt::Display for Mistake {
         if !self.key.is_empty() {
             line = line + &self.key + ": ";
         }
-        f.write_str(&one_line(&(line + &self.text)))
+        f.write_str(&escaped(&(line + &self.text)))
     }
 }
 
@@ -80,20 +82,6 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
-
-/// The text with its control characters and direction marks escaped, so that nothing in a file or a
-/// path can write a line, or a terminal's command, of its own.
-pub fn one_line(text: &str) -> String {
-    let is_direction = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() || is_direction(c) || matches!(c, '\u{2028}' | '\u{2029}') {
-            true => line.extend(c.escape_default()),
-            false => line.push(c),
-        }
-    }
-    line
-}
 
 #[cfg(test)]
 mod tests {

@@ -78,6 +78,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
         let addresses = Value::from(sources.listen_addresses.clone());
         layers.push(Layer::one("--web.listen-address".into(), &["listen_address".into()], addresses));
     }
+    let name = file.name.clone();
     let mut reading = Reading {
         folder: file.folder.clone(),
         merged: &Merged::new(file, layers),
@@ -90,7 +91,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     let Reading { mut mistakes, warnings, .. } = reading;
     mistakes.sort();
     match config {
-        Ok(config) if mistakes.is_empty() => Ok(Config { warnings, ..config }),
+        Ok(config) if mistakes.is_empty() => Ok(Config { file: name, warnings, ..config }),
         _ => Err(mistakes),
     }
 }
@@ -101,6 +102,7 @@ fn config(reading: &mut Reading<'_>) -> Result<Config, Told> {
     let users = users(reading);
     let sites = sites(reading);
     Ok(Config {
+        file: String::new(),
         listen_addresses: listen_addresses?,
         scrape: scrape?,
         users: users?,

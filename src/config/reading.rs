@@ -7,9 +7,10 @@ use figment::value::{Dict, Value};
 use super::environment;
 use super::keys::{self, Key, Kind, Place};
 use super::layers::Merged;
-use super::mistakes::{Mistakes, Origin, one_line};
+use super::mistakes::{Mistakes, Origin};
 use super::paths;
 use super::values::{Problem, Read, found};
+use crate::terminal::escaped;
 
 /// Secrets, keys and certificates are some kilobytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -44,7 +45,7 @@ impl Reading<'_> {
 
     /// Notes a warning.
     pub fn warn(&mut self, path: &[&str], text: impl AsRef<str>) {
-        self.warnings.push(one_line(&format!("{}: {}", keys::shown(path), text.as_ref())));
+        self.warnings.push(escaped(&format!("{}: {}", keys::shown(path), text.as_ref())));
     }
 
     /// The value at `path`, or its default; None when there is neither.

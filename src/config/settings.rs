@@ -15,6 +15,8 @@ use crate::qlik::{QlikUser, VirtualProxy};
 /// Everything that file, environment and flags say, without a mistake in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The file that was read, as messages name it; empty when there was none.
+    pub file: String,
     /// Where the web server listens; at least one. Port 0 is one of the system's choice.
     pub listen_addresses: Vec<SocketAddr>,
     pub scrape: ScrapeSettings,
@@ -64,7 +66,7 @@ pub enum UserLabel {
 
 /// The key of the hash over users: a file's bytes less one line end.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HashKey(pub(super) Arc<[u8]>);
+pub struct HashKey(pub(crate) Arc<[u8]>);
 
 impl HashKey {
     /// The key; never empty.

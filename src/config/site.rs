@@ -11,7 +11,7 @@ use super::reading::{NamedFile, Reading, Told};
 use super::settings::{ProxySettings, RepositorySettings, SiteSettings};
 use super::values;
 use crate::qlik::credentials::{
-    CertificateFacts, Credentials, KeyError, ParsedKey, Verify, parse_certificates, parse_key,
+    CertificateFacts, Credentials, KeyError, ParsedKey, Verify, day, parse_certificates, parse_key,
 };
 use crate::qlik::{QlikUser, VirtualProxy};
 
@@ -130,10 +130,9 @@ impl<'n> Section<'_, '_, 'n> {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let CertificateFacts { subject, not_before, not_after, .. } = facts;
         if *not_after < now {
-            self.reading
-                .warn(&self.at(key), format!("{what} of {subject:?} expired on {}", date(*not_after)));
+            self.reading.warn(&self.at(key), format!("{what} of {subject:?} expired on {}", day(*not_after)));
         } else if *not_before > now {
-            let text = format!("{what} of {subject:?} is not valid before {}", date(*not_before));
+            let text = format!("{what} of {subject:?} is not valid before {}", day(*not_before));
             self.reading.warn(&self.at(key), text);
         }
     }
@@ -213,9 +212,9 @@ impl<'n> Section<'_, '_, 'n> {
         let path = ["site", self.name];
         let section = keys::shown(&["site", self.name, "proxy"]);
         if proxies.is_empty() {
-            let can_find = keys::find(&self.at("repository")).is_some_and(|key| key.available);
-            let repository = if can_find { "repository = \"https://HOST:4242\" or " } else { "" };
-            let text = format!("nothing to ask, expected {repository}a section [{section}.NAME] with url");
+            let text = format!(
+                "nothing to ask, expected repository = \"https://HOST:4242\" or a section [{section}.NAME] with url"
+            );
             return Err(self.reading.wrong(&path, text));
         }
         let asked: Vec<VirtualProxy> = proxies.iter().flat_map(asked).collect();
@@ -239,11 +238,4 @@ impl<'n> Section<'_, '_, 'n> {
 /// The virtual proxies that a block asks for when nothing is found by asking.
 fn asked(proxy: &ProxySettings) -> Vec<VirtualProxy> {
     proxy.virtual_proxies.clone().unwrap_or_else(|| VirtualProxy::parse("/").into_iter().collect())
-}
-
-/// A day as `2026-11-24`.
-fn date(seconds: i64) -> String {
-    let since = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    let written = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string();
-    written.split('T').next().unwrap_or_default().to_owned()
 }

@@ -19,6 +19,14 @@ ca = "certs/root.pem"
 url = "https://sense1.company.com"
 "#;
 
+const WITH_REPOSITORY: &str = r#"
+[site.production]
+certificate = "certs/client.pem"
+key = "certs/client_key.pem"
+ca = "certs/root.pem"
+repository = "https://sense1.company.com"
+"#;
+
 impl Folder {
     fn new(config: impl AsRef<[u8]>) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
@@ -113,9 +121,6 @@ x = 1
 "#,
     );
     let told = folder.mistakes(&[("MAX_REQUESTS_PER_PROXY", "0")]);
-    // A repository is expected too where it is available.
-    let told: Vec<_> =
-        told.iter().map(|line| line.replace("repository = \"https://HOST:4242\" or ", "")).collect();
     assert_eq!(
         told,
         [
@@ -135,7 +140,8 @@ x = 1
             "config.toml:15: site.test.certificate: missing, expected the path of a file in quotes",
             "config.toml:15: site.test.key: missing, expected the path of a file in quotes",
             "config.toml:15: site.test.ca: missing, expected the path of a file in quotes",
-            "config.toml:15: site.test: nothing to ask, expected a section [site.test.proxy.NAME] with url",
+            "config.toml:15: site.test: nothing to ask, expected repository = \"https://HOST:4242\" or \
+             a section [site.test.proxy.NAME] with url",
             "config.toml:16: site.list: found a list, expected a section [site.NAME]",
             "environment variable QLIK_SESSION_EXPORTER_MAX_REQUESTS_PER_PROXY: max_requests_per_proxy: \
              found 0 (an integer), expected a whole number from 1 to 256",
@@ -177,23 +183,17 @@ fn what_is_not_built_yet_is_refused_as_that() {
 }
 
 #[test]
-fn a_repository_is_read_although_it_may_not_be_available_yet() {
-    let config = SITE.split("[site.production.proxy").next().unwrap().to_owned()
-        + "repository = \"https://sense1\"\nrepository_refresh = \"1m\"\n[site.production.proxy.Central]\n";
-    let folder = Folder::new(config);
-    let file = file::read(&folder.sources(&[])).unwrap();
-    let mut reading = Reading {
-        folder: file.folder.clone(),
-        merged: &Merged::new(file, []),
-        working_directory: PathBuf::new(),
-        mistakes: Mistakes::default(),
-        warnings: Vec::new(),
-    };
-    let site = site::read(&mut reading, "production").unwrap();
-    let repository = site.repository.unwrap();
-    assert_eq!(repository.url.as_str(), "https://sense1:4242/");
+fn with_a_repository_a_proxy_needs_no_address() {
+    let more =
+        "repository_refresh = \"1m\"\n[site.production.proxy.Central]\nvirtual_proxies = [\"sales\"]\n";
+    let config = Folder::new(WITH_REPOSITORY.to_owned() + more).load(&[]);
+    let [site] = &config.sites[..] else { panic!() };
+    let repository = site.repository.as_ref().unwrap();
+    assert_eq!(repository.url.as_str(), "https://sense1.company.com:4242/");
     assert_eq!(repository.refresh, Duration::from_secs(60));
     assert_eq!(site.proxies[0].url, None);
+    let refresh = Folder::new(WITH_REPOSITORY).load(&[]).sites[0].repository.as_ref().unwrap().refresh;
+    assert_eq!(refresh, Duration::from_secs(300));
 }
 
 #[test]

@@ -121,10 +121,40 @@ pub static PROXY_INFO: Metric = info(
     &["site", "proxy", "host", "port"],
     "Address of a proxy service's own interface (QPS).",
 );
+pub static REPOSITORY_INFO: Metric = info(
+    "qlik_repository_info",
+    &["site", "version"],
+    "Version of the site's repository service, as it said at the last discovery.",
+);
+pub static VIRTUAL_PROXY_INFO: Metric = info(
+    "qlik_virtual_proxy_info",
+    &["site", "virtual_proxy", "description", "session_cookie_header"],
+    "Description and session cookie of a virtual proxy, as the repository said at the last discovery.",
+);
+pub static VIRTUAL_PROXY_LINKED_PROXIES: Metric = gauge(
+    "qlik_virtual_proxy_linked_proxies",
+    &["site", "virtual_proxy"],
+    "Proxy services that link this virtual proxy, as the repository said at the last discovery; 0: nobody can use it.",
+);
+pub static VIRTUAL_PROXY_INACTIVITY_TIMEOUT: Metric = gauge(
+    "qlik_virtual_proxy_inactivity_timeout_seconds",
+    &["site", "virtual_proxy"],
+    "After how long without activity a session of this virtual proxy ends, as the repository said at the last discovery.",
+);
+pub static REPOSITORY_UP: Metric = gauge(
+    "qlik_repository_up",
+    SITE,
+    "1 when the last discovery (asking the repository service for proxy services and virtual proxies) worked; when 0, what it said before stays in force.",
+);
+pub static REPOSITORY_LAST_SUCCESS: Metric = gauge(
+    "qlik_repository_last_success_timestamp_seconds",
+    SITE,
+    "When the last discovery that worked ended, in seconds since 1970; absent before the first.",
+);
 pub static CERTIFICATE_EXPIRY: Metric = gauge(
     "qlik_certificate_expiry_timestamp_seconds",
     &["site", "certificate", "proxy"],
-    "When a certificate expires, in seconds since 1970: client and ca from their files, proxy as seen in the last TLS handshake with the proxy service (port 4243, not the browsers' one).",
+    "When a certificate expires, in seconds since 1970: client and ca from their files, proxy and repository as seen in the last TLS handshake (ports 4243 and 4242, not the browsers' one).",
 );
 pub static CACHE_REQUESTS: Metric = counter(
     "qlik_session_exporter_cache_requests_total",
@@ -192,6 +222,12 @@ pub static ALL: &[&Metric] = &[
     &PROXY_SESSIONS_STARTED,
     &PROXY_SESSIONS_ENDED,
     &PROXY_INFO,
+    &REPOSITORY_INFO,
+    &VIRTUAL_PROXY_INFO,
+    &VIRTUAL_PROXY_LINKED_PROXIES,
+    &VIRTUAL_PROXY_INACTIVITY_TIMEOUT,
+    &REPOSITORY_UP,
+    &REPOSITORY_LAST_SUCCESS,
     &CERTIFICATE_EXPIRY,
     &CACHE_REQUESTS,
     &CACHE_HITS,

@@ -13,3 +13,6 @@ pub use exporter::Exporter;
 pub use format::Format;
 pub use sites::Sites;
 pub use stream::Encoders;
+
+#[cfg(test)]
+mod tests;

@@ -116,22 +116,46 @@ impl Sites {
         encoder.counter(&metric::PROXY_SESSIONS_ENDED, count(|counters| counters.ended))
     }
 
-    /// What is known of the proxy services besides their answers.
+    /// What is known of a site besides its sessions.
     fn encode_facts(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
-        let proxies: Vec<_> = self
-            .snapshots
-            .iter()
-            .flat_map(|site| site.proxies.iter().map(|proxy| (&*site.name, proxy, proxy.port.to_string())))
+        let sites = || self.snapshots.iter();
+        let proxies: Vec<_> = sites()
+            .flat_map(|site| site.topology.proxies.iter().map(|p| (&*site.name, p, p.port.to_string())))
             .collect();
-        let addresses = proxies.iter().map(|(site, proxy, port)| [*site, &*proxy.name, &proxy.host, port]);
+        let addresses = proxies.iter().map(|(site, proxy, port)| [*site, &proxy.name, &proxy.host, port]);
         encoder.info(&metric::PROXY_INFO, addresses)?;
-        let expiries = self.snapshots.iter().flat_map(|site| {
+        let versions = sites().filter_map(|site| Some([&*site.name, site.topology.version.as_deref()?]));
+        encoder.info(&metric::REPOSITORY_INFO, versions)?;
+        self.encode_virtual_proxies(encoder)?;
+        let repositories = || sites().filter_map(|site| Some(([&*site.name], site.repository.as_ref()?)));
+        let up = repositories().map(|(site, repository)| (site, u32::from(repository.up)));
+        encoder.gauge(&metric::REPOSITORY_UP, up)?;
+        let success =
+            repositories().filter_map(|(site, repo)| Some((site, unix_seconds(repo.last_success?))));
+        encoder.gauge(&metric::REPOSITORY_LAST_SUCCESS, success)?;
+        let expiries = sites().flat_map(|site| {
             site.expiries.iter().map(|expiry| {
                 let labels = [Some(&*site.name), Some(expiry.certificate), expiry.proxy.as_deref()];
                 (labels.into_iter().flatten().collect::<Vec<_>>(), expiry.not_after)
             })
         });
         encoder.gauge(&metric::CERTIFICATE_EXPIRY, expiries)
+    }
+
+    fn encode_virtual_proxies(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
+        let all = || {
+            let sites = self.snapshots.iter();
+            sites.flat_map(|site| site.topology.virtual_proxies.iter().map(|vp| (&*site.name, vp)))
+        };
+        let info = all()
+            .map(|(site, vp)| [site, vp.virtual_proxy.path(), &*vp.description, &*vp.session_cookie_header]);
+        encoder.info(&metric::VIRTUAL_PROXY_INFO, info)?;
+        let linked = all().map(|(site, vp)| ([site, vp.virtual_proxy.path()], vp.linked as u64));
+        encoder.gauge(&metric::VIRTUAL_PROXY_LINKED_PROXIES, linked)?;
+        let timeouts = all().filter_map(|(site, vp)| {
+            Some(([site, vp.virtual_proxy.path()], vp.inactivity_timeout?.as_secs()))
+        });
+        encoder.gauge(&metric::VIRTUAL_PROXY_INACTIVITY_TIMEOUT, timeouts)
     }
 
     fn pairs(&self) -> impl Iterator<Item = ([&str; 3], &PairSnapshot)> {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 use super::format::Format;
 
@@ -29,11 +29,14 @@ const ENCODERS: usize = 8;
 
 /// Bounds the encoders that run at once. Clones share the bound.
 #[derive(Debug, Clone)]
-pub struct Encoders(Arc<Semaphore>);
+pub struct Encoders {
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
 
 impl Default for Encoders {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ENCODERS)))
+        Self { places: Arc::new(Semaphore::new(ENCODERS)), patience: PATIENCE }
     }
 }
 
@@ -46,18 +49,28 @@ impl Encoders {
         format: Format,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         // Never closed: no error.
-        let place = self.0.clone().acquire_owned().await.ok();
+        let place = self.places.clone().acquire_owned().await.ok();
         let (sender, pieces) = mpsc::channel(1);
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || run(&registry, format, sender, runtime, place));
-        futures::stream::unfold(Some(pieces), |pieces| async {
+        let writer = Pieces {
+            text: String::with_capacity(PIECE),
+            sender,
+            patience: self.patience,
+            runtime: Handle::current(),
+        };
+        tokio::task::spawn_blocking(move || {
+            run(&registry, format, writer);
+            drop(place);
+        });
+        let pieces = futures::stream::unfold(Some(pieces), |pieces| async {
             let mut pieces = pieces?;
             match pieces.recv().await {
                 Some(Piece::Text(text)) => Some((Ok(text), Some(pieces))),
                 Some(Piece::Last(text)) => Some((Ok(text), None)),
                 None => Some((Err(io::Error::other("the exposition was cut off")), None)),
             }
-        })
+        });
+        // Compression asks once more after the end.
+        pieces.fuse()
     }
 }
 
@@ -67,14 +80,7 @@ enum Piece {
     Last(Bytes),
 }
 
-fn run(
-    registry: &Registry,
-    format: Format,
-    sender: mpsc::Sender<Piece>,
-    runtime: Handle,
-    _place: Option<OwnedSemaphorePermit>,
-) {
-    let mut writer = Pieces { text: String::with_capacity(PIECE), sender, runtime };
+fn run(registry: &Registry, format: Format, mut writer: Pieces) {
     let encoded = match format {
         Format::Classic => prometheus_text::encode(&mut writer, registry),
         Format::OpenMetrics => text::encode(&mut writer, registry),
@@ -90,12 +96,13 @@ fn run(
 struct Pieces {
     text: String,
     sender: mpsc::Sender<Piece>,
+    patience: Duration,
     runtime: Handle,
 }
 
 impl Pieces {
     fn send(&self, piece: Piece) -> fmt::Result {
-        self.runtime.block_on(self.sender.send_timeout(piece, PATIENCE)).map_err(|_| fmt::Error)
+        self.runtime.block_on(self.sender.send_timeout(piece, self.patience)).map_err(|_| fmt::Error)
     }
 }
 
@@ -113,7 +120,6 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::StreamExt;
     use prometheus_client::collector::Collector;
     use prometheus_client::encoding::DescriptorEncoder;
     use prometheus_client::metrics::MetricType;
@@ -149,9 +155,9 @@ mod tests {
         assert_eq!(pieces.concat(), whole.as_bytes());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_reader_that_takes_no_piece_in_time_gets_an_error_at_the_end() {
-        let encoders = Encoders(Arc::new(Semaphore::new(1)));
+        let encoders = Encoders { places: Arc::new(Semaphore::new(1)), patience: Duration::from_millis(1) };
         let stream = encoders.encode(registry(100_000), Format::Classic).await;
         // Waits for the only place: it is free when the first encoder has given up.
         let _second = encoders.encode(registry(1), Format::Classic).await;

@@ -8,12 +8,11 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use url::Url;
 
 use super::credentials::Credentials;
 use super::error::QueryError;
-use super::trust::{ServerTrust, UnusableCa};
+use super::trust::{ClientCertificate, ServerTrust, UnusableCa};
 use super::vocabulary::QlikUser;
 
 /// What stays as it is in a value of the `X-Qlik-User` header.
@@ -21,6 +20,12 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// How long an unused connection is kept: longer than Prometheus' usual scrape intervals.
 const IDLE: Duration = Duration::from_secs(150);
+
+/// How much of a refusal is read, to see what it is about.
+const REFUSAL_BYTES: usize = 4096;
+
+/// In the text of the answer when the two cross-site keys differ.
+const XSRF: &str = "XSRF prevention check failed";
 
 /// Bounds of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,7 @@ pub struct Endpoint {
     client: Client,
     base: Url,
     trust: Arc<ServerTrust>,
+    certificate: Arc<ClientCertificate>,
     limits: Limits,
 }
 
@@ -64,13 +70,12 @@ impl Endpoint {
     ) -> Result<Self, EndpointError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let trust = Arc::new(ServerTrust::new(credentials.ca(), credentials.verify(), provider.clone())?);
+        let certificate = Arc::new(ClientCertificate::new(credentials.client().clone()));
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(trust.clone())
-            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::clone(
-                credentials.client(),
-            ))));
+            .with_client_cert_resolver(certificate.clone());
         let header = format!(
             "UserDirectory={}; UserId={}",
             utf8_percent_encode(&user.directory, PLAIN),
@@ -90,7 +95,7 @@ impl Endpoint {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(limits.connections)
             .build()?;
-        Ok(Self { client, base: base.clone(), trust, limits })
+        Ok(Self { client, base: base.clone(), trust, certificate, limits })
     }
 
     pub fn limits(&self) -> Limits {
@@ -100,6 +105,33 @@ impl Endpoint {
     /// The certificate that the service showed last, in DER; none before the first handshake.
     pub fn server_certificate(&self) -> Option<CertificateDer<'static>> {
         self.trust.seen()
+    }
+
+    /// Whether the service ever asked for our certificate in a handshake.
+    pub fn asked_for_certificate(&self) -> bool {
+        self.certificate.was_asked_for()
+    }
+
+    /// The service's address.
+    pub fn url(&self) -> &Url {
+        &self.base
+    }
+
+    /// The whole answer to a GET, within the endpoint's limits of time and size.
+    pub(super) async fn get_whole(&self, path: &str) -> Result<Vec<u8>, QueryError> {
+        let Limits { timeout, response_size, .. } = self.limits;
+        let body = async {
+            let mut answer = self.get(path).await?;
+            let mut body = Vec::new();
+            while let Some(piece) = answer.chunk().await.map_err(|e| QueryError::within_answer(&e))? {
+                if (body.len() + piece.len()) as u64 > response_size {
+                    return Err(QueryError::TooLarge(response_size));
+                }
+                body.extend_from_slice(&piece);
+            }
+            Ok(body)
+        };
+        tokio::time::timeout(timeout, body).await.unwrap_or(Err(QueryError::Timeout(timeout)))
     }
 
     /// Sends a GET and returns the answer once its head is there and says 200.
@@ -115,7 +147,22 @@ impl Endpoint {
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 Err(QueryError::Denied(status.as_u16()))
             }
+            StatusCode::BAD_REQUEST => Err(match is_about_xsrf(answer).await {
+                true => QueryError::Xsrf,
+                false => QueryError::HttpStatus(StatusCode::BAD_REQUEST.as_u16()),
+            }),
             status => Err(QueryError::HttpStatus(status.as_u16())),
         }
     }
+}
+
+/// Whether a refusal says that the two cross-site keys differ.
+async fn is_about_xsrf(mut answer: Response) -> bool {
+    let mut text = Vec::new();
+    while text.len() < REFUSAL_BYTES
+        && let Ok(Some(piece)) = answer.chunk().await
+    {
+        text.extend_from_slice(&piece);
+    }
+    String::from_utf8_lossy(&text).contains(XSRF)
 }

@@ -48,7 +48,7 @@ impl Reason {
 pub enum QueryError {
     /// No connection, or one that broke before an answer began.
     #[error("no connection: {0}")]
-    Connect(String),
+    Connect(NoConnection),
     /// The handshake failed, or an alert came after it: TLS 1.3 refuses client certificates there.
     #[error("TLS failed: {0}")]
     Tls(rustls::Error),
@@ -56,11 +56,17 @@ pub enum QueryError {
     Timeout(Duration),
     #[error("HTTP status {0} instead of 200")]
     HttpStatus(u16),
+    /// 400 because the two cross-site keys of the request did not arrive as they were sent.
+    #[error("HTTP status 400 instead of 200: XSRF prevention check failed")]
+    Xsrf,
     /// 401 or 403.
     #[error("HTTP status {0}: this user or client certificate has no rights here")]
     Denied(u16),
     #[error("the answer is no session list: {0}")]
     Decode(#[from] DecodeError),
+    /// From the repository: not what was asked for, or cut off.
+    #[error("the answer is no list of {what}: {problem}")]
+    Shape { what: &'static str, problem: String },
     /// More bytes than `max_response_size`.
     #[error("the answer is larger than {0} bytes (max_response_size)")]
     TooLarge(u64),
@@ -72,9 +78,9 @@ impl QueryError {
             Self::Connect(_) => Reason::Connect,
             Self::Tls(_) => Reason::Tls,
             Self::Timeout(_) => Reason::Timeout,
-            Self::HttpStatus(_) => Reason::HttpStatus,
+            Self::HttpStatus(_) | Self::Xsrf => Reason::HttpStatus,
             Self::Denied(_) => Reason::Denied,
-            Self::Decode(_) => Reason::Decode,
+            Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
             Self::TooLarge(_) => Reason::TooLarge,
         }
     }
@@ -83,7 +89,7 @@ impl QueryError {
     pub(super) fn before_answer(error: &reqwest::Error) -> Self {
         match find::<rustls::Error>(error) {
             Some(tls) => Self::Tls(tls.clone()),
-            None => Self::Connect(innermost(error)),
+            None => Self::Connect(NoConnection::because_of(error)),
         }
     }
 
@@ -96,19 +102,68 @@ impl QueryError {
     }
 }
 
-/// Searches an error and its sources for one type. `io::Error` hides what it wraps from `source()`.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
+/// How far a connection came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoConnection {
+    #[error("the host name is not known ({0})")]
+    UnknownHost(String),
+    #[error("refused ({0})")]
+    Refused(String),
+    /// The operating system gave up, which is rarely sooner than `request_timeout`.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Opened, and closed by the other side before an answer.
+    #[error("closed by the other side before an answer ({0})")]
+    Closed(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl NoConnection {
+    fn because_of(error: &reqwest::Error) -> Self {
+        let text = innermost(error);
+        // The client's own word; what the operating system says of names differs between systems.
+        if sources(error).any(|source| source.to_string() == "dns error") {
+            return Self::UnknownHost(text);
         }
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        match find::<io::Error>(error).map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => Self::Refused(text),
+            Some(
+                io::ErrorKind::TimedOut
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::NetworkDown,
+            ) => Self::NoAnswer(text),
+            Some(
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof,
+            ) => Self::Closed(text),
+            _ if sources(error).any(is_incomplete) => Self::Closed(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+/// Whether the HTTP library says that the connection ended before the answer did.
+fn is_incomplete(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(hyper::Error::is_incomplete_message)
+}
+
+/// An error and its sources. `io::Error` hides what it wraps from `source()`.
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),
-        };
-    }
-    None
+        }
+    })
+}
+
+/// Searches an error and its sources for one type.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    sources(error).find_map(|error| error.downcast_ref())
 }
 
 /// The text of the deepest source: what the operating system or the HTTP library said, without the

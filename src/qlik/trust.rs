@@ -1,13 +1,16 @@
-//! Which server certificates are accepted: those that the site's own CA issued, and no others.
+//! Which server certificates are accepted: those that the site's own CA issued, and no others. And our
+//! own certificate, shown to who asks for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::credentials::Verify;
@@ -19,6 +22,36 @@ pub struct ServerTrust {
     check: Check,
     provider: Arc<CryptoProvider>,
     seen: Mutex<Option<CertificateDer<'static>>>,
+}
+
+/// Our certificate and key, which remember whether a server ever asked for them.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    certificate: Arc<CertifiedKey>,
+    asked_for: AtomicBool,
+}
+
+impl ClientCertificate {
+    pub fn new(certificate: Arc<CertifiedKey>) -> Self {
+        Self { certificate, asked_for: AtomicBool::new(false) }
+    }
+
+    /// Whether any handshake so far asked for it. A resumed TLS session does not.
+    pub fn was_asked_for(&self) -> bool {
+        self.asked_for.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for ClientCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked_for.store(true, Ordering::Relaxed);
+        // Whoever issued it: what the server says it would accept is a hint only.
+        Some(self.certificate.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 /// [`Verify`] with what it needs.

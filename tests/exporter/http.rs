@@ -197,9 +197,12 @@ async fn the_first_page_loads_nothing_from_elsewhere() {
     assert!(!policy.contains("http") && !policy.contains('*') && !policy.contains("unsafe"), "{policy}");
     let text = answer.text();
     assert!(text.contains("/metrics"), "{text}");
-    for elsewhere in ["<script", "<iframe", "<img", "src=", "url(", "@import", "rel=\"stylesheet\""] {
+    for elsewhere in ["<script", "<iframe", "<img", "src=", "url(", "@import", "href=\"http", "href=\"//"] {
         assert!(!text.contains(elsewhere), "{elsewhere}: {text}");
     }
+    let style = exporter.get("/-/style.css").await;
+    assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
+    assert!(!style.text().contains("url(") && !style.text().contains("@import"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

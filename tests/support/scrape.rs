@@ -22,8 +22,8 @@ const END: &str = "# EOF\n";
 const CARRIAGE_RETURN: char = '\u{e00d}';
 
 /// The parser wants the same labels on all series of a metric; both formats allow that they differ, as they
-/// do on this one. Each of its series is read by itself.
-const LABELS_DIFFER: &str = "qlik_certificate_expiry_timestamp_seconds{";
+/// do on this one. Each of its series is read by itself, without the lines that describe them.
+const LABELS_DIFFER: &str = "qlik_certificate_expiry_timestamp_seconds";
 
 impl Scrape {
     /// Reads the classic text format; panics when it is not that, or has a series twice.
@@ -126,8 +126,9 @@ fn parts(text: &str) -> Vec<String> {
     assert!(!text.contains(CARRIAGE_RETURN), "the test's own sign is in the text");
     let text = text.replace('\r', &CARRIAGE_RETURN.to_string());
     let (alone, together): (Vec<_>, Vec<_>) =
-        text.split_inclusive('\n').partition(|line| line.starts_with(LABELS_DIFFER));
-    std::iter::once(together.concat()).chain(alone.into_iter().map(str::to_owned)).collect()
+        text.split_inclusive('\n').partition(|line| line.split([' ', '{']).any(|word| word == LABELS_DIFFER));
+    let series = alone.into_iter().filter(|line| !line.starts_with('#')).map(str::to_owned);
+    std::iter::once(together.concat()).chain(series).collect()
 }
 
 /// Labels from pairs, to compare with.

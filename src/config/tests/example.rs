@@ -10,7 +10,7 @@ fn text() -> String {
 fn uncommented() -> String {
     let is_setting = |line: &str| {
         let rest = line.strip_prefix('#')?;
-        rest.starts_with(|c: char| c.is_ascii_lowercase()).then(|| rest.to_owned())
+        rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[').then(|| rest.to_owned())
     };
     let lines: Vec<String> =
         text().lines().map(|line| is_setting(line).unwrap_or_else(|| line.to_owned())).collect();
@@ -21,7 +21,7 @@ fn uncommented() -> String {
 fn reads_without_a_warning() {
     let plain = Folder::new(text()).load(&[]);
     assert_eq!(plain.warnings, [""; 0]);
-    assert_eq!(plain, Folder::new(SITE.replace(".com\"", ".com:4243\"")).load(&[]));
+    assert_eq!(plain, Folder::new(WITH_REPOSITORY).load(&[]));
 }
 
 #[test]

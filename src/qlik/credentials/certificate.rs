@@ -1,12 +1,16 @@
 //! Certificates: reading them, and what they say.
 
 use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use rustls::sign::SigningKey;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::pem_text::{NotPem, sections};
+
+/// The last second of the year 9999, since 1970.
+const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// Why a file gives no certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +81,15 @@ pub fn facts(der: &[u8]) -> Result<CertificateFacts, NoCertificate> {
         not_after: certificate.validity().not_after.timestamp(),
         names: names.unwrap_or_default(),
     })
+}
+
+/// The day of a moment in Unix seconds, as `2026-11-24`.
+pub fn day(seconds: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    // Beyond the year 9999 there is no such text, nor a certificate.
+    let at = SystemTime::UNIX_EPOCH.checked_add(since.min(LATEST)).unwrap_or(SystemTime::UNIX_EPOCH);
+    let written = humantime::format_rfc3339_seconds(at).to_string();
+    written.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// Whether `key` is the private key of this certificate.

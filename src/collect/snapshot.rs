@@ -1,0 +1,74 @@
+//! What a scrape found, as plain data: the only thing that leaves this module for the exposition.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::pair::{Answer, History};
+use super::tally::Tally;
+use super::topology::{ProxyPlan, Topology};
+use crate::qlik::{QueryError, VirtualProxy};
+
+/// One site at one moment.
+#[derive(Debug)]
+pub struct SiteSnapshot {
+    pub name: String,
+    pub topology: Arc<Topology>,
+    pub pairs: Vec<PairSnapshot>,
+    pub expiries: Vec<Expiry>,
+    /// When the site has one.
+    pub repository: Option<RepositorySnapshot>,
+}
+
+/// One virtual proxy on one proxy service at one moment.
+#[derive(Debug)]
+pub struct PairSnapshot {
+    pub proxy: Arc<ProxyPlan>,
+    pub virtual_proxy: VirtualProxy,
+    pub used: Used,
+    pub history: History,
+}
+
+/// Where a pair's answer comes from.
+#[derive(Debug, Clone)]
+pub enum Used {
+    /// From an earlier query, still fresh.
+    Kept(Arc<Answer>),
+    /// From a query that this scrape began or waited for.
+    Awaited(Arc<Answer>),
+    /// The scrape's time was over before the answer came.
+    GaveUp,
+}
+
+impl PairSnapshot {
+    /// The answer used, good or failed.
+    pub fn answer(&self) -> Option<&Answer> {
+        match &self.used {
+            Used::Kept(answer) | Used::Awaited(answer) => Some(answer),
+            Used::GaveUp => None,
+        }
+    }
+
+    /// The counts, when the answer used was good.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.answer().and_then(Answer::tally)
+    }
+}
+
+/// A certificate and when it expires, in seconds since 1970.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// `client`, `ca`, `proxy` or `repository`.
+    pub certificate: &'static str,
+    /// The proxy service whose certificate it is.
+    pub proxy: Option<String>,
+    pub not_after: i64,
+}
+
+/// How discovery went.
+#[derive(Debug, Clone, Default)]
+pub struct RepositorySnapshot {
+    /// The last discovery worked.
+    pub up: bool,
+    pub last_success: Option<SystemTime>,
+    pub last_error: Option<QueryError>,
+}

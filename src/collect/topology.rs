@@ -1,0 +1,392 @@
+//! What is asked on a site: what the repository found, narrowed by the filters, with what the proxy
+//! sections say on top of it. Pure: the same for every command.
+
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::{ProxySettings, SiteSettings};
+use crate::qlik::VirtualProxy;
+use crate::qlik::qrs::{Found, ProxyService, Skipped};
+
+/// What is asked on a site, and what is known of it besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topology {
+    /// Each `name` once, in their order.
+    pub proxies: Vec<ProxyPlan>,
+    /// What the repository knows, as far as the filters admit it; each once, in the order of their prefixes.
+    pub virtual_proxies: Vec<VirtualProxyPlan>,
+    /// Of the repository's build.
+    pub version: Option<String>,
+    /// What is worth an administrator's look.
+    pub notes: Vec<Note>,
+}
+
+/// One proxy service, and what it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyPlan {
+    /// The `proxy` label.
+    pub name: String,
+    /// Of `url`.
+    pub host: String,
+    /// Of `url`.
+    pub port: u16,
+    pub url: Url,
+    /// Each once, in their order; none when the filters or the repository leave none.
+    pub virtual_proxies: Vec<VirtualProxy>,
+    /// As the repository knows it; None when only a section of the configuration does.
+    pub found: Option<FoundAs>,
+}
+
+/// A node's names in the repository, which need not be those by which it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundAs {
+    pub name: String,
+    /// As it stands in the node's own log rows too, there often without its domain.
+    pub host: String,
+}
+
+/// A virtual proxy, whether it is asked anywhere or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualProxyPlan {
+    pub virtual_proxy: VirtualProxy,
+    pub description: String,
+    pub session_cookie_header: String,
+    pub inactivity_timeout: Option<Duration>,
+    /// How many of the proxy services found link it.
+    pub linked: usize,
+}
+
+/// Something about a site that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Note {
+    #[error(transparent)]
+    Skipped(Skipped),
+    #[error(
+        "the section proxy.{0:?} has no url and fits no proxy service that the repository knows by name or \
+         host name: correct its name, or give it a url"
+    )]
+    NothingToOverride(String),
+    #[error(
+        "the section proxy.{0:?} fits several proxy services of that name: name it after the host name of one"
+    )]
+    Ambiguous(String),
+    #[error("the sections proxy.{0:?} and proxy.{1:?} are about the same proxy service: the first one holds")]
+    OverriddenTwice(String, String),
+    #[error("the proxy service {name:?} cannot be asked: {host:?} is no host name")]
+    NoHost { name: String, host: String },
+    #[error(
+        "the proxy services {first:?} and {second:?} have the same address: what both link is asked once, as \
+         the first one's"
+    )]
+    SameAddress { first: String, second: String },
+    #[error("{0:?} in virtual_proxies fits no virtual proxy of the site")]
+    FitsNothing(String),
+}
+
+impl Topology {
+    /// `found` is what the repository said last: None before its first answer, or without a repository.
+    pub fn new(settings: &SiteSettings, found: Option<&Found>) -> Self {
+        let mut notes = Vec::new();
+        let nothing = Found::default();
+        let known = found.unwrap_or(&nothing);
+        notes.extend(known.skipped.iter().cloned().map(Note::Skipped));
+        let links = links(known);
+        let overrides = overrides(settings, known, found.is_some(), &mut notes);
+        let labels = labels(known, &overrides);
+
+        // Sections first: where two have one address, theirs is the name that was chosen.
+        let mut plans = Vec::new();
+        for (section, service) in &overrides.sections {
+            let service =
+                service.and_then(|index| Some((known.proxy_services.get(index)?, links.get(index)?)));
+            plans.extend(of_section(section, service, &mut notes));
+        }
+        for (index, (service, links)) in known.proxy_services.iter().zip(&links).enumerate() {
+            if let Some(label) = labels.get(&index) {
+                plans.extend(of_found(label.clone(), service, links, &mut notes));
+            }
+        }
+        notes.extend(fits_nothing(settings, found, &plans));
+        for plan in &mut plans {
+            plan.virtual_proxies.retain(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
+            plan.virtual_proxies.sort();
+            plan.virtual_proxies.dedup();
+        }
+        let mut proxies = asked_once(plans, &mut notes);
+        proxies.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            proxies,
+            virtual_proxies: virtual_proxies(settings, known, &links),
+            version: known.version.clone(),
+            notes,
+        }
+    }
+}
+
+/// The virtual proxies that each proxy service links. A link's id says which; its own prefix counts where
+/// the repository lists no virtual proxy of that id.
+fn links(found: &Found) -> Vec<HashSet<&VirtualProxy>> {
+    let by_id: HashMap<&str, &VirtualProxy> = found
+        .virtual_proxies
+        .iter()
+        .filter(|facts| !facts.id.is_empty())
+        .map(|facts| (&*facts.id, &facts.virtual_proxy))
+        .collect();
+    found
+        .proxy_services
+        .iter()
+        .map(|service| {
+            service
+                .links
+                .iter()
+                .map(|link| by_id.get(&*link.id).copied().unwrap_or(&link.virtual_proxy))
+                .collect()
+        })
+        .collect()
+}
+
+/// Which section is about which proxy service.
+struct Overrides<'a> {
+    /// Each section with the index of the proxy service found that it is about, if any.
+    sections: Vec<(&'a ProxySettings, Option<usize>)>,
+    /// The indices above.
+    taken: HashSet<usize>,
+}
+
+fn overrides<'a>(
+    settings: &'a SiteSettings,
+    found: &Found,
+    answered: bool,
+    notes: &mut Vec<Note>,
+) -> Overrides<'a> {
+    let mut sections = Vec::new();
+    let mut by_index: HashMap<usize, &str> = HashMap::new();
+    for section in &settings.proxies {
+        let fit = match fitting(&section.name, &found.proxy_services) {
+            Ok(fit) => fit,
+            Err(Several) => {
+                notes.push(Note::Ambiguous(section.name.clone()));
+                continue;
+            }
+        };
+        match fit {
+            Some(index) => match by_index.get(&index) {
+                Some(first) => {
+                    notes.push(Note::OverriddenTwice((*first).to_owned(), section.name.clone()));
+                    continue;
+                }
+                None => {
+                    by_index.insert(index, &section.name);
+                }
+            },
+            None if section.url.is_none() => {
+                // Before the repository has answered there is nothing to say about it.
+                if answered {
+                    notes.push(Note::NothingToOverride(section.name.clone()));
+                }
+                continue;
+            }
+            None => {}
+        }
+        sections.push((section, fit));
+    }
+    Overrides { sections, taken: by_index.into_keys().collect() }
+}
+
+/// More than one proxy service is meant equally well.
+struct Several;
+
+/// The proxy service of this name or, when there is none, of this host name. The exact case is tried first.
+fn fitting(name: &str, services: &[ProxyService]) -> Result<Option<usize>, Several> {
+    let lower = name.to_lowercase();
+    let fits: [&dyn Fn(&ProxyService) -> bool; 4] = [
+        &|service| service.name == name,
+        &|service| service.name.to_lowercase() == lower,
+        &|service| service.host == name,
+        &|service| service.host.to_lowercase() == lower,
+    ];
+    let mut several = false;
+    for fits in fits {
+        let mut fitting = (0..).zip(services).filter(|(_, service)| fits(service)).map(|(index, _)| index);
+        match (fitting.next(), fitting.next()) {
+            (Some(index), None) => return Ok(Some(index)),
+            (Some(_), Some(_)) => several = true,
+            (None, _) => {}
+        }
+    }
+    if several { Err(Several) } else { Ok(None) }
+}
+
+/// The label of each proxy service that no section is about: its name, its host name when it has none or
+/// shares it, and with the port when it shares that too.
+fn labels(found: &Found, overrides: &Overrides<'_>) -> HashMap<usize, String> {
+    let services = &found.proxy_services;
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    for service in services {
+        *names.entry(&service.name).or_default() += 1;
+    }
+    let mut used: HashSet<String> =
+        overrides.sections.iter().map(|(section, _)| section.name.clone()).collect();
+    let mut labels = HashMap::new();
+    let free = || services.iter().enumerate().filter(|(index, _)| !overrides.taken.contains(index));
+    let has_own_name = |service: &ProxyService| {
+        !service.name.is_empty() && names.get(&*service.name).is_some_and(|count| *count == 1)
+    };
+    // Those with a name of their own first: they keep it, whatever another one's host is called.
+    for (index, service) in free().filter(|(_, service)| has_own_name(service)) {
+        if used.insert(service.name.clone()) {
+            labels.insert(index, service.name.clone());
+        }
+    }
+    for (index, service) in free() {
+        if labels.contains_key(&index) {
+            continue;
+        }
+        let ProxyService { name, host, port, .. } = service;
+        let candidates = [host.clone(), format!("{host}:{port}"), format!("{name} {host}:{port}")];
+        if let Some(label) = candidates.into_iter().find(|label| !label.is_empty() && !used.contains(label)) {
+            used.insert(label.clone());
+            labels.insert(index, label);
+        }
+    }
+    labels
+}
+
+/// A section's proxy service, with the links that were found for it.
+fn of_section(
+    section: &ProxySettings,
+    service: Option<(&ProxyService, &HashSet<&VirtualProxy>)>,
+    notes: &mut Vec<Note>,
+) -> Option<ProxyPlan> {
+    let linked = |(_, links): (_, &HashSet<&VirtualProxy>)| links.iter().copied().cloned().collect();
+    let virtual_proxies = section
+        .virtual_proxies
+        .clone()
+        .or_else(|| service.map(linked))
+        .unwrap_or_else(|| vec![VirtualProxy::default()]);
+    let url = match (&section.url, service) {
+        (Some(url), _) => url.clone(),
+        (None, service) => address(service?.0, notes)?,
+    };
+    Some(plan(section.name.clone(), url, virtual_proxies, service.map(|(service, _)| service)))
+}
+
+fn of_found(
+    label: String,
+    service: &ProxyService,
+    links: &HashSet<&VirtualProxy>,
+    notes: &mut Vec<Note>,
+) -> Option<ProxyPlan> {
+    let url = address(service, notes)?;
+    Some(plan(label, url, links.iter().copied().cloned().collect(), Some(service)))
+}
+
+fn plan(
+    name: String,
+    url: Url,
+    virtual_proxies: Vec<VirtualProxy>,
+    service: Option<&ProxyService>,
+) -> ProxyPlan {
+    ProxyPlan {
+        name,
+        host: url.host_str().unwrap_or_default().to_owned(),
+        port: url.port_or_known_default().unwrap_or_default(),
+        url,
+        virtual_proxies,
+        found: service.map(|service| FoundAs { name: service.name.clone(), host: service.host.clone() }),
+    }
+}
+
+/// Where a proxy service that was found is asked.
+fn address(service: &ProxyService, notes: &mut Vec<Note>) -> Option<Url> {
+    let ProxyService { name, host, port, .. } = service;
+    let url = match host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("https://[{address}]:{port}"),
+        Err(_) => format!("https://{host}:{port}"),
+    };
+    // What is more than a host name would show in another part of the address.
+    let url = Url::parse(&url).ok().filter(|url| {
+        url.path() == "/"
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.port_or_known_default() == Some(*port)
+    });
+    if url.is_none() {
+        notes.push(Note::NoHost { name: name.clone(), host: host.clone() });
+    }
+    url
+}
+
+/// Takes from each proxy what an earlier one of the same address is asked for already: the sessions would
+/// count twice.
+fn asked_once(plans: Vec<ProxyPlan>, notes: &mut Vec<Note>) -> Vec<ProxyPlan> {
+    let mut asked: HashMap<(Url, VirtualProxy), String> = HashMap::new();
+    let mut kept = Vec::new();
+    for mut plan in plans {
+        let before = plan.virtual_proxies.len();
+        let mut same = None;
+        plan.virtual_proxies.retain(|virtual_proxy| {
+            let pair = (plan.url.clone(), virtual_proxy.clone());
+            match asked.get(&pair) {
+                Some(first) => {
+                    same = Some(first.clone());
+                    false
+                }
+                None => {
+                    asked.insert(pair, plan.name.clone());
+                    true
+                }
+            }
+        });
+        if let Some(first) = same {
+            notes.push(Note::SameAddress { first, second: plan.name.clone() });
+        }
+        if before == 0 || !plan.virtual_proxies.is_empty() {
+            kept.push(plan);
+        }
+    }
+    kept
+}
+
+/// Filters that may be misspelled. Before the repository has answered nothing can be said.
+fn fits_nothing(settings: &SiteSettings, found: Option<&Found>, plans: &[ProxyPlan]) -> Vec<Note> {
+    let Some(found) = found else { return Vec::new() };
+    let asked = plans.iter().flat_map(|plan| &plan.virtual_proxies);
+    let known: HashSet<&VirtualProxy> =
+        found.virtual_proxies.iter().map(|facts| &facts.virtual_proxy).chain(asked).collect();
+    let only = settings.virtual_proxies.only.iter().flatten();
+    only.filter(|pattern| !known.iter().any(|virtual_proxy| pattern.matches(virtual_proxy)))
+        .map(|pattern| Note::FitsNothing(pattern.text().to_owned()))
+        .collect()
+}
+
+fn virtual_proxies(
+    settings: &SiteSettings,
+    found: &Found,
+    links: &[HashSet<&VirtualProxy>],
+) -> Vec<VirtualProxyPlan> {
+    let mut plans: Vec<VirtualProxyPlan> = found
+        .virtual_proxies
+        .iter()
+        .filter(|facts| settings.virtual_proxies.admits(&facts.virtual_proxy))
+        .map(|facts| VirtualProxyPlan {
+            virtual_proxy: facts.virtual_proxy.clone(),
+            description: facts.description.clone(),
+            session_cookie_header: facts.session_cookie_header.clone(),
+            inactivity_timeout: facts.inactivity_timeout,
+            linked: links.iter().filter(|links| links.contains(&facts.virtual_proxy)).count(),
+        })
+        .collect();
+    // Stable: of two with one prefix, the repository's first stays.
+    plans.sort_by(|a, b| a.virtual_proxy.cmp(&b.virtual_proxy));
+    plans.dedup_by(|later, first| later.virtual_proxy == first.virtual_proxy);
+    plans
+}
+
+#[cfg(test)]
+mod tests;

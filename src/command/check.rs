@@ -1,0 +1,99 @@
+//! `check`: reads the configuration, asks every repository and proxy once, and says what works.
+
+mod report;
+mod site;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::{CheckArgs, GlobalArgs};
+use crate::config::{self, Config, Mistakes, Sources};
+use crate::terminal::stdout_has_colors;
+use report::Report;
+pub use report::{Output, Status, Step};
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything works; there may be warnings.
+    Good,
+    /// Something that was asked failed.
+    Failed,
+    /// The configuration has mistakes: nothing was asked.
+    Mistaken,
+}
+
+impl Outcome {
+    /// The program's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Failed => super::FAILED,
+            Self::Mistaken => super::WRONG,
+        }
+    }
+}
+
+/// Checks what the files and the environment say, on standard output.
+pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let sources = Sources::of_process(global.config_file.clone(), Vec::new());
+    let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
+    let mut out = anstream::stdout();
+    let outcome = run(config, args.output, &mut out, stdout_has_colors()).await;
+    match outcome {
+        Ok(outcome) => Ok(ExitCode::from(outcome.code())),
+        // Whoever read it has seen enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::from(super::FAILED)),
+        Err(error) => Err(error).context("cannot write to standard output"),
+    }
+}
+
+/// Checks what `config` names and writes each step as soon as it is done.
+///
+/// # Errors
+/// When `out` takes no more.
+pub async fn run(
+    config: Result<Config, Mistakes>,
+    output: Output,
+    out: &mut impl Write,
+    color: bool,
+) -> io::Result<Outcome> {
+    let mut report = Report::new(output, out, color);
+    let config = match config {
+        Ok(config) => config,
+        Err(mistakes) => {
+            for mistake in mistakes.iter() {
+                report.add(Step::new("configuration", "", Status::Failed, mistake.to_string()))?;
+            }
+            report.finish()?;
+            return Ok(Outcome::Mistaken);
+        }
+    };
+    report.add(configuration(&config))?;
+    for warning in config.warnings.iter().filter(|warning| !is_about_certificates(warning)) {
+        report.add(Step::new("configuration", "", Status::Warning, warning.clone()))?;
+    }
+    for settings in &config.sites {
+        site::check(settings, &config.scrape, &mut report).await?;
+    }
+    let failed = report.failed();
+    report.finish()?;
+    Ok(if failed { Outcome::Failed } else { Outcome::Good })
+}
+
+fn configuration(config: &Config) -> Step {
+    let sites = report::counted(config.sites.len(), "site");
+    let (target, text) = match &*config.file {
+        "" => ("environment", format!("no file, {sites}")),
+        file => (file, format!("read, {sites}")),
+    };
+    Step::new("configuration", target, Status::Ok, text)
+}
+
+/// The steps of the site's certificates say the same and more.
+fn is_about_certificates(warning: &str) -> bool {
+    let key = warning.split(": ").next().unwrap_or_default();
+    key.ends_with(".certificate") || key.ends_with(".ca")
+}

@@ -1,0 +1,105 @@
+//! `serve`: run the exporter.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{WRONG, signals};
+use crate::cli::{GlobalArgs, WebArgs};
+use crate::config::{self, Config, Sources};
+use crate::web::{self, App};
+
+pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
+    let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
+    let exporter = match Exporter::start(sources, &args).await? {
+        Started::Running(exporter) => exporter,
+        Started::Checked(code) => return Ok(code),
+    };
+    announce(&exporter.listeners)?;
+    exporter.run().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An exporter that is bound to its addresses.
+pub(super) struct Exporter {
+    pub listeners: Vec<TcpListener>,
+    app: Arc<App>,
+    signals: signals::Signals,
+}
+
+/// What came of starting.
+pub(super) enum Started {
+    Running(Box<Exporter>),
+    /// Only the configuration was to be read, or it was not good: all is said.
+    Checked(ExitCode),
+}
+
+impl Exporter {
+    /// Sets everything up, the listeners last: nothing is half-started.
+    pub async fn start(sources: Sources, args: &WebArgs) -> Result<Started> {
+        let read = sources.clone();
+        let config = match tokio::task::spawn_blocking(move || config::load(&read)).await? {
+            Ok(config) => config,
+            Err(mistakes) => return Ok(wrong(&mistakes)),
+        };
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
+        let app = match App::new(&config, sources, telemetry_path, args.enable_lifecycle) {
+            Ok(app) => Arc::new(app),
+            Err(unusable) => return Ok(wrong(&unusable)),
+        };
+        if args.config_check {
+            say_good(&config)?;
+            return Ok(Started::Checked(ExitCode::SUCCESS));
+        }
+        let signals = signals::Signals::listen().context("cannot listen for signals")?;
+        let listeners = web::bind(&config.listen_addresses).await?;
+        app.running().collector.discover();
+        Ok(Started::Running(Box::new(Self { listeners, app, signals })))
+    }
+
+    /// Serves until the operating system asks to end.
+    pub async fn run(self) {
+        let stop = CancellationToken::new();
+        let server = web::serve(self.listeners, web::router(self.app.clone()), stop.clone());
+        let (app, mut signals) = (self.app, self.signals);
+        let ending = async {
+            while let signals::Signal::Reload = signals.next().await {
+                // The log says what came of it.
+                let _ = app.reload().await;
+            }
+            info!("ending");
+            stop.cancel();
+            app.end().await;
+        };
+        tokio::join!(server, ending);
+    }
+}
+
+fn wrong(mistakes: &dyn std::fmt::Display) -> Started {
+    eprintln!("{mistakes}");
+    Started::Checked(ExitCode::from(WRONG))
+}
+
+fn say_good(config: &Config) -> Result<()> {
+    let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
+    let plural = if sites.len() == 1 { "site" } else { "sites" };
+    writeln!(io::stdout(), "the configuration is good: {} {plural} ({})", sites.len(), sites.join(", "))?;
+    Ok(())
+}
+
+/// A line per listener on standard output, once all are ready.
+pub(super) fn announce(listeners: &[TcpListener]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for listener in listeners {
+        writeln!(out, "listening web http://{}", listener.local_addr()?)?;
+    }
+    Ok(out.flush()?)
+}

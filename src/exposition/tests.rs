@@ -1,0 +1,219 @@
+//! Snapshots made by hand, as text, read with a parser that is not ours.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openmetrics_parser::openmetrics::parse_openmetrics;
+use openmetrics_parser::prometheus::parse_prometheus;
+use prometheus_client::encoding::{prometheus_text, text};
+use prometheus_client::registry::Registry;
+use proptest::prelude::*;
+
+use super::*;
+use crate::collect::pair::Answer;
+use crate::collect::tally::Counting;
+use crate::collect::topology::{ProxyPlan, Topology};
+use crate::collect::{PairSnapshot, SiteSnapshot, Used};
+use crate::config::{Exclusion, HashKey, UserLabel, UserSettings};
+use crate::qlik::{QueryError, UserKey, VirtualProxy};
+
+/// Users (directory, id), each with so many sessions.
+type Users<'a> = &'a [(&'a str, &'a str, u32)];
+
+fn settings() -> UserSettings {
+    UserSettings {
+        label: UserLabel::Plain,
+        session_limit: NonZeroU32::new(5).unwrap(),
+        min_sessions: NonZeroU32::MIN,
+        max_series: 1000,
+        exclude: Vec::new(),
+    }
+}
+
+fn pair(prefix: &str, users: Option<Users<'_>>) -> PairSnapshot {
+    let outcome = users.ok_or(QueryError::HttpStatus(500)).map(|users| {
+        let mut counting = Counting::default();
+        for (directory, id, sessions) in users {
+            (0..*sessions)
+                .for_each(|n| counting.add(UserKey { directory, id }, &format!("{directory}{id}{n}")));
+        }
+        counting.finish().0
+    });
+    let proxy = ProxyPlan {
+        name: "Central".into(),
+        host: "sense1".into(),
+        port: 4243,
+        url: "https://sense1:4243".parse().unwrap(),
+        virtual_proxies: Vec::new(),
+        found: None,
+    };
+    PairSnapshot {
+        proxy: Arc::new(proxy),
+        virtual_proxy: VirtualProxy::parse(prefix).unwrap(),
+        used: Used::Awaited(Arc::new(Answer {
+            outcome,
+            at: tokio::time::Instant::now(),
+            took: Duration::from_millis(20),
+        })),
+        history: Default::default(),
+    }
+}
+
+fn encode(pairs: Vec<PairSnapshot>, users: &UserSettings, format: Format) -> String {
+    let site = SiteSnapshot {
+        name: "production".into(),
+        topology: Arc::new(Topology::default()),
+        pairs,
+        expiries: Vec::new(),
+        repository: None,
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Sites { snapshots: vec![site], users: Arc::new(users.clone()) }));
+    let mut output = String::new();
+    match format {
+        Format::Classic => prometheus_text::encode(&mut output, &registry).unwrap(),
+        Format::OpenMetrics => text::encode(&mut output, &registry).unwrap(),
+    }
+    output
+}
+
+/// The lines of one metric, without its name.
+fn lines(text: &str, metric: &str) -> Vec<String> {
+    text.lines().filter_map(|line| Some(line.strip_prefix(metric)?.to_owned())).collect()
+}
+
+/// `user_id` and sessions of every per-user series, in their order.
+fn listed(pairs: Vec<PairSnapshot>, users: &UserSettings) -> Vec<String> {
+    let text = encode(pairs, users, Format::Classic);
+    lines(&text, "qlik_user_sessions{")
+        .iter()
+        .map(|line| line.rsplit_once("user_id=").unwrap().1.to_owned())
+        .collect()
+}
+
+#[test]
+fn users_with_most_sessions_are_listed_first_and_whole_ones_only() {
+    let pairs = || {
+        vec![
+            pair("/", Some(&[("LAB", "one", 1), ("LAB", "three", 3), ("LAB", "b", 1), ("LAB", "a", 2)])),
+            pair("/sales", Some(&[("LAB", "three", 1), ("LAB", "b", 1)])),
+        ]
+    };
+    let with = |max_series| listed(pairs(), &UserSettings { max_series, ..settings() });
+    assert_eq!(with(6).len(), 6);
+    assert_eq!(with(3), ["\"three\"} 3", "\"a\"} 2", "\"three\"} 1"]);
+    assert_eq!(with(4), with(3), "b does not fit whole, and ends the list: one is not listed in its place");
+    assert_eq!(with(1), [""; 0], "three has two series");
+    let text = encode(pairs(), &UserSettings { max_series: 3, ..settings() }, Format::Classic);
+    assert_eq!(lines(&text, "qlik_site_users_unlisted{"), ["site=\"production\"} 2"]);
+}
+
+#[test]
+fn sessions_are_summed_over_the_site_before_min_sessions_decides() {
+    let pairs =
+        vec![pair("/", Some(&[("LAB", "a", 1), ("LAB", "b", 1)])), pair("/sales", Some(&[("LAB", "a", 1)]))];
+    let min_sessions = NonZeroU32::new(2).unwrap();
+    assert_eq!(listed(pairs, &UserSettings { min_sessions, ..settings() }), ["\"a\"} 1", "\"a\"} 1"]);
+}
+
+#[test]
+fn excluded_users_count_in_sessions_and_users_and_nowhere_else() {
+    let exclude = vec![Exclusion::new("lab", Some("svc_*"))];
+    let users: Users<'_> = &[("LAB", "svc_backup", 6), ("LAB", "anna", 2)];
+    let text = encode(vec![pair("/", Some(users))], &UserSettings { exclude, ..settings() }, Format::Classic);
+    let value = |metric| {
+        lines(&text, metric).iter().map(|l| l.rsplit_once(' ').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(value("qlik_proxy_sessions{"), ["8"]);
+    assert_eq!(value("qlik_proxy_users{"), ["2"]);
+    assert_eq!(value("qlik_site_users{"), ["2"]);
+    assert_eq!(value("qlik_user_sessions{"), ["2"]);
+    assert_eq!(value("qlik_site_users_with_sessions{"), ["1", "1", "0", "0", "0"]);
+    assert_eq!(value("qlik_site_users_at_session_limit{"), ["0"]);
+}
+
+#[test]
+fn a_hashed_user_is_the_beginning_of_an_hmac_over_directory_zero_and_id() {
+    let label = UserLabel::Hashed(HashKey(b"key".as_slice().into()));
+    let text = encode(
+        vec![pair("/", Some(&[("LAB", "anna", 2)]))],
+        &UserSettings { label, ..settings() },
+        Format::Classic,
+    );
+    // printf 'LAB\0anna' | openssl dgst -sha256 -hmac key
+    let expected = r#"site="production",proxy="Central",virtual_proxy="/",user_id="HASH"} 2"#;
+    assert_eq!(lines(&text, "qlik_user_sessions{"), [expected.replace("HASH", HASH_OF_LAB_ANNA)]);
+    assert!(!text.contains("anna") && !text.contains("LAB"));
+}
+
+const HASH_OF_LAB_ANNA: &str = "d2d8a1829c79f10c";
+
+#[test]
+fn without_labels_for_users_the_site_figures_stay() {
+    let text = encode(
+        vec![pair("/", Some(&[("LAB", "anna", 5)]))],
+        &UserSettings { label: UserLabel::Off, max_series: 0, ..settings() },
+        Format::Classic,
+    );
+    assert!(!text.contains("qlik_user_sessions{"));
+    assert_eq!(lines(&text, "qlik_site_users_at_session_limit{"), ["site=\"production\"} 1"]);
+    assert_eq!(lines(&text, "qlik_site_users_unlisted{"), ["site=\"production\"} 0"]);
+}
+
+#[test]
+fn site_figures_are_absent_when_no_pair_answered_and_cover_those_that_did() {
+    let down = encode(vec![pair("/", None)], &settings(), Format::Classic);
+    assert!(!down.contains("qlik_site_users") && !down.contains("qlik_proxy_sessions{"));
+    assert_eq!(lines(&down, "qlik_user_session_limit{"), ["site=\"production\"} 5"]);
+    let half =
+        encode(vec![pair("/", None), pair("/sales", Some(&[("LAB", "a", 1)]))], &settings(), Format::Classic);
+    assert_eq!(lines(&half, "qlik_site_users{"), ["site=\"production\"} 1"]);
+    assert_eq!(lines(&half, "qlik_proxy_up{").iter().map(|l| &l[l.len() - 1..]).collect::<String>(), "01");
+}
+
+/// The parser takes a carriage return for the end of a line; to both formats it is a character like others.
+const CARRIAGE_RETURN: &str = "\u{e00d}";
+
+/// Directory, id and sessions of the per-user series, as the other parser reads them.
+fn read_users(text: &str, format: Format) -> BTreeMap<(String, String), f64> {
+    let text = text.replace('\r', CARRIAGE_RETURN);
+    let mut users = BTreeMap::new();
+    let mut add = |labels: Option<openmetrics_parser::LabelSet<'_>>, value: f64| {
+        let labels = labels.unwrap();
+        let label = |name| labels.get_label_value(name).unwrap_or_default().replace(CARRIAGE_RETURN, "\r");
+        assert_eq!(users.insert((label("user_directory"), label("user_id")), value), None);
+    };
+    match format {
+        Format::Classic => {
+            for sample in parse_prometheus(&text).unwrap().families["qlik_user_sessions"].iter_samples() {
+                let openmetrics_parser::PrometheusValue::Gauge(value) = &sample.value else { panic!() };
+                add(sample.get_labelset().ok(), value.as_f64());
+            }
+        }
+        Format::OpenMetrics => {
+            for sample in parse_openmetrics(&text).unwrap().families["qlik_user_sessions"].iter_samples() {
+                let openmetrics_parser::OpenMetricsValue::Gauge(value) = &sample.value else { panic!() };
+                add(sample.get_labelset().ok(), value.as_f64());
+            }
+        }
+    }
+    users
+}
+
+proptest! {
+    #[test]
+    fn any_user_survives_encode_and_parse_in_both_formats(
+        users in prop::collection::btree_map((any::<String>(), any::<String>()), 1u32..4, 1..20)
+    ) {
+        // Taken by the test itself.
+        prop_assume!(!users.keys().any(|(d, u)| d.contains(CARRIAGE_RETURN) || u.contains(CARRIAGE_RETURN)));
+        let rows: Vec<_> = users.iter().map(|((d, u), n)| (d.as_str(), u.as_str(), *n)).collect();
+        let expected: BTreeMap<_, _> = users.iter().map(|(user, n)| (user.clone(), f64::from(*n))).collect();
+        for format in [Format::Classic, Format::OpenMetrics] {
+            let text = encode(vec![pair("/", Some(&rows))], &settings(), format);
+            prop_assert_eq!(read_users(&text, format), expected.clone());
+        }
+    }
+}

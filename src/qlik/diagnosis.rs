@@ -1,0 +1,447 @@
+//! What a failed query means, and what an administrator can do about it.
+
+use std::time::SystemTime;
+
+use rustls::{
+    AlertDescription as Alert, CertificateError, Error as TlsError, PeerIncompatible, PeerMisbehaved,
+};
+use url::Url;
+
+use super::credentials::{self, CertificateFacts, Credentials, day};
+use super::endpoint::Endpoint;
+use super::error::{NoConnection, QueryError};
+use super::vocabulary::QlikUser;
+
+/// A failure in words. Both texts may hold what a server said: escape them for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What was found.
+    pub message: String,
+    /// What to try.
+    pub advice: String,
+}
+
+/// Which of a site's services was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Repository,
+    Proxy,
+}
+
+impl Service {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Repository => "repository service",
+            Self::Proxy => "proxy service",
+        }
+    }
+
+    /// Unless somebody changed it.
+    fn usual_port(self) -> u16 {
+        match self {
+            Self::Repository => 4242,
+            Self::Proxy => 4243,
+        }
+    }
+}
+
+/// What was asked of whom, and what was seen of the other side.
+pub struct Circumstances<'a> {
+    pub service: Service,
+    pub url: &'a Url,
+    pub user: &'a QlikUser,
+    pub credentials: &'a Credentials,
+    /// The server's certificate, also one that was refused; None: no handshake came that far.
+    pub server: Option<CertificateFacts>,
+    /// Whether a handshake ever asked for our certificate.
+    pub asked_for_certificate: bool,
+}
+
+impl<'a> Circumstances<'a> {
+    /// As they are after a query.
+    pub fn of(
+        endpoint: &'a Endpoint,
+        service: Service,
+        user: &'a QlikUser,
+        credentials: &'a Credentials,
+    ) -> Self {
+        Self {
+            service,
+            url: endpoint.url(),
+            user,
+            credentials,
+            server: endpoint.server_certificate().and_then(|der| credentials::facts(&der).ok()),
+            asked_for_certificate: endpoint.asked_for_certificate(),
+        }
+    }
+
+    /// What this failure means.
+    pub fn diagnose(&self, error: &QueryError) -> Diagnosis {
+        match error {
+            QueryError::Connect(error) => self.no_connection(error),
+            QueryError::Tls(error) => self.tls(error),
+            QueryError::Timeout(_) => self.timeout(error),
+            QueryError::HttpStatus(status) => self.status(*status, error),
+            QueryError::Denied(status) => self.denied(*status),
+            QueryError::Xsrf => diagnosis(
+                "HTTP status 400: the service says that its XSRF check failed, as if the two keys that every \
+                 request carries (Xrfkey in the address, X-Qlik-Xrfkey as a header) had not arrived as sent",
+                format!(
+                    "Is there a reverse proxy, load balancer or firewall in between that takes headers or \
+                     parameters away? Name the address of the {} itself. {}",
+                    self.service.name(),
+                    self.about_port()
+                ),
+            ),
+            QueryError::Decode(_) | QueryError::Shape { .. } => self.another_answer(error.to_string()),
+            QueryError::TooLarge(_) => diagnosis(
+                error.to_string(),
+                "Raise max_response_size, when so many sessions are what is to be expected.",
+            ),
+        }
+    }
+
+    fn no_connection(&self, error: &NoConnection) -> Diagnosis {
+        let (address, service, port) = (self.address(), self.service.name(), self.port());
+        match error {
+            NoConnection::UnknownHost(_) => {
+                let host = self.url.host_str().unwrap_or_default();
+                diagnosis(
+                    format!("the host name {host} is not known here"),
+                    format!(
+                        "Is it written correctly, and does this host's name server know it (nslookup {host})? \
+                         An IP address works too, then with verify = \"ca\" unless it is in the certificate."
+                    ),
+                )
+            }
+            NoConnection::Refused(_) => diagnosis(
+                format!("{address} refuses connections"),
+                format!(
+                    "Does the {service} run there, and is its port {port}? Is that port open for this host in \
+                     the firewall? {}",
+                    self.about_port()
+                ),
+            ),
+            NoConnection::NoAnswer(text) => diagnosis(
+                format!("{address} cannot be reached: {text}"),
+                format!(
+                    "Does the host run, is there a way to its network, and is port {port} open for this host \
+                     in the firewall?"
+                ),
+            ),
+            // From here on the other side closed the connection, or something stranger happened.
+            NoConnection::Closed(_) | NoConnection::Other(_) if self.server.is_none() => diagnosis(
+                format!("{address} closed the connection in the TLS handshake ({error})"),
+                format!(
+                    "Is that the {service}, and not another program or a firewall? It may also speak only TLS \
+                     1.0 or 1.1: this program needs TLS 1.2 or 1.3. {}",
+                    self.about_port()
+                ),
+            ),
+            NoConnection::Closed(_) | NoConnection::Other(_) if self.asked_for_certificate => diagnosis(
+                format!("{address} asked for our certificate and then closed the connection ({error})"),
+                self.about_client_certificate(),
+            ),
+            NoConnection::Closed(_) | NoConnection::Other(_) => {
+                self.never_asked(format!("{address} closed the connection ({error})"))
+            }
+        }
+    }
+
+    fn tls(&self, error: &TlsError) -> Diagnosis {
+        let address = self.address();
+        match error {
+            TlsError::InvalidCertificate(error) => self.server_certificate(error),
+            TlsError::AlertReceived(Alert::ProtocolVersion)
+            | TlsError::PeerIncompatible(
+                PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                | PeerIncompatible::ServerDoesNotSupportTls12Or13,
+            ) => diagnosis(
+                format!("{address} speaks neither TLS 1.2 nor TLS 1.3, probably only TLS 1.0 or 1.1"),
+                "This program has TLS 1.2 and 1.3 only, as older versions are not safe: enable TLS 1.2 on that \
+                 Windows server (SCHANNEL\\Protocols in its registry), then restart Qlik's services.",
+            ),
+            TlsError::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
+                self.never_asked(format!("{address} wants to negotiate TLS anew within the connection"))
+            }
+            TlsError::AlertReceived(
+                alert @ (Alert::CertificateRequired
+                | Alert::NoCertificate
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::DecryptError
+                | Alert::AccessDenied),
+            ) => diagnosis(
+                format!("{address} refuses our client certificate (TLS alert {alert:?})"),
+                self.about_client_certificate(),
+            ),
+            TlsError::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)
+                if self.server.is_none() =>
+            {
+                diagnosis(
+                    format!("{address} and this program have no TLS cipher suite in common"),
+                    "Allow one of TLS 1.2's suites with ECDHE and AES-GCM, or TLS 1.3, on that Windows server.",
+                )
+            }
+            // How servers take it that a client does not negotiate anew.
+            TlsError::AlertReceived(
+                Alert::HandshakeFailure | Alert::NoRenegotiation | Alert::UnexpectedMessage,
+            ) if !self.asked_for_certificate => {
+                self.never_asked(format!("{address} ended the connection ({error})"))
+            }
+            TlsError::AlertReceived(_) if self.asked_for_certificate => diagnosis(
+                format!("{address} ended the connection after it had our client certificate ({error})"),
+                self.about_client_certificate(),
+            ),
+            TlsError::InvalidMessage(_) if self.server.is_none() => diagnosis(
+                format!("{address} answers, but not with TLS"),
+                format!("Is that the port of the {}? {}", self.service.name(), self.about_port()),
+            ),
+            other => diagnosis(
+                format!("TLS with {address} failed: {other}"),
+                format!("Is that the {}? {}", self.service.name(), self.about_port()),
+            ),
+        }
+    }
+
+    fn server_certificate(&self, error: &CertificateError) -> Diagnosis {
+        let host = self.url.host_str().unwrap_or_default();
+        let CertificateFacts { subject, issuer, not_before, not_after, names } =
+            self.server.clone().unwrap_or_default();
+        let address = self.address();
+        match error {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                self.foreign(&subject, &issuer)
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+                if names.is_empty() =>
+            {
+                diagnosis(
+                    format!(
+                        "the certificate of {address}, {subject:?}, has no subject alternative name, so that no \
+                         host name can be checked"
+                    ),
+                    "It is from this site's CA, as on older installations: set verify = \"ca\" for this site, \
+                     which checks the CA and not the name.",
+                )
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => diagnosis(
+                format!(
+                    "the certificate of {address} is not for {host:?}; it is for {}",
+                    listed(names.iter().map(String::as_str))
+                ),
+                "Use one of these names in the address, or set verify = \"ca\" for this site, which checks the \
+                 CA and not the name.",
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } if not_after < now() => {
+                diagnosis(
+                    format!("the certificate of {address}, {subject:?}, expired on {}", day(not_after)),
+                    "Have the management console make this node's certificates anew, and restart its services.",
+                )
+            }
+            // It is not the server's own one, then.
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => diagnosis(
+                format!("the CA that issued the certificate of {address}, {issuer:?}, has expired"),
+                "The site needs a new CA and new certificates; export them again afterwards.",
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => diagnosis(
+                format!("the certificate of {address}, {subject:?}, is valid from {} on", day(not_before)),
+                "Are the clocks right, here and there?",
+            ),
+            other => diagnosis(
+                format!(
+                    "the certificate of {address}, {subject:?} by {issuer:?}, cannot be checked: {other}"
+                ),
+                format!(
+                    "Is it one that Qlik's own CA issued? {} verify = \"none\" would accept it, and anybody's.",
+                    self.about_port()
+                ),
+            ),
+        }
+    }
+
+    /// Another CA than the one we hold.
+    fn foreign(&self, subject: &str, issuer: &str) -> Diagnosis {
+        let address = self.address();
+        let held: Vec<&str> = self.credentials.ca_facts().iter().map(|facts| &*facts.subject).collect();
+        let message = format!(
+            "the certificate of {address}, {subject:?}, was issued by {issuer:?}, and not by the CA in this \
+             site's ca file, {}",
+            listed(held.iter().copied())
+        );
+        let advice = if held.contains(&issuer) {
+            "That is a CA of the same name with another key: the site's certificates were made anew, or these \
+             are another site's. Export client.pem, client_key.pem and root.pem from this site again."
+                .to_owned()
+        } else if subject == issuer {
+            format!("It signed itself. Is another program at that port? {}", self.about_port())
+        } else {
+            format!(
+                "Is that a server of this site, and is ca the root.pem that was exported from it? {}",
+                self.about_port()
+            )
+        };
+        diagnosis(message, advice)
+    }
+
+    fn timeout(&self, error: &QueryError) -> Diagnosis {
+        let (address, service, port) = (self.address(), self.service.name(), self.port());
+        match &self.server {
+            None => diagnosis(
+                format!("{address} does not answer: {error}"),
+                format!(
+                    "Does the host run, and is port {port} open for this host in the firewall? Firewalls often \
+                     drop what they do not let through, without a word."
+                ),
+            ),
+            Some(_) => diagnosis(
+                format!("{address} was reached, but {error}"),
+                format!(
+                    "Is the {service} busy, or the answer a long one on a slow network? request_timeout can be \
+                     longer."
+                ),
+            ),
+        }
+    }
+
+    fn status(&self, status: u16, error: &QueryError) -> Diagnosis {
+        match status {
+            300..400 => self.another_answer(format!("HTTP status {status}: a redirect, as to a login page")),
+            404 => diagnosis(
+                error.to_string(),
+                match self.service {
+                    Service::Proxy => format!(
+                        "Does this proxy service link that virtual proxy, and is the prefix right? {}",
+                        self.about_port()
+                    ),
+                    Service::Repository => self.about_port(),
+                },
+            ),
+            500.. => diagnosis(
+                error.to_string(),
+                format!(
+                    "The {} has a problem of its own: it may be starting. Its log says more.",
+                    self.service.name()
+                ),
+            ),
+            _ => self.another_answer(error.to_string()),
+        }
+    }
+
+    /// 401 or 403.
+    fn denied(&self, status: u16) -> Diagnosis {
+        let address = self.address();
+        if !self.asked_for_certificate {
+            return self.never_asked(format!("{address} answers with HTTP status {status}"));
+        }
+        let QlikUser { directory, id } = self.user;
+        let rights = match self.service {
+            Service::Repository => {
+                "RootAdmin may read everything; a role with less must be able to read the proxies and \
+                 virtual proxies."
+            }
+            Service::Proxy => "RootAdmin is known to be enough.",
+        };
+        diagnosis(
+            format!("{address} answers with HTTP status {status} to the user {directory}\\{id}"),
+            format!(
+                "Does that user exist (user_directory, user_id), and which roles has it? {rights} \
+                 INTERNAL\\sa_api is one of Qlik's own that may. Some versions also answer so to a client \
+                 certificate that they do not accept. {}",
+                self.about_client_certificate()
+            ),
+        )
+    }
+
+    /// A service that does not want our certificate cannot know who we are.
+    fn never_asked(&self, what: String) -> Diagnosis {
+        diagnosis(
+            format!("{what}; the handshake did not ask for our client certificate"),
+            format!(
+                "Is that the {}? {} If so, it may want to ask for the certificate by TLS 1.2 renegotiation, which \
+                 this program does not do, as it is not safe: have the server ask in the first handshake \
+                 (on Windows: netsh http show sslcert, and clientcertnegotiation=enable), or use TLS 1.3.",
+                self.service.name(),
+                self.about_port()
+            ),
+        )
+    }
+
+    /// Something answered that is not the service.
+    fn another_answer(&self, message: String) -> Diagnosis {
+        diagnosis(
+            message,
+            format!("Is {} really the {}? {}", self.address(), self.service.name(), self.about_port()),
+        )
+    }
+
+    fn about_client_certificate(&self) -> String {
+        let CertificateFacts { subject, issuer, not_before, not_after, .. } = self.credentials.client_facts();
+        let ours = format!("Ours is {subject:?} by {issuer:?}");
+        if *not_after < now() {
+            return format!("{ours} and expired on {}: export a new one.", day(*not_after));
+        }
+        if *not_before > now() {
+            return format!("{ours} and is valid from {} on: are the clocks right?", day(*not_before));
+        }
+        if self.credentials.is_foreign() {
+            return format!("{ours}, which is not this site's CA: export client.pem from this site.");
+        }
+        if let Some(server) = &self.server
+            && server.issuer != *issuer
+        {
+            return format!(
+                "{ours}, the server's by {:?}: export client.pem and client_key.pem from this site.",
+                server.issuer
+            );
+        }
+        format!(
+            "{ours}, valid until {}: was it exported from this site, after its CA was last made anew?",
+            day(*not_after)
+        )
+    }
+
+    fn about_port(&self) -> String {
+        let (service, usual, port) = (self.service.name(), self.service.usual_port(), self.port());
+        match port {
+            80 | 443 => format!("Port {port} is that of the users' browsers: the {service} has {usual}."),
+            4242 if self.service == Service::Proxy => {
+                format!("Port 4242 is that of the repository service: the {service} has {usual}.")
+            }
+            4243 if self.service == Service::Repository => {
+                format!("Port 4243 is that of the proxy services: the {service} has {usual}.")
+            }
+            _ if port == usual => String::new(),
+            _ => {
+                format!("The {service}'s port is {usual} unless changed, and never the browsers' one (443).")
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port())
+    }
+
+    fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+}
+
+fn diagnosis(message: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
+    Diagnosis { message: message.into(), advice: advice.into().trim().replace("  ", " ") }
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    names.join(", ")
+}
+
+/// In Unix seconds.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,65 @@
+//! What may be written to a terminal. Names come from files and from the network: none of them may write a
+//! line, move the cursor or turn the text around.
+
+use std::fmt::Write;
+use std::io;
+
+use anstream::{AutoStream, ColorChoice};
+
+/// Whether standard output is a terminal that shows colours, and nobody objects (`NO_COLOR`, `TERM=dumb`).
+pub fn stdout_has_colors() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
+}
+
+/// The text as one line, with control characters and direction marks escaped.
+pub fn escaped(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_command(c) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
+}
+
+/// The same for JSON, which escapes some of them itself: its meaning and line breaks stay.
+pub fn escaped_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c != '\n' && is_command(c) {
+            // Writing to memory cannot fail. All of them are below U+10000.
+            true => drop(write!(text, "\\u{:04x}", u32::from(c))),
+            false => text.push(c),
+        }
+    }
+    text
+}
+
+/// Whether a terminal would do something instead of showing it.
+fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_a_terminal_that_it_would_obey() {
+        assert_eq!(
+            escaped("a\n\u{1b}[2J\u{9b}x\u{202e}y\u{2028}\\Ä 日本"),
+            r"a\n\u{1b}[2J\u{9b}x\u{202e}y\u{2028}\Ä 日本"
+        );
+    }
+
+    #[test]
+    fn json_stays_what_it_says() {
+        let value = serde_json::json!({ "a\u{202e}": "\u{1b}\u{9b}\n\u{7f}\u{2069}\\" });
+        let text = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(text.chars().all(|c| c == '\n' || !is_command(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+}

@@ -1,0 +1,130 @@
+//! What the handlers work with, and how it is replaced while scrapes are under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use crate::collect::{Collector, UnusableSite};
+use crate::config::{self, Config, Mistakes, Sources, UserSettings};
+use crate::exposition::Encoders;
+
+/// The running exporter. Shared by all connections.
+pub struct App {
+    running: ArcSwap<Running>,
+    pub encoders: Encoders,
+    /// Where the metrics of all sites are.
+    pub telemetry_path: String,
+    /// Whether `POST /-/reload` is allowed.
+    pub lifecycle: bool,
+    /// Where the configuration comes from; held while it is read again, so that reloads do not overtake
+    /// each other.
+    sources: Mutex<Sources>,
+    last_reload_successful: AtomicBool,
+}
+
+/// One configuration at work. A scrape ends with the one it began with.
+pub struct Running {
+    pub collector: Collector,
+    pub users: Arc<UserSettings>,
+    /// Taken off Prometheus' own scrape timeout.
+    pub timeout_offset: Duration,
+    /// When the configuration was read.
+    pub configured_at: SystemTime,
+    listen_addresses: Vec<std::net::SocketAddr>,
+}
+
+/// Why the configuration in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    #[error("{0}")]
+    Mistakes(#[from] Mistakes),
+    #[error("{0}")]
+    Site(#[from] UnusableSite),
+    #[error("reading the configuration was interrupted")]
+    Interrupted,
+}
+
+impl Running {
+    fn new(config: &Config, old: Option<&Self>) -> Result<Self, UnusableSite> {
+        Ok(Self {
+            collector: Collector::new(config, old.map(|old| &old.collector))?,
+            users: Arc::new(config.users.clone()),
+            timeout_offset: config.scrape.timeout_offset,
+            configured_at: SystemTime::now(),
+            listen_addresses: config.listen_addresses.clone(),
+        })
+    }
+}
+
+impl App {
+    /// Asks nobody yet.
+    pub fn new(
+        config: &Config,
+        sources: Sources,
+        telemetry_path: &str,
+        lifecycle: bool,
+    ) -> Result<Self, UnusableSite> {
+        Ok(Self {
+            running: ArcSwap::from_pointee(Running::new(config, None)?),
+            encoders: Encoders::default(),
+            telemetry_path: telemetry_path.to_owned(),
+            lifecycle,
+            sources: Mutex::new(sources),
+            last_reload_successful: AtomicBool::new(true),
+        })
+    }
+
+    /// The configuration in force.
+    pub fn running(&self) -> Arc<Running> {
+        self.running.load_full()
+    }
+
+    pub fn last_reload_successful(&self) -> bool {
+        self.last_reload_successful.load(Ordering::Acquire)
+    }
+
+    /// Reads the configuration again, certificates included. A bad one is refused as a whole; what did
+    /// not change keeps its connections, caches and counters.
+    pub async fn reload(&self) -> Result<(), ReloadError> {
+        let sources = self.sources.lock().await;
+        let reloaded = self.read(&sources).await;
+        self.last_reload_successful.store(reloaded.is_ok(), Ordering::Release);
+        match &reloaded {
+            Ok(()) => info!("the configuration was read again"),
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    warn!("the configuration in force stays: {line}");
+                }
+            }
+        }
+        reloaded
+    }
+
+    async fn read(&self, sources: &Sources) -> Result<(), ReloadError> {
+        let sources = sources.clone();
+        let config = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+        let config = config.map_err(|_| ReloadError::Interrupted)??;
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        let old = self.running();
+        let new = Arc::new(Running::new(&config, Some(&old))?);
+        if new.listen_addresses != old.listen_addresses {
+            warn!("listen_address is different now: it takes effect at the next start");
+        }
+        new.collector.discover();
+        self.running.store(new.clone());
+        old.collector.give_way_to(&new.collector).await;
+        Ok(())
+    }
+
+    /// Ends everything that was begun; scrapes under way end with what there is.
+    pub async fn end(&self) {
+        let _no_reload = self.sources.lock().await;
+        self.running().collector.end().await;
+    }
+}

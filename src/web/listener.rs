@@ -1,0 +1,146 @@
+//! Sockets and connections: bounded in number, in patience and at the end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+/// Connections that are served at once; those above get 503.
+const CONNECTIONS: usize = 1000;
+
+/// Connections that are told 503 at once; those above are closed.
+const REFUSALS: usize = 100;
+
+/// How long a client may take to send the head of a request, and to come back with the next one:
+/// longer than Prometheus' usual scrape intervals.
+const HEAD: Duration = Duration::from_secs(90);
+
+/// The same for a client that is told 503.
+const REFUSED_HEAD: Duration = Duration::from_secs(5);
+
+/// How long a client may take no byte.
+const WRITE: Duration = Duration::from_secs(10);
+
+/// How long open scrapes have to end when the program ends.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// How long to wait when the operating system gives no more sockets.
+const NO_SOCKET: Duration = Duration::from_millis(200);
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {address}: {source}: is another program using it? (--web.listen-address chooses another)"
+)]
+pub struct ListenError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// Binds all addresses, or none.
+pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|source| ListenError { address, source })?);
+    }
+    Ok(listeners)
+}
+
+/// Serves until `stop`, then lets open requests end for a moment.
+pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: CancellationToken) {
+    let served = Arc::new(Semaphore::new(CONNECTIONS));
+    let refused = Arc::new(Semaphore::new(REFUSALS));
+    let listeners = listeners
+        .into_iter()
+        .map(|listener| accept(listener, router.clone(), served.clone(), refused.clone(), stop.clone()));
+    futures::future::join_all(listeners).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    served: Arc<Semaphore>,
+    refused: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection");
+                    sleep(NO_SOCKET).await;
+                    continue;
+                }
+            },
+        };
+        // A place is given back when the connection's task ends.
+        if let Ok(place) = served.clone().try_acquire_owned() {
+            let router = router.clone();
+            let service =
+                service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+            let connection = http(HEAD).serve_connection(with_timeout(stream), service);
+            let connection = graceful.watch(connection);
+            connections.spawn(async move {
+                let _place = place;
+                if let Err(error) = connection.await {
+                    debug!(%error, "a connection broke");
+                }
+            });
+        } else if let Ok(place) = refused.clone().try_acquire_owned() {
+            let service = service_fn(|_| async { Ok::<_, Infallible>(too_many()) });
+            let connection =
+                http(REFUSED_HEAD).keep_alive(false).serve_connection(with_timeout(stream), service);
+            connections.spawn(async move {
+                let _place = place;
+                let _ = connection.await;
+            });
+        }
+    }
+    drop(listener);
+    // What is still open after this is dropped with `connections`.
+    let _ = timeout(GRACE, graceful.shutdown()).await;
+}
+
+fn http(head: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head);
+    builder
+}
+
+fn with_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
+    // Pieces are large: nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE));
+    TokioIo::new(Box::pin(stream))
+}
+
+fn too_many() -> Response<Body> {
+    let body = "more connections are open than are served at once\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], body).into_response()
+}

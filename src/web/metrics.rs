@@ -1,0 +1,110 @@
+//! `/metrics`: from a scrape's deadline to the text that leaves.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+
+use super::App;
+use super::app::Running;
+use crate::collect::SiteSnapshot;
+use crate::collect::deadline;
+use crate::exposition::{Exporter, Format, Sites};
+
+/// Which metrics a scrape asks for with `collect[]`.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    sites: bool,
+    exporter: bool,
+}
+
+/// All sites, and the exporter itself; only one of the two with `?collect[]=`.
+pub async fn all(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let wanted = match Wanted::read(query.as_deref().unwrap_or_default()) {
+        Ok(wanted) => wanted,
+        Err(message) => return (StatusCode::BAD_REQUEST, super::text(message)).into_response(),
+    };
+    let running = app.running();
+    let mut registry = Registry::default();
+    if wanted.sites {
+        let snapshots = running.collector.scrape(None, running.deadline(&headers)).await;
+        registry.register_collector(Box::new(running.sites(snapshots)));
+    }
+    if wanted.exporter {
+        registry.register_collector(Box::new(app.exporter(&running)));
+    }
+    app.exposition(registry, &headers).await
+}
+
+impl Running {
+    /// Until when a scrape with these headers waits for answers.
+    pub(super) fn deadline(&self, headers: &HeaderMap) -> Instant {
+        let header = headers.get(deadline::HEADER).and_then(|value| value.to_str().ok());
+        Instant::now() + deadline::time_to_wait(header, self.timeout_offset)
+    }
+
+    pub(super) fn sites(&self, snapshots: Vec<SiteSnapshot>) -> Sites {
+        Sites { snapshots, users: self.users.clone() }
+    }
+}
+
+impl App {
+    fn exporter(&self, running: &Running) -> Exporter {
+        let (cache_requests, cache_hits) = running.collector.cache_requests_and_hits();
+        let (configured_at, last_reload_successful) = (running.configured_at, self.last_reload_successful());
+        Exporter { cache_requests, cache_hits, configured_at, last_reload_successful }
+    }
+
+    /// The registry as text, in the format that the request likes best, leaving piece by piece.
+    pub(super) async fn exposition(&self, registry: Registry, headers: &HeaderMap) -> Response {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let format = Format::negotiate(accept.unwrap_or_default());
+        let pieces = self.encoders.encode(registry, format).await;
+        ([(header::CONTENT_TYPE, format.content_type())], Body::from_stream(pieces)).into_response()
+    }
+}
+
+impl Wanted {
+    fn read(query: &str) -> Result<Self, String> {
+        let mut wanted = Self { sites: false, exporter: false };
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match (&*name, &*value) {
+                ("collect[]", "sessions") => wanted.sites = true,
+                ("collect[]", "exporter") => wanted.exporter = true,
+                ("collect[]", other) => {
+                    return Err(format!(
+                        "collect[]={}: unknown, expected sessions or exporter\n",
+                        other.escape_debug()
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let named = wanted.sites || wanted.exporter;
+        Ok(if named { wanted } else { Self { sites: true, exporter: true } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_collect_everything_is_wanted() {
+        let all = Ok(Wanted { sites: true, exporter: true });
+        assert_eq!(Wanted::read(""), all);
+        assert_eq!(Wanted::read("other=1"), all);
+        assert_eq!(Wanted::read("collect[]=sessions&collect%5B%5D=exporter"), all);
+    }
+
+    #[test]
+    fn one_or_the_other_is_wanted_by_name() {
+        assert_eq!(Wanted::read("collect[]=exporter"), Ok(Wanted { sites: false, exporter: true }));
+        assert_eq!(Wanted::read("collect[]=sessions"), Ok(Wanted { sites: true, exporter: false }));
+        assert!(Wanted::read("collect[]=x").is_err());
+    }
+}

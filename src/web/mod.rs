@@ -1,0 +1,46 @@
+//! The HTTP side: routes and what each answers. Nothing that could change a Qlik site is reachable.
+
+mod app;
+mod lifecycle;
+mod listener;
+mod metrics;
+mod probe;
+mod service_discovery;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+pub use app::{App, ReloadError};
+pub use listener::{bind, serve};
+
+/// Everything that is served.
+pub fn router(app: Arc<App>) -> Router {
+    let fixed = |name, value| {
+        SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    Router::new()
+        .route("/", get(status::page))
+        .route(status::STYLE_PATH, get(status::style))
+        .route(&app.telemetry_path, get(metrics::all))
+        .route("/probe", get(probe::one_site))
+        .route("/sd", get(service_discovery::sites))
+        .route("/-/healthy", get(lifecycle::healthy))
+        .route("/-/ready", get(lifecycle::ready))
+        .route("/-/reload", post(lifecycle::reload))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(fixed("x-content-type-options", "nosniff"))
+        .layer(fixed("content-security-policy", status::SECURITY_POLICY))
+        .with_state(app)
+}
+
+/// Plain text in UTF-8.
+fn text(body: String) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body)
+}

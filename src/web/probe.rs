@@ -1,0 +1,82 @@
+//! `/probe?target=SITE`: one site, so that Prometheus can scrape each as a target of its own.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::registry::Registry;
+
+use super::App;
+use crate::collect::{PairSnapshot, SiteSnapshot, Used};
+
+pub async fn one_site(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let (mut target, mut debug) = (None, false);
+    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match &*name {
+            "target" if target.is_none() => target = Some(value.into_owned()),
+            "debug" => debug = value == "true",
+            _ => {}
+        }
+    }
+    let running = app.running();
+    let known = target.filter(|name| running.collector.site_names().any(|site| site == name));
+    let Some(site) = known else {
+        let names: Vec<_> = running.collector.site_names().collect();
+        let message = format!("target: expected the name of a site: {}\n", names.join(", "));
+        return (StatusCode::BAD_REQUEST, super::text(message)).into_response();
+    };
+    let begun = tokio::time::Instant::now();
+    let deadline = running.deadline(&headers);
+    let snapshots = running.collector.scrape(Some(&site), deadline).await;
+    let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(running.sites(snapshots)));
+    match steps {
+        None => app.exposition(registry, &headers).await,
+        Some(steps) => explained(steps, registry).await,
+    }
+}
+
+/// What this probe did, for a person.
+fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
+    let mut text = format!("Time to answer: {time:?}; waited {took:?}.\n\n");
+    for pair in snapshots.iter().flat_map(|site| &site.pairs) {
+        // Writing to memory cannot fail.
+        let _ = writeln!(text, "{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+    }
+    text
+}
+
+fn step(pair: &PairSnapshot) -> String {
+    let source = match &pair.used {
+        Used::GaveUp => return "no answer in time; the query goes on if it was sent".to_owned(),
+        Used::Kept(answer) => format!("kept for {:?} now", answer.at.elapsed()),
+        Used::Awaited(answer) => format!("asked, took {:?}", answer.took),
+    };
+    match pair.answer().map(|answer| &answer.outcome) {
+        Some(Ok(tally)) => format!("{source}: {} sessions, {} users", tally.sessions(), tally.user_count()),
+        Some(Err(error)) => format!("{source}: failed ({}): {error}", error.reason().as_str()),
+        None => source,
+    }
+}
+
+async fn explained(steps: String, registry: Registry) -> Response {
+    let text = tokio::task::spawn_blocking(move || {
+        let mut text = format!("{steps}\nMetrics that this probe gives:\n\n");
+        // Writing to memory cannot fail.
+        let _ = prometheus_text::encode(&mut text, &registry);
+        text
+    });
+    match text.await {
+        Ok(text) => super::text(text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -129,7 +129,7 @@ async fn spoil(fault: Fault, answer: Response, listed: &mut Option<Listed>) -> S
             answer
         }
         Fault::Jitter(from, to) => {
-            sleep(from + (to - from).mul_f64(fastrand::f64())).await;
+            sleep(from.saturating_add(to.saturating_sub(from).mul_f64(fastrand::f64()))).await;
             still_says(counts);
             answer
         }

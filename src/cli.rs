@@ -179,6 +179,7 @@ impl From<SimulateArgs> for crate::simulator::Options {
             churn: args.churn,
             latency: args.latency,
             seed: args.seed,
+            discovery: true,
             ..Self::default()
         }
     }

@@ -94,7 +94,7 @@ fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
         UserLabel::Plain | UserLabel::Hashed(_) => users.reached_limit(),
     };
     html! {
-        p { (users.at_limit()) " users with " (settings.session_limit) " sessions or more" @if reached.is_empty() { "." } @else { ":" } }
+        p { (users.at_limit()) @if users.at_limit() == 1 { " user" } @else { " users" } " with " (settings.session_limit) " sessions or more" @if reached.is_empty() { "." } @else { ":" } }
         @if !reached.is_empty() {
             ul.down {
                 @for (user, sessions, place) in reached.iter().take(MOST_NAMED) {

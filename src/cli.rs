@@ -194,6 +194,7 @@ impl From<SimulateArgs> for crate::simulator::Options {
             latency: args.latency,
             seed: args.seed,
             control_port: args.control_port,
+            discovery: true,
             ..Self::default()
         }
     }

@@ -9,6 +9,7 @@ pub mod deadline;
 mod discovery;
 pub mod pair;
 mod plan;
+mod repository;
 pub mod site;
 pub mod snapshot;
 pub mod tally;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use crate::config::{Config, SiteSettings};
 use crate::qlik::endpoint::EndpointError;
 use site::{Asking, Site};
-pub use snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
+pub use snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use tasks::Tasks;
 
 /// All sites, from one configuration to the next.

@@ -124,9 +124,10 @@ fn durations_and_sizes_are_bounded() {
     let max = kind("max_response_size");
     assert_eq!(size(max, &"64MiB".into()), Ok(64 << 20));
     assert_eq!(size(max, &"1 kib".into()), Ok(1024));
-    for written in ["\"4GiB\"", "\"1023B\"", "64", "\"many\"", "\"99999999999999999999PB\""] {
+    assert_eq!(size(max, &"4GiB".into()), Ok(4 << 30));
+    for written in ["\"4097MiB\"", "\"1023B\"", "64", "\"many\"", "\"99999999999999999999PB\""] {
         let told = texts(size(max, &toml(written))).concat();
-        assert!(told.ends_with("such as \"64MiB\""), "{told}");
+        assert!(told.ends_with("expected a size from 1 KiB to 4 GiB, such as \"64MiB\""), "{told}");
     }
 }
 

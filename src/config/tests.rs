@@ -233,7 +233,8 @@ fn variables_alone_can_say_everything() {
     let folder = Folder::new("");
     std::fs::remove_file(folder.path().join("config.toml")).unwrap();
     let told = folder.mistakes(&[]).join("\n");
-    let no_site = "site: no site, expected a section [site.NAME] (no config.toml found; --config.file names one";
+    let no_site =
+        "site: no site, expected a section [site.NAME] (no config.toml found; --config.file names one";
     assert!(told.starts_with(no_site), "{told}");
     assert_eq!(told.contains("; the command demo needs none)"), cfg!(feature = "simulator"), "{told}");
     let config = folder.load(&[
@@ -344,6 +345,29 @@ fn a_syntax_error_names_line_and_column() {
     assert!(told[0].starts_with("config.toml:1: column 1"), "{told:?}");
     let told = mistakes_of("cache_ttl = \"1s\"\ncache_ttl = \"1s\"\n");
     assert!(told[0].starts_with("config.toml:2: column 1: duplicate key"), "{told:?}");
+}
+
+#[test]
+fn syntax_errors_come_in_the_order_of_lines_without_their_consequences() {
+    let told = mistakes_of("cache_ttl = 10s\n[site.production\nuser_id = INTERNAL\n[site.test\n");
+    assert_eq!(
+        told,
+        [
+            "config.toml:1: column 13: string values must be quoted, expected literal string",
+            "config.toml:2: column 17: unclosed table, expected `]`",
+            "config.toml:4: column 11: unclosed table, expected `]`",
+        ]
+    );
+    let told = mistakes_of("cache_ttl = 10s\nlisten_address = [\":1\"\ncache = x\n[site.x]\nuser_id = y\n");
+    assert_eq!(
+        told,
+        [
+            "config.toml:1: column 13: string values must be quoted, expected literal string",
+            "config.toml:3: column 1: missing comma between array elements, expected `,`",
+        ]
+    );
+    let told = mistakes_of("listen_address = [1 2]\ncache_ttl = 10s\n");
+    assert_eq!(told.len(), 2, "{told:?}");
 }
 
 #[test]

@@ -229,7 +229,9 @@ fn not_an_ip(host: &str) -> &'static str {
     let is_name = host.contains(char::is_alphabetic)
         && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'));
     match (is_name, host.parse::<Ipv6Addr>()) {
-        (true, _) => r#"an IP address of this host instead of a name, such as "0.0.0.0:9877" for all of them"#,
+        (true, _) => {
+            r#"an IP address of this host instead of a name, such as "0.0.0.0:9877" for all of them"#
+        }
         (_, Ok(_)) => r#"an IPv6 address in brackets, such as "[::1]:9877""#,
         _ => ADDRESS,
     }

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::check::Output;
-
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
 #[derive(Debug, Parser)]
 #[command(version, about, long_version = LONG_VERSION, max_term_width = 100)]
@@ -110,6 +108,14 @@ impl WebArgs {
             && self.telemetry_path.is_none()
             && !(self.enable_lifecycle || self.config_check)
     }
+}
+
+/// For whom a result is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    #[default]
+    Text,
+    Json,
 }
 
 #[derive(Debug, Clone, Args)]

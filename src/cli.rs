@@ -75,7 +75,8 @@ pub enum LogFormat {
 /// What the commands with a listener take.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WebArgs {
-    /// Address to listen on, HOST:PORT or :PORT; may be given several times [default: 0.0.0.0:9877]
+    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
+    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_addresses: Vec<String>,
     /// Path under which the metrics are served [default: /metrics]

@@ -137,7 +137,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub nodes: u16,
     /// Address of the first node; the next nodes take the next addresses
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", value_parser = ip_address)]
     pub host: std::net::IpAddr,
     /// Port of the repository service on the first node; 0: any free one
     #[arg(long, value_name = "PORT", default_value_t = 4242)]
@@ -161,7 +161,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 45)]
     pub users: usize,
     /// Sessions that start, and as many that end, per second
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5, allow_hyphen_values = true)]
     pub churn: f64,
     /// How long each answer is held back
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
@@ -189,6 +189,11 @@ impl From<SimulateArgs> for crate::simulator::Options {
             ..Self::default()
         }
     }
+}
+
+#[cfg(feature = "simulator")]
+fn ip_address(text: &str) -> Result<std::net::IpAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address of this host, such as 127.0.0.1, and no name")
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

@@ -389,7 +389,10 @@ impl<'a> Circumstances<'a> {
             return format!("{ours} and is valid from {} on: are the clocks right?", day(*not_before));
         }
         if self.credentials.is_foreign() {
-            return format!("{ours}, which is not this site's CA: export client.pem from this site.");
+            return format!(
+                "{ours}, and no client certificate of the CA in this site's ca file: export client.pem from \
+                 this site."
+            );
         }
         if let Some(server) = &self.server
             && server.issuer != *issuer

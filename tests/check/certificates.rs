@@ -28,7 +28,9 @@ async fn a_server_certificate_of_another_ca() {
     // Our own certificate is not of that CA either, which is told too.
     let [client, proxy] = failed[..] else { panic!("{}", checked.text) };
     assert!(
-        client.message.contains("its CA \"CN=site-CA\" is not the one of this site's ca file"),
+        client
+            .message
+            .contains("issued by \"CN=site-CA\", it is no client certificate of the CA in this site's ca"),
         "{client:?}"
     );
     assert_eq!(proxy.reason, "tls");
@@ -111,9 +113,24 @@ async fn our_certificate_is_refused_in_every_version_of_tls() {
         assert_eq!((&*client.step, &*client.target), ("certificate", "client"));
         assert_eq!(proxy.reason, "tls");
         assert!(proxy.message.contains("refuses our client certificate (TLS alert"), "{proxy:?}");
-        let ours = "Ours is \"CN=Stranger\" by \"CN=other-CA\", which is not this site's CA";
+        let ours = "Ours is \"CN=Stranger\" by \"CN=other-CA\", and no client certificate of the CA in this site's ca file";
         assert!(proxy.advice.contains(ours), "{proxy:?}");
     }
+}
+
+#[tokio::test]
+async fn our_certificate_signed_itself() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
+    let mut own = rcgen::CertificateParams::default();
+    own.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    files.replace("client.pem", &own.self_signed(&key).unwrap().pem());
+    files.replace("client_key.pem", &key.serialize_pem());
+    let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
+    assert_eq!(checked.outcome, Outcome::Failed);
+    let client = &checked.lines("certificate")[0];
+    assert!(client.starts_with("failed client: ") && client.contains("no client certificate"), "{client}");
 }
 
 #[tokio::test]

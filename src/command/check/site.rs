@@ -80,7 +80,10 @@ impl<W: Write> Site<'_, '_, W> {
         let mut step = certificate("client", client, ", its key fits");
         if step.status != Status::Failed && credentials.is_foreign() {
             step.status = Status::Failed;
-            step.message += &format!("; its CA {:?} is not the one of this site's ca file", client.issuer);
+            step.message += &format!(
+                "; issued by {:?}, it is no client certificate of the CA in this site's ca file",
+                client.issuer
+            );
             step = step.advise(
                 "Export client.pem, client_key.pem and root.pem together from the management console of this \
                  site.",

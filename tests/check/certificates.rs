@@ -45,6 +45,34 @@ async fn a_server_certificate_of_another_ca() {
 }
 
 #[tokio::test]
+async fn a_server_certificate_that_signed_itself_as_a_ca() {
+    let mut files = Files::new();
+    let mut own = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    own.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    files.set.server.certificate = own.self_signed(&key).unwrap().pem();
+    files.set.server.key = key.serialize_pem();
+    let server = StandIn::with_tls(tls(&files, true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
+    files.check_proxy(&server.url).await.fails(
+        "tls",
+        &["and not by the CA in this site's ca file, \"CN=site-CA\""],
+        &["It signed itself. Is another program at that port?"],
+    );
+}
+
+#[tokio::test]
+async fn a_server_certificate_with_very_many_names_tells_the_first_ones() {
+    let names = (0..100).map(|number| format!("sense{number}.company.com")).collect();
+    let files = Files::with_server(&Authority::new("site-CA").unwrap(), &Leaf::server(names));
+    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    files.check_proxy(&server.url).await.fails(
+        "tls",
+        &["it is for \"sense0.company.com\", ", "\"sense4.company.com\" and 95 more"],
+        &["verify = \"ca\""],
+    );
+}
+
+#[tokio::test]
 async fn a_ca_of_the_same_name_with_another_key() {
     let checked = check_trusting(&Authority::new("site-CA").unwrap()).await;
     let proxy = checked.steps.iter().find(|line| line.reason == "tls").unwrap();

@@ -1,5 +1,7 @@
 //! `check`: reads the configuration, asks every repository and proxy once, and says what works.
 
+mod certificates;
+mod proxies;
 mod report;
 mod site;
 

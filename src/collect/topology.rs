@@ -124,6 +124,11 @@ impl Topology {
             notes,
         }
     }
+
+    /// Whether there is no pair at all.
+    pub fn asks_nothing(&self) -> bool {
+        self.proxies.iter().all(|plan| plan.virtual_proxies.is_empty())
+    }
 }
 
 /// The virtual proxies that each proxy service links. A link's id says which; its own prefix counts where

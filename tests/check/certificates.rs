@@ -162,6 +162,26 @@ async fn our_certificate_signed_itself() {
 }
 
 #[tokio::test]
+async fn our_certificate_that_will_expire_soon_is_worth_a_word() {
+    let authority = Authority::new("site-CA").unwrap();
+    let files = Files::with_server(&authority, &loopback());
+    let in_five_days = std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400 + 3600);
+    let soon = Leaf { not_after: in_five_days, ..Leaf::client("QlikClient") };
+    let soon = authority.issue(&soon).unwrap();
+    files.replace("client.pem", &soon.certificate);
+    files.replace("client_key.pem", &soon.key);
+    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    let checked = files.check_proxy(&server.url).await;
+    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    let client = checked.steps.iter().find(|line| line.target == "client").unwrap();
+    assert!(
+        client.status == "warning" && client.message.ends_with("(5 days left), its key fits"),
+        "{client:?}"
+    );
+    assert!(client.advice.contains("new ones in time"), "{client:?}");
+}
+
+#[tokio::test]
 async fn our_certificate_has_expired() {
     let authority = Authority::new("site-CA").unwrap();
     let files = Files::with_server(&authority, &loopback());
@@ -171,6 +191,8 @@ async fn our_certificate_has_expired() {
     let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
     let checked = files.check_proxy(&server.url).await;
     assert!(checked.lines("certificate")[0].starts_with("failed client: \"CN=QlikClient\" expired on "));
+    let advice = "Have the management console make new ones (Certificates), and export them again.";
+    assert_eq!(checked.steps.iter().find(|line| line.target == "client").unwrap().advice, advice);
     let proxy = checked.steps.iter().find(|line| line.step == "proxy").unwrap();
     assert!(
         proxy.message.contains("refuses our client certificate (TLS alert CertificateExpired)"),

@@ -12,13 +12,6 @@ use crate::qlik::credentials::{self, CertificateFacts, day};
 /// From how many days on a certificate's end is worth a word.
 const SOON: i64 = 30;
 
-/// What to do about a certificate that has expired.
-const RENEW: &str = "Have Qlik's management console make new ones (Certificates), and export them again.";
-
-/// What to do about one that will.
-const RENEW_IN_TIME: &str =
-    "Have Qlik's management console make new ones in time (Certificates), and export them again.";
-
 impl<W: Write> Site<'_, '_, W> {
     /// Our own ones. That the key fits is known: the configuration would not have been read otherwise.
     pub(super) fn certificates(&mut self) -> io::Result<()> {
@@ -73,18 +66,30 @@ fn certificate(whose: &str, facts: &CertificateFacts, more: &str) -> Step {
     let until = day(*not_after);
     let (status, message, advice) = if *not_before > now {
         let message = format!("{subject:?} is not valid before {}", day(*not_before));
-        (Status::Failed, message, "Are the clocks right, here and there?")
+        (Status::Failed, message, "Are the clocks right, here and there?".to_owned())
     } else if *not_after < now {
-        (Status::Failed, format!("{subject:?} expired on {until}"), RENEW)
+        (Status::Failed, format!("{subject:?} expired on {until}"), renew(whose, ""))
     } else {
         let status = if days < SOON { Status::Warning } else { Status::Ok };
         let left = counted(usize::try_from(days).unwrap_or_default(), "day");
-        (status, format!("{subject:?}, valid until {until} ({left} left){more}"), RENEW_IN_TIME)
+        (status, format!("{subject:?}, valid until {until} ({left} left){more}"), renew(whose, " in time"))
     };
     let facts = Facts { expires: Some(*not_after), ..Facts::default() };
     let step = Step::new("certificate", whose, status, message).with(facts);
     match status {
         Status::Ok => step,
         _ => step.advise(advice),
+    }
+}
+
+/// What to do about a certificate that has expired, or soon will.
+fn renew(whose: &str, when: &str) -> String {
+    match whose {
+        "client" | "ca" => {
+            format!("Have the management console make new ones{when} (Certificates), and export them again.")
+        }
+        _ => format!(
+            "Have the management console make this node's certificates anew{when}, and restart its services."
+        ),
     }
 }

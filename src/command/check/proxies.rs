@@ -40,7 +40,7 @@ enum Failure {
 impl<W: Write> Site<'_, '_, W> {
     /// All proxies at once, told in the order of their names.
     pub(super) async fn proxies(&mut self, topology: &Topology) -> io::Result<()> {
-        if topology.proxies.iter().all(|plan| plan.virtual_proxies.is_empty()) {
+        if topology.asks_nothing() {
             let step = Step::new("proxy", "", Status::Failed, "there is nothing to ask on this site");
             return self.add(step.advise(match &self.settings.repository {
                 Some(_) => {

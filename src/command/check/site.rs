@@ -27,7 +27,10 @@ pub async fn check(
     for note in &topology.notes {
         site.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
     }
-    site.proxies(&topology).await?;
+    // Of a repository that failed all is said: what it would have found is not known.
+    if found.is_some() || settings.repository.is_none() || !topology.asks_nothing() {
+        site.proxies(&topology).await?;
+    }
     site.unlinked(&topology)
 }
 

@@ -84,10 +84,21 @@ fn decoded(bytes: &[u8]) -> Result<&str, String> {
 
 fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    // The parser tells them by its own steps.
+    let mut errors: Vec<(usize, &str)> =
+        errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message())).collect();
+    errors.sort_by_key(|(start, _)| *start);
+    let unclosed =
+        errors.iter().rev().find(|(_, message)| message.starts_with("unclosed") && in_list(message));
     let mut mistakes = Mistakes::default();
     let mut told = None;
-    for error in errors {
-        let start = error.span().map_or(0, |span| span.start);
+    let mut list_is_told = false;
+    for &(start, message) in &errors {
+        // To a list that is not closed belongs all that follows.
+        if list_is_told && unclosed.is_some_and(|(end, _)| start <= *end) {
+            continue;
+        }
+        list_is_told |= in_list(message);
         let before = text.get(..start).unwrap_or(text);
         let line = 1 + before.matches('\n').count();
         // What follows on the same line is mostly about the first error.
@@ -95,7 +106,7 @@ fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
             continue;
         }
         let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
-        let mut message = error.message().trim().replace('\n', ", ");
+        let mut message = message.trim().replace('\n', ", ");
         if text.lines().nth(line - 1).is_some_and(has_backslash_in_double_quotes) {
             message = format!("{message}; {PATH_ADVICE}");
         }
@@ -108,6 +119,11 @@ fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
     let mut converter = Converter { text, lines: Lines::new(), path: Vec::new() };
     let data = converter.table(table.get_ref());
     Ok((data, converter.lines))
+}
+
+/// Whether the parser speaks of a list, or of a table in braces.
+fn in_list(message: &str) -> bool {
+    message.contains("array") || message.contains("inline table")
 }
 
 fn has_backslash_in_double_quotes(line: &str) -> bool {

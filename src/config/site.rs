@@ -68,7 +68,7 @@ impl<'n> Section<'_, '_, 'n> {
         if credentials.is_foreign() {
             let CertificateFacts { subject, issuer, .. } = credentials.client_facts();
             let text = format!(
-                "the client certificate of {subject:?} by {issuer:?} is not from the CA of this site"
+                "the client certificate {subject:?} by {issuer:?} is no client certificate of this site's CA"
             );
             self.reading.warn(&self.at("certificate"), text);
         }

@@ -79,8 +79,8 @@ fn an_expired_or_foreign_certificate_is_a_warning() {
         folder.load(&[]).warnings,
         [
             expired,
-            "site.production.certificate: the client certificate of \"CN=QlikClient\" by \"CN=other-CA\" \
-             is not from the CA of this site"
+            "site.production.certificate: the client certificate \"CN=QlikClient\" by \"CN=other-CA\" \
+             is no client certificate of this site's CA"
         ]
     );
 }

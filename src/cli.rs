@@ -74,13 +74,6 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Clone, Args)]
-pub struct CheckArgs {
-    /// For a person, or for a script
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
-    pub output: Output,
-}
-
 /// What the commands with a listener take.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WebArgs {
@@ -117,6 +110,13 @@ impl WebArgs {
             && self.telemetry_path.is_none()
             && !(self.enable_lifecycle || self.config_check)
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// How the steps are written: lines for a person, or one JSON object for a script
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub output: Output,
 }
 
 /// What can be chosen about the simulated site.

@@ -4,8 +4,13 @@ mod report;
 mod site;
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
-use crate::config::{Config, Mistakes};
+use anyhow::Context;
+
+use crate::cli::{CheckArgs, GlobalArgs};
+use crate::config::{self, Config, Mistakes, Sources};
+use crate::terminal::stdout_has_colors;
 use report::Report;
 pub use report::{Output, Status, Step};
 
@@ -28,6 +33,20 @@ impl Outcome {
             Self::Failed => super::FAILED,
             Self::Mistaken => super::WRONG,
         }
+    }
+}
+
+/// Checks what the files and the environment say, on standard output.
+pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let sources = Sources::of_process(global.config_file.clone(), Vec::new());
+    let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
+    let mut out = anstream::stdout();
+    let outcome = run(config, args.output, &mut out, stdout_has_colors()).await;
+    match outcome {
+        Ok(outcome) => Ok(ExitCode::from(outcome.code())),
+        // Whoever read it has seen enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::from(super::FAILED)),
+        Err(error) => Err(error).context("cannot write to standard output"),
     }
 }
 

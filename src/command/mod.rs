@@ -8,13 +8,11 @@ mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, GlobalArgs};
-use crate::config::{self, Sources};
+use crate::cli::{Cli, Command};
 
 /// It ran, and something failed.
 pub const FAILED: u8 = 1;
@@ -34,22 +32,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             eprintln!("error: --web.* and --config.check belong to serve and demo");
             Ok(ExitCode::from(WRONG))
         }
-        Some(Command::Check(args)) => checked(&global, args.output).await,
+        Some(Command::Check(args)) => check::from_command_line(&global, &args).await,
         #[cfg(feature = "simulator")]
         Some(Command::Simulate(args)) => simulated(args.into()).await,
     }
-}
-
-async fn checked(global: &GlobalArgs, output: check::Output) -> Result<ExitCode> {
-    let sources = Sources::of_process(global.config_file.clone(), Vec::new());
-    let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
-    let mut out = std::io::stdout();
-    let color = out.is_terminal();
-    let outcome = tokio::select! {
-        outcome = check::run(config, output, &mut out, color) => outcome?,
-        () = signals::end()? => return Ok(ExitCode::from(FAILED)),
-    };
-    Ok(ExitCode::from(outcome.code()))
 }
 
 #[cfg(feature = "simulator")]

@@ -68,6 +68,16 @@ impl<'a> SiteUsers<'a> {
         self.at_least.last().copied().unwrap_or_default()
     }
 
+    /// Those users by name, with their sessions and their places; most sessions first.
+    pub fn reached_limit(&self) -> Vec<(UserKey<'a>, u32, usize)> {
+        let limit = u32::try_from(self.at_least.len()).unwrap_or(u32::MAX);
+        let users = self.users.iter().enumerate();
+        let reached = users.filter(|(_, user)| !user.excluded && user.sessions >= limit);
+        let mut reached: Vec<_> = reached.map(|(place, user)| (user.key, user.sessions, place)).collect();
+        reached.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        reached
+    }
+
     /// The series of the listed users, pair by pair.
     pub fn series<'s>(
         &'s self,

@@ -12,7 +12,8 @@ use maud::{DOCTYPE, Markup, html};
 use super::App;
 use super::app::Running;
 use crate::collect::{Expiry, PairSnapshot, SiteSnapshot};
-use crate::exposition::users::SiteUsers;
+use crate::config::{UserLabel, UserSettings};
+use crate::exposition::users::{Hashes, SiteUsers};
 
 /// The page's only companion.
 pub const STYLE_PATH: &str = "/-/style.css";
@@ -20,6 +21,9 @@ pub const STYLE_PATH: &str = "/-/style.css";
 /// Nothing from elsewhere, no script, in no frame.
 pub const SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Users that are named one by one.
+const MOST_NAMED: usize = 50;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -60,6 +64,7 @@ fn site(site: &SiteSnapshot, running: &Running) -> Markup {
         h2 { "Site " (site.name) }
         @if let Some(users) = &users {
             p { (users.distinct()) " users; " (users.at_limit()) " with " (running.users.session_limit) " sessions or more." }
+            (reached_limit(users, &running.users))
         }
         table {
             thead {
@@ -83,6 +88,32 @@ fn site(site: &SiteSnapshot, running: &Running) -> Markup {
         }
         @if !site.expiries.is_empty() {
             p { "Certificates: " (site.expiries.iter().map(days_left).collect::<Vec<_>>().join("; ")) "." }
+        }
+    }
+}
+
+/// Who has reached the limit, by the names that the setting for labels allows.
+fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
+    let hashes = match &settings.label {
+        UserLabel::Off => return Markup::default(),
+        UserLabel::Hashed(key) => Some(Hashes::new(users, key)),
+        UserLabel::Plain => None,
+    };
+    let reached = users.reached_limit();
+    html! {
+        @if !reached.is_empty() {
+            ul.down {
+                @for (user, sessions, place) in reached.iter().take(MOST_NAMED) {
+                    li {
+                        @match &hashes {
+                            Some(hashes) => { (hashes.get(*place)) }
+                            None => { (user.directory) "\\" (user.id) }
+                        }
+                        ": " (sessions) " sessions"
+                    }
+                }
+                @if reached.len() > MOST_NAMED { li { "and " (reached.len() - MOST_NAMED) " more" } }
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod http;
 mod logging;
 mod prometheus;
 mod promtool;
+mod readme;
 mod scrape;
 #[cfg(unix)]
 mod shutdown;

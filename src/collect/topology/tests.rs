@@ -321,7 +321,7 @@ fn no_session_is_asked_for_twice_at_one_address() {
         ["Edge sense2.company.com:4243 /finance", "Mine sense2.company.com:4243 /sales"]
     );
     let same = Note::SameAddress { first: "Mine".into(), second: "Edge".into() };
-    assert_eq!(topology.notes, [same.clone()]);
+    assert_eq!(topology.notes, std::slice::from_ref(&same));
     // Nothing is left of the proxy that was found.
     let settings =
         site(vec![section("Mine", Some("https://sense2.company.com:4243"), Some(&["sales", "finance"]))]);

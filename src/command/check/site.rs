@@ -105,7 +105,8 @@ impl<W: Write> Site<'_, '_, W> {
         };
         let begun = Instant::now();
         let outcome = qrs::discover(&endpoint).await;
-        let milliseconds = Some(milliseconds(begun.elapsed()));
+        let took = milliseconds(begun.elapsed());
+        let milliseconds = Some(took);
         let found = match outcome {
             Ok(found) => found,
             Err(error) => {
@@ -121,7 +122,7 @@ impl<W: Write> Site<'_, '_, W> {
             found.version.as_deref().unwrap_or("not told"),
             counted(proxies, "proxy service"),
             counted(virtual_proxies, "virtual proxy"),
-            milliseconds.unwrap_or_default(),
+            took,
         );
         let facts = Facts {
             milliseconds,

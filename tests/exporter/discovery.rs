@@ -32,11 +32,8 @@ const NOT_KEPT: &str = "cache_ttl = \"0s\"";
 
 /// That these pairs were asked, each as often, and no other.
 fn asked(pairs: &[Pair], site: &Site, scrape: &Scrape, times: u64) {
-    let expected: BTreeMap<Pair, u64> = site
-        .pairs()
-        .into_iter()
-        .map(|pair| (pair, if pairs.contains(&pair) { times } else { 0 }))
-        .collect();
+    let expected: BTreeMap<Pair, u64> =
+        site.pairs().into_iter().map(|pair| (pair, if pairs.contains(&pair) { times } else { 0 })).collect();
     assert_eq!(site.queries(), expected);
     for name in ["qlik_proxy_queries_total", "qlik_proxy_up"] {
         assert_eq!(pairs_of(scrape, name), all_labels(pairs), "{name}");
@@ -67,11 +64,7 @@ async fn the_filters_narrow_what_is_asked_and_told() {
         ("virtual_proxies = ['*n*']", &LINKED[4..], &["/finance", "/unlinked"]),
         ("exclude_virtual_proxies = ['/*n*']", &LINKED[..4], &["/", "/sales"]),
         ("exclude_virtual_proxies = ['*']", none, &[]),
-        (
-            "virtual_proxies = ['*a*']\nexclude_virtual_proxies = ['/finance']",
-            &LINKED[1..4],
-            &["/sales"],
-        ),
+        ("virtual_proxies = ['*a*']\nexclude_virtual_proxies = ['/finance']", &LINKED[1..4], &["/sales"]),
     ] {
         let site = uneven().await;
         let exporter = site.discovering(NOT_KEPT, filter).await;
@@ -98,10 +91,7 @@ async fn a_filter_that_fits_nothing_is_told_once_and_the_rest_is_asked() {
 
     assert!(site.simulator.link(2, ""));
     let pairs = [(1, ""), (2, "")];
-    becomes(all_labels(&pairs), "pairs", async || {
-        pairs_of(&exporter.scrape().await, "qlik_proxy_up")
-    })
-    .await;
+    becomes(all_labels(&pairs), "pairs", async || pairs_of(&exporter.scrape().await, "qlik_proxy_up")).await;
     let told = exporter.program.stderr();
     let told: Vec<_> = told.iter().filter(|line| line.contains("slaes")).collect();
     let [told] = &told[..] else { panic!("told {} times: {told:?}", told.len()) };
@@ -208,11 +198,7 @@ async fn everything_known_of_the_site_is_told() {
     );
     told("qlik_repository_info", &[(&[("version", "32.25.0.0")], 1.0)]);
     let info = |virtual_proxy, description, cookie| {
-        [
-            ("virtual_proxy", virtual_proxy),
-            ("description", description),
-            ("session_cookie_header", cookie),
-        ]
+        [("virtual_proxy", virtual_proxy), ("description", description), ("session_cookie_header", cookie)]
     };
     told(
         "qlik_virtual_proxy_info",

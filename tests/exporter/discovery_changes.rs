@@ -84,9 +84,8 @@ async fn a_node_that_is_added_is_asked_and_one_that_is_removed_no_longer() {
 async fn a_link_that_is_made_is_followed_and_one_that_is_cut_no_longer() {
     let site = site().await;
     let mut exporter = Scraped::start(&site).await;
-    let linked = |scrape: &Scrape, of| {
-        scrape.value("qlik_virtual_proxy_linked_proxies", &[("virtual_proxy", of)])
-    };
+    let linked =
+        |scrape: &Scrape, of| scrape.value("qlik_virtual_proxy_linked_proxies", &[("virtual_proxy", of)]);
 
     assert!(site.simulator.link(2, "finance"));
     let pairs = [LINKED, &[(2, "finance")]].concat();

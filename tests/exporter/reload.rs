@@ -147,7 +147,10 @@ async fn the_filters_of_virtual_proxies_take_effect() {
     assert_eq!(counts(&narrowed), expected(&site, &sales));
     assert_eq!(pairs_of(&narrowed, QUERIES), all_labels(&sales));
     assert_eq!(of_pair(&narrowed, QUERIES, (1, "sales")), Some(2.0));
-    assert_eq!(narrowed.label_values("qlik_virtual_proxy_info", "virtual_proxy"), ["/sales".to_owned()].into());
+    assert_eq!(
+        narrowed.label_values("qlik_virtual_proxy_info", "virtual_proxy"),
+        ["/sales".to_owned()].into()
+    );
 
     site.discovery_config(NOT_KEPT, "exclude_virtual_proxies = ['/none']");
     becomes(true, "ready", async || exporter.is_ready().await).await;
@@ -191,22 +194,20 @@ async fn a_renewed_client_certificate_is_used_from_then_on() {
     assert_eq!(failures(&after, (1, "")), [].into());
 }
 
+/// The settings with these addresses to listen on, and a limit.
+fn listening(addresses: &[&str], limit: u32) -> String {
+    format!("listen_address = {addresses:?}\n{NOT_KEPT}[users]\nsession_limit = {limit}\n")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_address_to_listen_on_is_told_and_takes_no_effect() {
     let site = site().await;
-    let mut exporter = start(&site, NOT_KEPT).await;
-    // The flag wins over the file, so this one is started without it.
-    site.config(&format!("listen_address = [\"127.0.0.1:0\"]\n{NOT_KEPT}"));
-    exporter.reload().await;
-    let told = |exporter: &Exporter| {
-        exporter.program.stderr().iter().filter(|line| line.contains("next start")).count()
-    };
-    assert_eq!(told(&exporter), 0, "it is not different");
+    let config = site.config(&listening(&["127.0.0.1:0"], 5));
+    let mut exporter = Exporter::listening_as_configured(&config, LIFECYCLE).await;
 
-    let config = site.config(&format!("listen_address = [\"127.0.0.1:0\"]\n{NOT_KEPT}"));
-    exporter = Exporter::listening_as_configured(&config, LIFECYCLE).await;
-    site.config(&format!("listen_address = [\"127.0.0.1:0\", \"127.0.0.1:1\"]\n{NOT_KEPT}[users]\nsession_limit = 2"));
+    site.config(&listening(&["127.0.0.1:0", "127.0.0.1:1"], 2));
     exporter.reload().await;
+
     let scrape = exporter.scrape().await;
     assert_eq!(scrape.value("qlik_user_session_limit", &[]), Some(2.0), "all the rest takes effect");
     let warning = exporter
@@ -217,12 +218,23 @@ async fn another_address_to_listen_on_is_told_and_takes_no_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_a_flag_overrides_may_change_without_a_word() {
+    let site = site().await;
+    let exporter = start(&site, &listening(&["127.0.0.1:0"], 5)).await;
+
+    site.config(&listening(&["127.0.0.1:1"], 2));
+    exporter.reload().await;
+
+    assert_eq!(exporter.scrape().await.value("qlik_user_session_limit", &[]), Some(2.0));
+    let told = exporter.program.stderr();
+    assert!(told.iter().all(|line| !line.contains("level=warn")), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_the_same_changes_nothing() {
-    let configured = async |site: &Site| start(site, KEPT).await;
-    let discovered = async |site: &Site| site.discovering(KEPT, "repository_refresh = \"1h\"").await;
     for discovers in [false, true] {
         let site = site().await;
-        let exporter = if discovers { discovered(&site).await } else { configured(&site).await };
+        let exporter = if discovers { site.discovering(KEPT, "").await } else { start(&site, KEPT).await };
         let first = exporter.scrape().await;
         let connections = [1, 2].map(|node| site.simulator.connections(node));
 

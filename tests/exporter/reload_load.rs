@@ -1,7 +1,6 @@
 //! Reloads at bad moments: under load, while a discovery hangs, many at once, just before the end.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use crate::support::expected::{all_labels, counts, expected, of_pair, pairs_of};
 use crate::support::exporter::{Exporter, LIFECYCLE};
 use crate::support::http::Server;
 use crate::support::scrape::Scrape;
-use crate::support::site::{Pair, SITE, Site, TRUSTED, proxy_block};
+use crate::support::site::{Pair, Site, TRUSTED, proxy_block};
 use crate::support::wait::{becomes, eventually};
 
 const PREFIXES: &[&str] = &["", "sales"];
@@ -26,7 +25,7 @@ const RELOADS: usize = 50;
 const IN_FLIGHT: usize = 10;
 /// More than have to be in flight: some are between two scrapes.
 const SCRAPERS: usize = 20;
-const LATENCY: Duration = Duration::from_millis(400);
+const LATENCY: Duration = Duration::from_millis(200);
 
 /// Prometheus servers that scrape again and again.
 #[derive(Default)]
@@ -109,7 +108,11 @@ async fn under_load(site: &Site, exporter: &Exporter, write: impl Fn(usize)) {
             }
             let now = counters(&scrape);
             for (series, value) in &before {
-                assert!(now.get(series) >= Some(value), "{series} fell from {value} to {:?}", now.get(series));
+                assert!(
+                    now.get(series) >= Some(value),
+                    "{series} fell from {value} to {:?}",
+                    now.get(series)
+                );
             }
             before = now;
             let limit = scrape.value("qlik_user_session_limit", &[]).unwrap();
@@ -161,12 +164,8 @@ async fn reloads_leave_no_connections_and_no_memory_behind() {
     let exporter = site.discovering(NOT_KEPT, "").await;
     // Each makes every connection anew.
     let reload_and_scrape = async |number: usize| {
-        let mut settings = session_limit(number);
-        write!(settings, "[site.{SITE}.proxy.{ADDED}]").unwrap();
-        site.discovery_config(
-            &format!("request_timeout = \"{}s\"\n{}", 20 + number % 2, session_limit(number)),
-            "",
-        );
+        let timeout = format!("request_timeout = \"{}s\"\n", 20 + number % 2);
+        site.discovery_config(&(timeout + &session_limit(number)), "");
         exporter.reload().await;
         let scrape = exporter.scrape().await;
         assert_eq!(scrape.sum("qlik_proxy_up", &[]), 4.0);

@@ -101,7 +101,10 @@ async fn a_bad_file_is_refused_with_all_its_mistakes_and_the_old_one_goes_on() {
     assert!(exporter.is_ready().await);
     let scrape = exporter.scrape().await;
     assert_eq!(counts(&scrape), expected(&site, &site.pairs()));
-    assert_eq!(scrape.value("qlik_proxy_queries_total", &[("proxy", "Node2"), ("virtual_proxy", "/")]), Some(2.0));
+    assert_eq!(
+        scrape.value("qlik_proxy_queries_total", &[("proxy", "Node2"), ("virtual_proxy", "/")]),
+        Some(2.0)
+    );
 
     site.config(&format!("{NOT_KEPT}[users]\nsession_limit = 3"));
     exporter.reload().await;

@@ -39,8 +39,7 @@ fn proxy_service(site: &Site, node: usize, name: &str, prefixes: &[&str]) -> Val
 /// An exporter that is told what this repository says of the site.
 async fn told(site: &Site, answers: &[(&'static str, &str)]) -> (Exporter, StandIn) {
     let repository = StandIn::start(&site.certificates(), answers).await;
-    let text =
-        format!("cache_ttl = \"0s\"\n[site.{SITE}]{TRUSTED}repository = \"{}\"\n", repository.url);
+    let text = format!("cache_ttl = \"0s\"\n[site.{SITE}]{TRUSTED}repository = \"{}\"\n", repository.url);
     (Exporter::with_config(&site.write_config(&text), &[]).await, repository)
 }
 
@@ -62,7 +61,12 @@ async fn members_may_be_missing() {
     assert_eq!(pairs_of(&scrape, "qlik_proxy_up"), all_labels(PAIRS));
     assert_eq!(counts(&scrape), expected(&site, PAIRS));
     let info = |virtual_proxy| {
-        let of = [("site", SITE), ("virtual_proxy", virtual_proxy), ("description", ""), ("session_cookie_header", "")];
+        let of = [
+            ("site", SITE),
+            ("virtual_proxy", virtual_proxy),
+            ("description", ""),
+            ("session_cookie_header", ""),
+        ];
         (labels(of), 1.0)
     };
     assert_eq!(scrape.series("qlik_virtual_proxy_info"), [info("/"), info("/sales")].into());
@@ -103,12 +107,11 @@ async fn new_members_may_come_and_the_version_may_be_kept_secret() {
 async fn proxies_that_share_a_name_or_have_none_are_told_by_their_hosts() {
     for name in ["Same", ""] {
         let site = site().await;
-        let services = json!([
-            proxy_service(&site, 1, name, &["", "sales"]),
-            proxy_service(&site, 2, name, &["sales"]),
-        ]);
-        let answers =
-            [(ABOUT, "{}"), (PROXY_SERVICES, &*services.to_string()), (VIRTUAL_PROXIES, "[]")];
+        let services =
+            json!(
+                [proxy_service(&site, 1, name, &["", "sales"]), proxy_service(&site, 2, name, &["sales"]),]
+            );
+        let answers = [(ABOUT, "{}"), (PROXY_SERVICES, &*services.to_string()), (VIRTUAL_PROXIES, "[]")];
         let (exporter, _repository) = told(&site, &answers).await;
 
         let scrape = exporter.scrape().await;
@@ -132,10 +135,8 @@ async fn an_answer_that_is_no_list_is_told_with_what_is_wrong() {
 
     assert_eq!(exporter.scrape().await.value("qlik_repository_up", &[]), Some(0.0));
     let place = "[0].settings.restListenPort";
-    let line = exporter
-        .program
-        .printed("what is wrong", |line| line.contains(place).then(|| line.to_owned()))
-        .await;
+    let line =
+        exporter.program.printed("what is wrong", |line| line.contains(place).then(|| line.to_owned())).await;
     assert!(line.contains("level=warn") && line.contains(SITE), "{line}");
 }
 

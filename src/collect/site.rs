@@ -1,5 +1,6 @@
 //! One Qlik site: asked for its proxy services now and then, and for its sessions at each scrape.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,13 +89,19 @@ impl Site {
 
     /// The site as its proxies say now, until `deadline`.
     pub(super) async fn scrape(&self, asking: &Asking<'_>, deadline: Instant) -> SiteSnapshot {
-        if let Some(repository) = &self.repository {
-            // In vain: what is configured besides, or found before, is asked.
-            let _ = timeout_at(deadline, repository.tried()).await;
-        }
+        // All are wanted before anything is waited for: the queries run side by side, and beside the first
+        // discovery, so that one that hangs takes nothing from proxies that are configured.
+        let known: Vec<_> =
+            pairs(&self.plan.load()).map(|(_, pair)| (pair.clone(), asking.want(pair))).collect();
+        self.wait_for_first_discovery(deadline).await;
         let plan = self.plan.load_full();
-        // All are wanted before the first is waited for: the queries run side by side.
-        let wanted: Vec<_> = pairs(&plan).map(|(proxy, pair)| (proxy, pair, asking.want(pair))).collect();
+        let wanted = {
+            let of = |pair: &Arc<Pair>| Arc::as_ptr(pair);
+            let mut known: HashMap<_, _> =
+                known.into_iter().map(|(pair, wanted)| (of(&pair), wanted)).collect();
+            let mut want = |pair| known.remove(&of(pair)).unwrap_or_else(|| asking.want(pair));
+            pairs(&plan).map(|(proxy, pair)| (proxy, pair, want(pair))).collect::<Vec<_>>()
+        };
         let mut snapshots = Vec::with_capacity(wanted.len());
         for (proxy, pair, wanted) in wanted {
             let used = match wanted {
@@ -104,6 +111,18 @@ impl Site {
             snapshots.push(snapshot(proxy, pair, used));
         }
         self.snapshot(&plan, snapshots)
+    }
+
+    /// Returns when the repository has been asked for the first time, in vain or not; at once when something
+    /// is known from before a reload.
+    async fn wait_for_first_discovery(&self, deadline: Instant) {
+        let Some(repository) = self.repository.as_ref().filter(|it| it.found().is_none()) else { return };
+        tokio::select! {
+            // In vain: what is configured besides is asked.
+            _ = timeout_at(deadline, repository.tried()) => {}
+            // Another configuration has taken this one's place, and with it the discovery.
+            () = self.tasks.ending() => {}
+        }
     }
 
     /// The site with its last answers, however old. Asks nobody.

@@ -37,6 +37,7 @@ pub enum Command {
     Demo(WebArgs),
     /// Only the simulated site, for tests and for trying other tools
     #[cfg(feature = "simulator")]
+    #[command(after_long_help = simulate_help())]
     Simulate(SimulateArgs),
 }
 
@@ -169,6 +170,19 @@ pub struct SimulateArgs {
     /// The same seed makes the same site
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Port of the control address on 127.0.0.1, where things are made to go wrong, see below; 0: any free one
+    /// [default: no control address]
+    #[arg(long, value_name = "PORT")]
+    pub control_port: Option<u16>,
+}
+
+#[cfg(feature = "simulator")]
+fn simulate_help() -> String {
+    let address = "http://127.0.0.1:PORT";
+    format!(
+        "The control address of --control-port, for trying what happens when something goes wrong:\n{}",
+        crate::simulator::control_help(address)
+    )
 }
 
 #[cfg(feature = "simulator")]
@@ -186,6 +200,8 @@ impl From<SimulateArgs> for crate::simulator::Options {
             churn: args.churn,
             latency: args.latency,
             seed: args.seed,
+            control_port: args.control_port,
+            discovery: true,
             ..Self::default()
         }
     }

@@ -16,10 +16,10 @@ use crate::cli::{GlobalArgs, LogFormat, LogLevel};
 
 /// The log file cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("--log.file {path}: cannot be opened for appending: {source}")]
+#[error("--log.file {path}: cannot be opened for appending: {error}")]
 pub struct LogFileError {
     path: String,
-    source: io::Error,
+    error: io::Error,
 }
 
 /// Sets up the log of the whole process.
@@ -53,5 +53,5 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
 
 fn append_to(path: &Path) -> Result<std::fs::File, LogFileError> {
     let opened = OpenOptions::new().append(true).create(true).open(path);
-    opened.map_err(|source| LogFileError { path: path.display().to_string(), source })
+    opened.map_err(|error| LogFileError { path: path.display().to_string(), error })
 }

@@ -1,14 +1,15 @@
 //! Who is asked, how many at once, until when: from a scrape's deadline to plain data.
 //!
 //! A scrape wants the answer of every pair (virtual proxy on proxy service) that a site's [`topology`]
-//! has, as configured or as [`discovery`] found it. Each [`pair`] gives its kept answer or lets the
-//! scrape wait for the one query under way; [`turns`] bound the queries in flight on one proxy service.
+//! has, as configured or as `discovery` found it. Each [`pair`] gives its kept answer or lets the
+//! scrape wait for the one query under way; `turns` bound the queries in flight on one proxy service.
 //! What has not come by the [`deadline`] is down in this [`snapshot`].
 
 pub mod deadline;
 mod discovery;
 pub mod pair;
 mod plan;
+mod repository;
 pub mod site;
 pub mod snapshot;
 pub mod tally;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use crate::config::{Config, SiteSettings};
 use crate::qlik::endpoint::EndpointError;
 use site::{Asking, Site};
-pub use snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
+pub use snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use tasks::Tasks;
 
 /// All sites, from one configuration to the next.

@@ -232,9 +232,11 @@ impl Pair {
         let Self { site, proxy, virtual_proxy, .. } = self;
         match (failed_before, outcome) {
             (Some(false) | None, Err(error)) => {
-                warn!(%site, %proxy, %virtual_proxy, reason = error.reason().as_str(), %error, "the proxy service does not answer");
+                warn!(%site, %proxy, %virtual_proxy, reason = error.reason().as_str(), %error, "asking the proxy service failed");
             }
-            (Some(true), Ok(_)) => info!(%site, %proxy, %virtual_proxy, "the proxy service answers again"),
+            (Some(true), Ok(_)) => {
+                info!(%site, %proxy, %virtual_proxy, "asking the proxy service works again")
+            }
             _ => {}
         }
         match outcome {

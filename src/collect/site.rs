@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::discovery::Repository;
 use super::pair::{Answer, Pair, Wanted};
 use super::plan::{Access, Plan};
+use super::repository::Repository;
 use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
 use super::tasks::Tasks;
 use super::topology::{ProxyPlan, Topology};
@@ -25,7 +25,7 @@ pub struct Site {
     /// Replaced as a whole when a discovery finds something else.
     pub(super) plan: ArcSwap<Plan>,
     /// The discovery; ends with the site.
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
 }
 
 /// How answers are had: what all scrapes of a site have in common.
@@ -49,11 +49,13 @@ impl Site {
         if let Some(same) = old.filter(|old| old.access == access) {
             return Ok(same.clone());
         }
-        let repository = settings.repository.as_ref().map(|repository| {
-            let before = old.and_then(|old| old.repository.as_ref());
-            Repository::new(access.endpoint(&repository.url)?, repository.refresh, before)
-        });
-        let repository = repository.transpose()?;
+        let repository = match &settings.repository {
+            Some(repository) => {
+                let before = old.and_then(|old| old.repository.as_ref());
+                Some(Repository::new(access.endpoint(&repository.url)?, repository.refresh, before))
+            }
+            None => None,
+        };
         let found = repository.as_ref().and_then(Repository::found);
         let topology = Topology::new(settings, found.as_deref());
         let forget = repository.is_none();
@@ -68,13 +70,6 @@ impl Site {
             tasks: Tasks::default(),
         });
         Ok(site)
-    }
-
-    /// Begins to ask the repository, if there is one and it is not asked already.
-    pub(super) fn discover(self: &Arc<Self>) {
-        if self.repository.as_ref().is_some_and(Repository::begin) {
-            self.tasks.spawn(self.clone().keep_discovering());
-        }
     }
 
     /// Ends the discovery.

@@ -18,6 +18,7 @@ pub async fn run(args: WebArgs) -> Result<ExitCode> {
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         qrs_port: 0,
         qps_port: 0,
+        discovery: true,
         ..Options::default()
     };
     let simulator = simulator::start(options).await?;

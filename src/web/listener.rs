@@ -49,11 +49,11 @@ const NO_SOCKET: Duration = Duration::from_millis(200);
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {address}: {source}: is another program using it? (--web.listen-address chooses another)"
+    "cannot listen on {address}: {error}: is another program using it? (--web.listen-address chooses another)"
 )]
 pub struct ListenError {
     address: SocketAddr,
-    source: io::Error,
+    error: io::Error,
 }
 
 /// Binds all addresses, or none.
@@ -61,7 +61,7 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenEr
     let mut listeners = Vec::new();
     for &address in addresses {
         let listener = TcpListener::bind(address).await;
-        listeners.push(listener.map_err(|source| ListenError { address, source })?);
+        listeners.push(listener.map_err(|error| ListenError { address, error })?);
     }
     Ok(listeners)
 }

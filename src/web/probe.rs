@@ -11,7 +11,7 @@ use prometheus_client::encoding::prometheus_text;
 use prometheus_client::registry::Registry;
 
 use super::App;
-use crate::collect::{PairSnapshot, SiteSnapshot, Used};
+use crate::collect::{PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 
 pub async fn one_site(
     State(app): State<Arc<App>>,
@@ -47,25 +47,50 @@ pub async fn one_site(
 
 /// What this probe did, for a person.
 fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
-    let mut text = format!("Time to answer: {time:?}; waited {took:?}.\n\n");
-    for pair in snapshots.iter().flat_map(|site| &site.pairs) {
+    let mut text = format!("Time to answer: {}; waited {}.\n\n", rounded(time), rounded(took));
+    for site in snapshots {
         // Writing to memory cannot fail.
-        let _ = writeln!(text, "{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+        if let Some(repository) = &site.repository {
+            let _ = writeln!(text, "repository: {}", discovery(repository, site.topology.proxies.len()));
+        }
+        for pair in &site.pairs {
+            let _ = writeln!(text, "{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+        }
+        if site.pairs.is_empty() {
+            let _ = writeln!(
+                text,
+                "there is nothing to ask: no proxy service is known that links a virtual proxy"
+            );
+        }
     }
     text
+}
+
+fn discovery(repository: &RepositorySnapshot, proxies: usize) -> String {
+    match (&repository.last_error, repository.up) {
+        (Some(error), _) => format!("the last discovery failed ({}): {error}", error.reason().as_str()),
+        (None, true) => format!("{proxies} proxy services found"),
+        (None, false) => "the first discovery is under way".to_owned(),
+    }
 }
 
 fn step(pair: &PairSnapshot) -> String {
     let source = match &pair.used {
         Used::GaveUp => return "no answer in time; the query goes on if it was sent".to_owned(),
-        Used::Kept(answer) => format!("kept for {:?} now", answer.at.elapsed()),
-        Used::Awaited(answer) => format!("asked, took {:?}", answer.took),
+        Used::Kept(answer) => format!("kept for {} now", rounded(answer.at.elapsed())),
+        Used::Awaited(answer) => format!("asked, took {}", rounded(answer.took)),
     };
     match pair.answer().map(|answer| &answer.outcome) {
         Some(Ok(tally)) => format!("{source}: {} sessions, {} users", tally.sessions(), tally.user_count()),
         Some(Err(error)) => format!("{source}: failed ({}): {error}", error.reason().as_str()),
         None => source,
     }
+}
+
+/// To the millisecond.
+fn rounded(duration: Duration) -> String {
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    format!("{:?}", Duration::from_millis(milliseconds))
 }
 
 async fn explained(steps: String, registry: Registry) -> Response {

@@ -2,12 +2,13 @@
 //! age.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use maud::{DOCTYPE, Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::App;
 use super::app::Running;
@@ -24,6 +25,9 @@ pub const SECURITY_POLICY: &str =
 
 /// Users that are named one by one.
 const MOST_NAMED: usize = 50;
+
+/// So many days before a certificate expires it is shown as a warning, as the alert has it.
+const EXPIRES_SOON: i64 = 30;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -45,14 +49,13 @@ pub async fn page(State(app): State<Arc<App>>) -> Markup {
             }
             body {
                 h1 { "Qlik session exporter" }
-                p { "Version " (env!("CARGO_PKG_VERSION")) ". The last answers of the proxy services; opening this page asks nobody." }
-                @for site in &sites { (self::site(site, &running)) }
                 p {
+                    "Version " (env!("CARGO_PKG_VERSION")) ". "
+                    "The last answers of the proxy services; this page asks nobody. "
                     a href=(app.telemetry_path) { (app.telemetry_path) } " · "
-                    a href="/sd" { "/sd" } " · "
-                    a href="/-/healthy" { "/-/healthy" } " · "
-                    a href="/-/ready" { "/-/ready" }
+                    a href="/sd" { "/sd" }
                 }
+                @for site in &sites { (self::site(site, &running)) }
             }
         }
     }
@@ -60,47 +63,38 @@ pub async fn page(State(app): State<Arc<App>>) -> Markup {
 
 fn site(site: &SiteSnapshot, running: &Running) -> Markup {
     let users = SiteUsers::new(&site.pairs, &running.users);
+    let probe = format!("/probe?target={}&debug=true", utf8_percent_encode(&site.name, NON_ALPHANUMERIC));
     html! {
-        h2 { "Site " (site.name) }
-        @if let Some(users) = &users {
-            p { (users.distinct()) " users; " (users.at_limit()) " with " (running.users.session_limit) " sessions or more." }
-            (reached_limit(users, &running.users))
-        }
+        h2 { "Site " (site.name) " " small { a href=(probe) { "ask now" } } }
+        @if let Some(users) = &users { (reached_limit(users, &running.users)) }
+        (repository(site))
         table {
             thead {
                 tr {
-                    th { "Proxy service" } th { "Virtual proxy" } th { "Sessions" } th { "Users" } th { "Asked" } th { "State" }
+                    th { "Proxy service" } th { "Virtual proxy" }
+                    th.number { "Sessions" } th.number { "Anonymous" } th.number { "Users" }
+                    th.number { "Asked" } th { "State" }
                 }
             }
             tbody { @for pair in &site.pairs { (row(pair)) } }
+            @if let Some(users) = &users { (total(site, users)) }
         }
-        @if let Some(repository) = &site.repository {
-            p {
-                "Repository: "
-                @match (&repository.last_error, repository.up) {
-                    (Some(error), _) => { span.down { (error.reason().as_str()) ": " (error) } }
-                    (None, true) => { span.up { "up" } }
-                    (None, false) => { "not asked yet" }
-                }
-                @if let Some(version) = &site.topology.version { ", version " (version) }
-                "."
-            }
-        }
-        @if !site.expiries.is_empty() {
-            p { "Certificates: " (site.expiries.iter().map(days_left).collect::<Vec<_>>().join("; ")) "." }
-        }
+        (certificates(&site.expiries))
     }
 }
 
 /// Who has reached the limit, by the names that the setting for labels allows.
 fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
     let hashes = match &settings.label {
-        UserLabel::Off => return Markup::default(),
         UserLabel::Hashed(key) => Some(Hashes::new(users, key)),
-        UserLabel::Plain => None,
+        UserLabel::Plain | UserLabel::Off => None,
     };
-    let reached = users.reached_limit();
+    let reached = match settings.label {
+        UserLabel::Off => Vec::new(),
+        UserLabel::Plain | UserLabel::Hashed(_) => users.reached_limit(),
+    };
     html! {
+        p { (users.at_limit()) @if users.at_limit() == 1 { " user" } @else { " users" } " with " (settings.session_limit) " sessions or more" @if reached.is_empty() { "." } @else { ":" } }
         @if !reached.is_empty() {
             ul.down {
                 @for (user, sessions, place) in reached.iter().take(MOST_NAMED) {
@@ -118,18 +112,40 @@ fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
     }
 }
 
+fn repository(site: &SiteSnapshot) -> Markup {
+    let Some(repository) = &site.repository else { return Markup::default() };
+    html! {
+        p {
+            "Repository: "
+            @match (&repository.last_error, repository.up) {
+                (Some(error), _) => { span.down { (error.reason().as_str()) ": " (error) } }
+                (None, true) => { span.up { "up" } }
+                (None, false) => { "not asked yet" }
+            }
+            @if let Some(version) = &site.topology.version { ", version " (version) }
+        }
+    }
+}
+
 fn row(pair: &PairSnapshot) -> Markup {
     let tally = pair.tally();
     let error = pair.answer().and_then(|answer| answer.outcome.as_ref().err());
+    let last_success = pair.history.last_success.and_then(|at| at.elapsed().ok());
     html! {
         tr {
             td { (pair.proxy.name) " " small { (pair.proxy.host) ":" (pair.proxy.port) } }
             td { (pair.virtual_proxy) }
             td.number { @if let Some(tally) = tally { (tally.sessions()) } }
+            td.number { @if let Some(tally) = tally { (tally.anonymous()) } }
             td.number { @if let Some(tally) = tally { (tally.user_count()) } }
-            td.number { @if let Some(answer) = pair.answer() { (seconds(answer.at.elapsed())) " ago" } }
+            td.number { @if let Some(answer) = pair.answer() { (answer.at.elapsed().as_secs()) " s ago" } }
             @match (error, tally) {
-                (Some(error), _) => { td.down { (error.reason().as_str()) ": " (error) } }
+                (Some(error), _) => {
+                    td.down {
+                        (error.reason().as_str()) ": " (error)
+                        @if let Some(ago) = last_success { "; last good answer " (ago.as_secs()) " s ago" }
+                    }
+                }
                 (None, Some(_)) => { td.up { "up" } }
                 (None, None) => { td { "not asked yet" } }
             }
@@ -137,16 +153,38 @@ fn row(pair: &PairSnapshot) -> Markup {
     }
 }
 
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs())
+fn total(site: &SiteSnapshot, users: &SiteUsers<'_>) -> Markup {
+    let tallies = || site.pairs.iter().filter_map(PairSnapshot::tally);
+    html! {
+        tfoot {
+            tr {
+                td colspan="2" { "Site" }
+                td.number { (tallies().map(|tally| tally.sessions()).sum::<u64>()) }
+                td.number { (tallies().map(|tally| tally.anonymous()).sum::<u64>()) }
+                td.number { (users.distinct()) }
+                td colspan="2" {}
+            }
+        }
+    }
 }
 
-fn days_left(expiry: &Expiry) -> String {
+fn certificates(expiries: &[Expiry]) -> Markup {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-    let days = (expiry.not_after - now).div_euclid(DAY);
-    let name = expiry.proxy.as_deref().map_or_else(String::new, |proxy| format!(" {proxy}"));
-    match days {
-        ..0 => format!("{}{name} EXPIRED {} days ago", expiry.certificate, -days),
-        _ => format!("{}{name} {days} days left", expiry.certificate),
+    html! {
+        table.narrow {
+            thead { tr { th { "Certificate" } th.number { "Days left" } } }
+            tbody {
+                @for expiry in expiries {
+                    tr {
+                        td { (expiry.certificate) @if let Some(proxy) = &expiry.proxy { " " (proxy) } }
+                        @match (expiry.not_after - now).div_euclid(DAY) {
+                            days @ ..0 => { td.number.down { "expired " (-days) " days ago" } }
+                            days @ 0..EXPIRES_SOON => { td.number.soon { (days) } }
+                            days => { td.number { (days) } }
+                        }
+                    }
+                }
+            }
+        }
     }
 }

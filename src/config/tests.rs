@@ -292,9 +292,10 @@ fn paths_start_from_the_file_or_for_variables_from_the_working_directory() {
     let mut sources = folder.sources(&[("SITE__PRODUCTION__CA", "certs/root.pem")]);
     sources.file = Some("etc/exporter.toml".into());
     assert!(load(&sources).is_ok());
-    sources.environment[0].1 = "../certs/root.pem".into();
+    folder.copy("certificate-rsa.pem", "etc/root.pem");
+    sources.environment[0].1 = "root.pem".into();
     let told = load(&sources).unwrap_err().to_string();
-    let missing = folder.path().join("../certs/root.pem");
+    let missing = folder.path().join("root.pem");
     assert!(told.ends_with(&format!("there is no file {}", missing.display())), "{told}");
 }
 
@@ -421,6 +422,19 @@ fn filters_that_leave_nothing_are_a_mistake_and_those_that_fit_nothing_a_warning
     );
     let filter = &config.sites[0].virtual_proxies;
     assert!(filter.admits(&VirtualProxy::parse("sales-eu").unwrap()));
+}
+
+#[test]
+fn a_filter_that_names_no_virtual_proxy_at_all_is_a_mistake() {
+    let told = mistakes_of(&format!("{WITH_REPOSITORY}virtual_proxies = []"));
+    assert_eq!(
+        told,
+        [
+            "config.toml:7: site.production.virtual_proxies: found an empty list, expected at least one prefix, \
+          or no list for all"
+        ]
+    );
+    Folder::new(format!("{WITH_REPOSITORY}exclude_virtual_proxies = []")).load(&[]);
 }
 
 #[test]

@@ -200,7 +200,7 @@ pub fn addresses(kind: &Kind, value: &Value) -> Read<Vec<SocketAddr>> {
     let mut seen = BTreeSet::new();
     let twice = |address: &&SocketAddr| address.port() != 0 && !seen.insert(**address);
     match addresses.iter().find(twice) {
-        _ if addresses.is_empty() => unexpected(kind, value, Some("at least one address")),
+        _ if addresses.is_empty() => problem("found an empty list, expected at least one address"),
         Some(address) => problem(format!("found {address} twice, expected each address once")),
         None => Ok(addresses),
     }
@@ -244,8 +244,18 @@ pub fn virtual_proxies(kind: &Kind, value: &Value) -> Read<Vec<VirtualProxy>> {
         prefixes(kind, value, |text| VirtualProxy::parse(text).map_err(|error| error.to_string()))?;
     found.retain(|virtual_proxy| seen.insert(virtual_proxy.clone()));
     match found.is_empty() {
-        true => unexpected(kind, value, Some("at least one prefix")),
+        true => problem("found an empty list, expected at least one prefix"),
         false => Ok(found),
+    }
+}
+
+/// Patterns of the only virtual proxies that are asked.
+pub fn some_virtual_proxy_patterns(kind: &Kind, value: &Value) -> Read<Vec<VirtualProxyPattern>> {
+    match virtual_proxy_patterns(kind, value)? {
+        none if none.is_empty() => {
+            problem("found an empty list, expected at least one prefix, or no list for all")
+        }
+        some => Ok(some),
     }
 }
 

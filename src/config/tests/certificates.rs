@@ -15,6 +15,9 @@ fn certificates_and_keys_that_cannot_be_used_are_named_with_their_file() {
         "config.toml:4: site.production.key: the key does not belong to the certificate of \"CN=QlikClient\": \
          take both from one export of the management console"
     );
+    let folder = Folder::new(SITE.replace("certs/root.pem", "nowhere.pem"));
+    folder.copy("sec1-with-parameters.pem", client_key);
+    assert_eq!(folder.mistakes(&[]).len(), 2, "whatever else is wrong");
     let legacy = told("legacy-encrypted.pem", client_key);
     assert!(
         legacy.starts_with("config.toml:4: site.production.key: certs/client_key.pem is in the older PEM")

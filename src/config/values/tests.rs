@@ -139,7 +139,7 @@ fn addresses_are_read_as_people_write_them() {
         shown(r#"[":9877", "localhost:0", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]"#),
         ["0.0.0.0:9877", "127.0.0.1:0", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]
     );
-    assert_eq!(texts(read("[]")), [": found a list, expected at least one address"]);
+    assert_eq!(texts(read("[]")), [": found an empty list, expected at least one address"]);
     assert_eq!(
         texts(read(r#"[":1", "0.0.0.0:1"]"#)),
         [": found 0.0.0.0:1 twice, expected each address once"]
@@ -183,7 +183,7 @@ fn prefixes_are_each_taken_once() {
             "[1]: found 1 (an integer), expected a prefix in quotes"
         ]
     );
-    assert_eq!(texts(read("[]")), [": found a list, expected at least one prefix"]);
+    assert_eq!(texts(read("[]")), [": found an empty list, expected at least one prefix"]);
 }
 
 #[test]

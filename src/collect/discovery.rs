@@ -123,13 +123,21 @@ impl Site {
             warn!(site, "{note}");
         }
         state.notes.clone_from(&topology.notes);
+        drop(state);
+        self.follow(repository, topology);
+        // Last, so that who sees that the repository is up sees what it found.
+        let mut state = repository.state.lock();
         if !state.snapshot.up && state.snapshot.last_error.is_some() {
             info!(site, "the repository answers again");
         }
         state.snapshot =
             RepositorySnapshot { up: true, last_success: Some(SystemTime::now()), last_error: None };
         state.found = Some(Arc::new(found));
-        drop(state);
+    }
+
+    /// Asks from now on what `topology` says.
+    fn follow(&self, repository: &Repository, topology: Topology) {
+        let site = self.name();
         let old = self.plan.load_full();
         // The first time, counters of pairs that a new configuration has not found again end.
         if *old.topology == topology && repository.was_tried() {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::pair::{Answer, Pair, Wanted};
 use super::plan::{Access, Plan};
 use super::repository::Repository;
-use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
+use super::snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use super::tasks::Tasks;
 use super::topology::{ProxyPlan, Topology};
 use crate::config::{ScrapeSettings, SiteSettings};
@@ -94,7 +94,7 @@ impl Site {
         let known: Vec<_> =
             pairs(&self.plan.load()).map(|(_, pair)| (pair.clone(), asking.want(pair))).collect();
         self.wait_for_first_discovery(deadline).await;
-        let plan = self.plan.load_full();
+        let (repository, plan) = self.state();
         let wanted = {
             let of = |pair: &Arc<Pair>| Arc::as_ptr(pair);
             let mut known: HashMap<_, _> =
@@ -110,7 +110,14 @@ impl Site {
             };
             snapshots.push(snapshot(proxy, pair, used));
         }
-        self.snapshot(&plan, snapshots)
+        self.snapshot(&plan, repository, snapshots)
+    }
+
+    /// How discovery went, and what is asked: at least what that discovery found.
+    fn state(&self) -> (Option<RepositorySnapshot>, Arc<Plan>) {
+        // In this order: a discovery changes the plan first.
+        let repository = self.repository.as_ref().map(Repository::snapshot);
+        (repository, self.plan.load_full())
     }
 
     /// Returns when the repository has been asked for the first time, in vain or not; at once when something
@@ -127,19 +134,24 @@ impl Site {
 
     /// The site with its last answers, however old. Asks nobody.
     pub(super) fn last_known(&self) -> SiteSnapshot {
-        let plan = self.plan.load_full();
+        let (repository, plan) = self.state();
         let last = |pair: &Pair| pair.last_answer().map_or(Used::GaveUp, Used::Kept);
         let snapshots = pairs(&plan).map(|(proxy, pair)| snapshot(proxy, pair, last(pair))).collect();
-        self.snapshot(&plan, snapshots)
+        self.snapshot(&plan, repository, snapshots)
     }
 
-    fn snapshot(&self, plan: &Plan, pairs: Vec<PairSnapshot>) -> SiteSnapshot {
+    fn snapshot(
+        &self,
+        plan: &Plan,
+        repository: Option<RepositorySnapshot>,
+        pairs: Vec<PairSnapshot>,
+    ) -> SiteSnapshot {
         SiteSnapshot {
             name: self.name().to_owned(),
             topology: plan.topology.clone(),
             pairs,
             expiries: self.expiries(plan),
-            repository: self.repository.as_ref().map(Repository::snapshot),
+            repository,
         }
     }
 

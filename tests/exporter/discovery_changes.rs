@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::support::expected::{all_labels, counts, expected, of_pair, pair_labels, pairs_of};
 use crate::support::exporter::Exporter;
-use crate::support::scrape::{Scrape, labels};
-use crate::support::site::{Pair, SITE, Site};
-use crate::support::wait::eventually;
+use crate::support::scrape::Scrape;
+use crate::support::site::{Pair, Site};
+use crate::support::wait::{becomes, eventually};
 
 const PREFIXES: &[&str] = &["", "sales", "finance"];
 
@@ -157,16 +157,21 @@ async fn counters_of_pairs_that_stay_go_on_and_those_of_pairs_that_went_come_bac
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_to_proxies_that_stay_are_kept() {
+async fn connections_and_answers_of_proxies_that_stay_are_kept() {
     let site = site().await;
-    let mut exporter = Scraped::start(&site).await;
-    let own = [("site", SITE), ("proxy", "Central"), ("virtual_proxy", "/")];
+    let exporter = site.discovering("cache_ttl = \"1h\"", REFRESH).await;
+    assert_eq!(counts(&exporter.scrape().await), expected(&site, LINKED));
     let before = site.simulator.connections(1);
     assert!(before > 0);
 
     assert!(site.simulator.link(2, ""));
-    let scrape = exporter.finds(&[LINKED, &[(2, "")]].concat()).await;
+    let pairs = [LINKED, &[(2, "")]].concat();
+    let found = async || pairs_of(&exporter.scrape().await, "qlik_proxy_up");
+    becomes(all_labels(&pairs), "pairs", found).await;
 
-    assert_eq!(scrape.series("qlik_proxy_queries_total").get(&labels(own)), Some(&exporter.scrapes));
+    assert_eq!(counts(&exporter.scrape().await), expected(&site, &pairs));
+    for (node, prefix) in pairs {
+        assert_eq!(site.simulator.list_queries(node, prefix), 1, "{node} {prefix:?}");
+    }
     assert_eq!(site.simulator.connections(1), before);
 }

@@ -110,28 +110,28 @@ async fn a_site_is_added_removed_and_renamed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_is_added_and_the_others_count_on() {
-    let site = site().await;
-    let exporter = start(&site, NOT_KEPT).await;
-    exporter.scrape().await;
-    site.open(1, "", ("LAB", "late"), 2);
-    assert_eq!(of_pair(&exporter.scrape().await, STARTED, (1, "")), Some(2.0));
-    let before = site.simulator.connections(1);
+async fn a_proxy_is_added_and_what_the_others_have_goes_on() {
+    for kept in [true, false] {
+        let settings = if kept { KEPT } else { NOT_KEPT };
+        let site = site().await;
+        let exporter = start(&site, settings).await;
+        exporter.scrape().await;
+        let before = site.simulator.connections(1);
 
-    let third = site.simulator.add_node(&["sales"]).await.unwrap();
-    let block = proxy_block("Node3", &site.url(&format!("qps-{third}")), &["sales"]);
-    site.config_with(NOT_KEPT, &format!("{TRUSTED}{block}"));
-    exporter.reload().await;
+        let third = site.simulator.add_node(&["sales"]).await.unwrap();
+        let block = proxy_block("Node3", &site.url(&format!("qps-{third}")), &["sales"]);
+        site.config_with(settings, &format!("{TRUSTED}{block}"));
+        exporter.reload().await;
 
-    let scrape = exporter.scrape().await;
-    let pairs = [site.pairs(), vec![(3, "sales")]].concat();
-    assert_eq!(counts(&scrape), expected(&site, &pairs));
-    for pair in pairs {
-        let queries = if pair.0 == 3 { 1.0 } else { 3.0 };
-        assert_eq!(of_pair(&scrape, QUERIES, pair), Some(queries));
+        let scrape = exporter.scrape().await;
+        let pairs = [site.pairs(), vec![(3, "sales")]].concat();
+        assert_eq!(counts(&scrape), expected(&site, &pairs));
+        for pair in pairs {
+            let queries = if kept || pair.0 == 3 { 1.0 } else { 2.0 };
+            assert_eq!(of_pair(&scrape, QUERIES, pair), Some(queries), "{pair:?} {settings}");
+        }
+        assert_eq!(site.simulator.connections(1), before);
     }
-    assert_eq!(of_pair(&scrape, STARTED, (1, "")), Some(2.0));
-    assert_eq!(site.simulator.connections(1), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use super::file;
 use super::keys::{self, KEYS, Kind};
 use super::layers::Layer;
 use super::mistakes::{Mistakes, Origin};
+use crate::terminal::escaped;
 
 /// What every variable of ours begins with.
 pub const PREFIX: &str = "QLIK_SESSION_EXPORTER_";
@@ -41,7 +42,7 @@ pub fn read(environment: &[(String, String)], file: &Dict) -> Variables {
         let origin = format!("environment variable {variable}");
         let mut fitting = fitting(&name.to_lowercase(), file);
         match (fitting.pop(), fitting.pop()) {
-            (None, _) => found.warnings.push(format!("{origin} is no setting: it is not used")),
+            (None, _) => found.warnings.push(escaped(&format!("{origin} is no setting: it is not used"))),
             (Some(second), Some(first)) => {
                 let (first, second) = (keys::shown(&first), keys::shown(&second));
                 let text = format!(
@@ -201,6 +202,16 @@ mod tests {
         ] {
             assert_eq!(paths(name, &Dict::new()), [""; 0], "{name}");
         }
+    }
+
+    #[test]
+    fn a_warning_is_one_line_whatever_a_variable_is_called() {
+        let environment = [(format!("{PREFIX}A\nB\u{1b}[2J"), String::new())];
+        let warnings = read(&environment, &Dict::new()).warnings;
+        assert_eq!(
+            warnings,
+            [r"environment variable QLIK_SESSION_EXPORTER_A\nB\u{1b}[2J is no setting: it is not used"]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::mistakes::{Mistakes, Origin};
 const NAME: &str = "config.toml";
 
 /// No configuration comes near this; what is larger is another file.
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// How to get out of the trap that TOML's double quotes are for Windows' paths.
 pub const PATH_ADVICE: &str =
@@ -87,27 +87,28 @@ fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
     // The parser tells them by its own steps.
     let mut errors: Vec<(usize, &str)> =
         errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message())).collect();
-    errors.sort_by_key(|(start, _)| *start);
+    errors.sort_by_key(|(offset, _)| *offset);
     let unclosed =
         errors.iter().rev().find(|(_, message)| message.starts_with("unclosed") && in_list(message));
+    let starts = LineStarts::new(text);
     let mut mistakes = Mistakes::default();
     let mut told = None;
     let mut list_is_told = false;
-    for &(start, message) in &errors {
+    for &(offset, message) in &errors {
         // To a list that is not closed belongs all that follows.
-        if list_is_told && unclosed.is_some_and(|(end, _)| start <= *end) {
+        if list_is_told && unclosed.is_some_and(|(end, _)| offset <= *end) {
             continue;
         }
         list_is_told |= in_list(message);
-        let before = text.get(..start).unwrap_or(text);
-        let line = 1 + before.matches('\n').count();
+        let (line, start) = starts.line(offset);
         // What follows on the same line is mostly about the first error.
         if told.replace(line) == Some(line) {
             continue;
         }
-        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let column = 1 + text.get(start..offset).unwrap_or_default().chars().count();
         let mut message = message.trim().replace('\n', ", ");
-        if text.lines().nth(line - 1).is_some_and(has_backslash_in_double_quotes) {
+        let whole_line = text.get(start..).and_then(|rest| rest.lines().next());
+        if whole_line.is_some_and(has_backslash_in_double_quotes) {
             message = format!("{message}; {PATH_ADVICE}");
         }
         let origin = Origin::File { name: name.to_owned(), line: Some(line) };
@@ -116,7 +117,7 @@ fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let mut converter = Converter { text, lines: Lines::new(), path: Vec::new() };
+    let mut converter = Converter { starts, lines: Lines::new(), path: Vec::new() };
     let data = converter.table(table.get_ref());
     Ok((data, converter.lines))
 }
@@ -126,6 +127,22 @@ fn in_list(message: &str) -> bool {
     message.contains("array") || message.contains("inline table")
 }
 
+/// Where the lines of a text begin. Counting them again for each value would take minutes for a large file.
+struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    fn new(text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self(std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number of the line that holds the byte at `offset`, counted from 1, and where it begins.
+    fn line(&self, offset: usize) -> (usize, usize) {
+        let number = self.0.partition_point(|start| *start <= offset);
+        (number, self.0.get(number.saturating_sub(1)).copied().unwrap_or_default())
+    }
+}
+
 fn has_backslash_in_double_quotes(line: &str) -> bool {
     line.split_once('"').is_some_and(|(before, rest)| !before.contains('\'') && rest.contains('\\'))
 }
@@ -133,18 +150,18 @@ fn has_backslash_in_double_quotes(line: &str) -> bool {
 /// A TOML value written alone, as in an environment variable.
 pub fn value(text: &str) -> Option<Value> {
     let value = DeValue::parse(text).ok()?;
-    let mut converter = Converter { text, lines: Lines::new(), path: Vec::new() };
+    let mut converter = Converter { starts: LineStarts::new(text), lines: Lines::new(), path: Vec::new() };
     Some(converter.value(value.get_ref()))
 }
 
 /// TOML's values as figment's, with a note of the line of each.
-struct Converter<'a> {
-    text: &'a str,
+struct Converter {
+    starts: LineStarts,
     lines: Lines,
     path: Vec<String>,
 }
 
-impl Converter<'_> {
+impl Converter {
     fn table(&mut self, table: &DeTable<'_>) -> Dict {
         let mut dict = Dict::new();
         for (key, value) in table {
@@ -162,7 +179,7 @@ impl Converter<'_> {
 
     fn at(&mut self, name: String, offset: usize, value: &DeValue<'_>) -> Value {
         self.path.push(name);
-        let line = 1 + self.text.get(..offset).unwrap_or_default().matches('\n').count();
+        let (line, _) = self.starts.line(offset);
         self.lines.insert(self.path.clone(), line);
         let value = self.value(value);
         self.path.pop();

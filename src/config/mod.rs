@@ -157,7 +157,7 @@ fn user_label(reading: &mut Reading<'_>) -> Result<UserLabel, Told> {
                 let text = format!("{} is empty, expected a secret in it", file.path.display());
                 Err(reading.wrong(&path, text))
             }
-            key => Ok(UserLabel::Hashed(HashKey(key.into()))),
+            key => Ok(UserLabel::Hashed(HashKey::new(key))),
         },
         ("hashed", None) => Err(reading
             .wrong(&path, "missing, expected the path of a file with a secret, for label = \"hashed\"")),

@@ -10,12 +10,28 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    if is_named_pipe(path) {
+        return Err(io::Error::other("it is a named pipe, expected a file"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > max {
         true => Err(io::ErrorKind::FileTooLarge.into()),
         false => Ok(bytes),
     }
+}
+
+/// Whether opening it would wait until somebody writes into it, perhaps for ever. The pipe of a shell's `<(…)`
+/// has its writer already, and no path that can be resolved.
+#[cfg(unix)]
+fn is_named_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    path.metadata().is_ok_and(|file| file.file_type().is_fifo()) && path.canonicalize().is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_named_pipe(_: &Path) -> bool {
+    false
 }
 
 /// Why a file could not be read, in words that follow the key.
@@ -76,5 +92,22 @@ mod tests {
         std::fs::write(&path, [0; 11]).unwrap();
         assert_eq!(read(&path, 10).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(read(&path, 11).unwrap().len(), 11);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_waits_for_a_named_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = read(&path, 10).unwrap_err();
+        assert!(told(&path, &error).ends_with("it is a named pipe, expected a file"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_without_end_is_read_up_to_the_limit() {
+        assert_eq!(read(Path::new("/dev/zero"), 10).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(read(Path::new("/dev/null"), 10).unwrap(), b"");
     }
 }

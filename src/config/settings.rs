@@ -66,9 +66,14 @@ pub enum UserLabel {
 
 /// The key of the hash over users: a file's bytes less one line end.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HashKey(pub(crate) Arc<[u8]>);
+pub struct HashKey(Arc<[u8]>);
 
 impl HashKey {
+    /// `key` is the file's content already less its line end.
+    pub fn new(key: impl Into<Arc<[u8]>>) -> Self {
+        Self(key.into())
+    }
+
     /// The key; never empty.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

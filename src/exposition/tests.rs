@@ -136,7 +136,7 @@ fn excluded_users_count_in_sessions_and_users_and_nowhere_else() {
 
 #[test]
 fn a_hashed_user_is_the_beginning_of_an_hmac_over_directory_zero_and_id() {
-    let label = UserLabel::Hashed(HashKey(b"key".as_slice().into()));
+    let label = UserLabel::Hashed(HashKey::new(b"key".as_slice()));
     let text = encode(
         vec![pair("/", Some(&[("LAB", "anna", 2)]))],
         &UserSettings { label, ..settings() },
@@ -149,6 +149,17 @@ fn a_hashed_user_is_the_beginning_of_an_hmac_over_directory_zero_and_id() {
 }
 
 const HASH_OF_LAB_ANNA: &str = "d2d8a1829c79f10c";
+
+#[test]
+fn users_whose_names_hold_zero_bytes_are_hashed_apart() {
+    let users: Users<'_> = &[("a", "b\0c", 1), ("a\0b", "c", 2), ("a\u{fffd}b", "c", 3)];
+    let label = UserLabel::Hashed(HashKey::new(b"key".as_slice()));
+    let mut ids = listed(vec![pair("/", Some(users))], &UserSettings { label, ..settings() });
+    ids.iter_mut().for_each(|line| line.truncate("\"0123456789abcdef\"".len()));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}
 
 #[test]
 fn without_labels_for_users_the_site_figures_stay() {

@@ -170,10 +170,14 @@ impl Hashes {
     }
 }
 
-/// The first hex digits of HMAC-SHA256 over directory, one zero byte, id.
+/// The first hex digits of HMAC-SHA256 over directory, one zero byte, id. A directory with a zero byte in it,
+/// which no real one has, has a byte in its place that no text holds: else two users could be one.
 fn hash(key: &hmac::Key, user: UserKey<'_>) -> impl Iterator<Item = char> + use<> {
     let mut context = hmac::Context::with_key(key);
-    context.update(user.directory.as_bytes());
+    for (number, part) in user.directory.split('\0').enumerate() {
+        context.update(if number > 0 { &[0xff] } else { &[] });
+        context.update(part.as_bytes());
+    }
     context.update(&[0]);
     context.update(user.id.as_bytes());
     let tag = context.sign();

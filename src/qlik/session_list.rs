@@ -138,11 +138,14 @@ impl SessionListDecoder {
                 (Expect::FirstRowOrEnd | Expect::Row, b'{') => {
                     let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<Session<'_>>();
                     match stream.next() {
+                        Some(Ok(_)) if stream.byte_offset() > MAX_ROW => {
+                            return Err(DecodeError::RowTooLong(self.rows + 1));
+                        }
                         Some(Ok(session)) => each(session),
-                        Some(Err(error)) if error.is_eof() => return Ok(used),
                         Some(Err(error)) if error.is_data() => {
                             return Err(DecodeError::NotASession(self.rows + 1));
                         }
+                        Some(Err(error)) if error.is_eof() || ends_within_number(rest) => return Ok(used),
                         Some(Err(_)) | None => return Err(DecodeError::NotJson(self.rows + 1)),
                     }
                     self.rows += 1;
@@ -158,6 +161,12 @@ impl SessionListDecoder {
             used += 1;
         }
     }
+}
+
+/// Whether a number may go on after this. Where serde_json skips a number that the end of the piece cuts here,
+/// it calls the number wrong, not cut off.
+fn ends_within_number(bytes: &[u8]) -> bool {
+    matches!(bytes.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'))
 }
 
 /// What an answer that is no array begins with.
@@ -285,6 +294,30 @@ mod tests {
         decoder.push(br#"[{"SessionId":""#, &mut |_| {}).unwrap();
         let error = (0..100).find_map(|_| decoder.push(&piece, &mut |_| {}).err());
         assert_eq!(error, Some(DecodeError::RowTooLong(1)));
+    }
+
+    #[test]
+    fn a_number_of_an_unknown_member_may_be_cut_anywhere() {
+        let body = br#"[{"SessionId":"1","n":-10.25e-3},{"x":[1E+5,-0.5],"SessionId":"2"}]"#;
+        for piece in 1..body.len() {
+            assert_eq!(decode(body, piece), Ok(vec![row("", "", "1"), row("", "", "2")]), "{piece}");
+        }
+        for wrong in [r#"[{"SessionId":"1","n":-}]"#, r#"[{"SessionId":"1","n":1.}]"#, r#"[{"a":1e"#] {
+            for piece in 1..=wrong.len() {
+                assert!(decode(wrong.as_bytes(), piece).is_err(), "{wrong} {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_beyond_the_limit_is_refused_in_one_piece_too() {
+        let body = |padding: usize| format!(r#"[{{"SessionId":"{}"}}]"#, "x".repeat(padding));
+        let around = r#"{"SessionId":""}"#.len();
+        for piece in [64 * 1024, 2 * MAX_ROW] {
+            assert_eq!(decode(body(MAX_ROW - around).as_bytes(), piece).unwrap().len(), 1);
+            let longer = decode(body(MAX_ROW - around + 1).as_bytes(), piece);
+            assert_eq!(longer, Err(DecodeError::RowTooLong(1)));
+        }
     }
 
     proptest! {

@@ -84,7 +84,19 @@ pub struct UserKey<'a> {
     pub id: &'a str,
 }
 
-impl UserKey<'_> {
+/// A text is no user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no user, expected DIRECTORY\\ID such as LAB\\anna (in quotes where a shell reads it)")]
+pub struct UserError(String);
+
+impl<'a> UserKey<'a> {
+    /// Reads `DIRECTORY\ID`: splits at the first backslash, and keeps both sides as given. Either may be
+    /// empty, as in a session; the id may hold more backslashes.
+    pub fn parse(text: &'a str) -> Result<Self, UserError> {
+        let (directory, id) = text.split_once('\\').ok_or_else(|| UserError(text.to_owned()))?;
+        Ok(Self { directory, id })
+    }
+
     /// Whether this is a visitor without a login: directory `NONE`, id `anonymous` and a GUID, a new
     /// one for each visit.
     pub fn is_anonymous(&self) -> bool {
@@ -136,5 +148,28 @@ mod tests {
         assert!(user("NONE", "anonymous4711").is_anonymous());
         assert!(!user("LAB", "anonymous4711").is_anonymous());
         assert!(!user("NONE", "anna").is_anonymous());
+    }
+
+    #[test]
+    fn a_user_splits_at_the_first_backslash_and_stays_as_given() {
+        for (text, directory, id) in [
+            (r"LAB\anna", "LAB", "anna"),
+            (r" Lab\Anna ", " Lab", "Anna "),
+            (r"LAB\a\b", "LAB", r"a\b"),
+            (r"\anna", "", "anna"),
+            (r"LAB\", "LAB", ""),
+            (r"\", "", ""),
+        ] {
+            assert_eq!(UserKey::parse(text), Ok(UserKey { directory, id }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_user_without_backslash_is_told_what_is_expected() {
+        for text in ["", "anna", "LAB/anna", "anna@lab"] {
+            let error = UserKey::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{text:?} names no user")), "{error}");
+            assert!(error.contains(r"DIRECTORY\ID"), "{error}");
+        }
     }
 }

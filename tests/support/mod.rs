@@ -4,6 +4,8 @@
 pub mod broken_proxy;
 pub mod expected;
 pub mod exporter;
+pub mod faults;
+pub mod footprint;
 pub mod hostile;
 pub mod http;
 pub mod program;

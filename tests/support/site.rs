@@ -31,12 +31,12 @@ pub struct Site {
 impl Site {
     /// A site without sessions: what is open is what the test opens.
     pub async fn empty(nodes: u16, prefixes: &'static [&'static str]) -> Self {
-        Self::start(nodes, prefixes, |_| ()).await
+        Self::with(nodes, prefixes, |_| ()).await
     }
 
     /// A site with sessions that stay as they are, always the same ones, some of them anonymous.
     pub async fn busy(nodes: u16, prefixes: &'static [&'static str], sessions: usize, users: usize) -> Self {
-        let site = Self::start(nodes, prefixes, |options| {
+        let site = Self::with(nodes, prefixes, |options| {
             options.sessions = sessions;
             options.users = users;
         })
@@ -47,7 +47,12 @@ impl Site {
         site
     }
 
-    async fn start(nodes: u16, prefixes: &'static [&'static str], change: impl FnOnce(&mut Options)) -> Self {
+    /// A site without sessions but for what `change` chooses.
+    pub async fn with(
+        nodes: u16,
+        prefixes: &'static [&'static str],
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options {
             certs: folder.path().join("certs"),

@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod http;
 pub mod program;
 pub mod prometheus;
+pub mod raw;
 pub mod scrape;
 pub mod site;
 pub mod wait;

@@ -14,11 +14,15 @@ pub fn scrape_head(seconds: &str) -> String {
     format!("GET /metrics HTTP/1.1\r\nHost: x\r\nX-Prometheus-Scrape-Timeout-Seconds: {seconds}\r\n\r\n")
 }
 
-/// Connects and sends this.
-pub async fn send(authority: &str, text: &str) -> TcpStream {
+pub async fn connect(authority: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
-    let mut stream = socket.connect(authority.parse().unwrap()).await.unwrap();
+    socket.connect(authority.parse().unwrap()).await.unwrap()
+}
+
+/// Connects and sends this.
+pub async fn send(authority: &str, text: &str) -> TcpStream {
+    let mut stream = connect(authority).await;
     stream.write_all(text.as_bytes()).await.unwrap();
     stream
 }

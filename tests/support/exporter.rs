@@ -48,9 +48,35 @@ impl Exporter {
     /// Starts `serve`, or the subcommand that `args` begins with, on a port from the system, and waits until
     /// it listens.
     pub async fn start(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_by(args, environment, |command| command).await
+    }
+
+    /// The same, started where 1024 files may be open until it asks for more, as it is on most systems.
+    #[cfg(unix)]
+    pub async fn with_few_files(config: &Path) -> Self {
+        let script = "ulimit -S -n 1024 && exec \"$0\" \"$@\"";
+        let limited = |command: Command| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]).arg(command.get_program()).args(command.get_args());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => shell.env(name, value),
+                    None => shell.env_remove(name),
+                };
+            }
+            shell
+        };
+        Self::start_by(&["--config.file", config.to_str().unwrap()], &[], limited).await
+    }
+
+    async fn start_by(
+        args: &[&str],
+        environment: &[(&str, &str)],
+        change: impl FnOnce(Command) -> Command,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let args = [args, &["--web.listen-address", "127.0.0.1:0"]].concat();
-        let mut program = Program::start(&mut command(&args, environment, directory.path()));
+        let mut program = Program::start(&mut change(command(&args, environment, directory.path())));
         let server = Server::at(listening(&mut program, "web").await);
         Self { program, server, _directory: directory }
     }

@@ -46,6 +46,10 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// How long to wait when the operating system gives no more sockets.
 const NO_SOCKET: Duration = Duration::from_millis(200);
 
+/// Files that may be open: more than connections from clients and to proxy services together. Many systems
+/// allow 1024 until a program asks for more.
+const FILES: u64 = 4096;
+
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -58,12 +62,22 @@ pub struct ListenError {
 
 /// Binds all addresses, or none.
 pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    allow_files();
     let mut listeners = Vec::new();
     for &address in addresses {
         let listener = TcpListener::bind(address).await;
         listeners.push(listener.map_err(|error| ListenError { address, error })?);
     }
     Ok(listeners)
+}
+
+/// Without them, clients that keep connections open would leave none for the proxy services.
+fn allow_files() {
+    match rlimit::increase_nofile_limit(FILES) {
+        Ok(allowed) if allowed >= FILES => {}
+        Ok(allowed) => warn!(allowed, wanted = FILES, "few files may be open: many clients may use them up"),
+        Err(error) => warn!(%error, wanted = FILES, "the limit of open files cannot be raised"),
+    }
 }
 
 /// Serves until `stop`, then lets open requests end for a moment.

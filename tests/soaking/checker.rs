@@ -311,7 +311,7 @@ mod tests {
 
     /// A scrape of one pair: gauges, queries, failures by timeout, sessions that started.
     fn scrape(gauges: &[(&str, &str)], queries: u64, timeouts: u64, started: u64) -> Scrape {
-        let pair = format!("site=\"{SITE}\",proxy=\"node-1\",virtual_proxy=\"/\"");
+        let pair = format!("site=\"{SITE}\",proxy=\"Central\",virtual_proxy=\"/\"");
         let mut text = String::new();
         for (name, value) in gauges {
             text += &format!("# TYPE qlik_proxy_{name} gauge\nqlik_proxy_{name}{{{pair}}} {value}\n");

@@ -87,6 +87,23 @@ async fn when_not_all_can_be_asked_in_time_every_pair_gets_its_turn() {
     assert_eq!(site.simulator.most_in_flight(1) as u64, AT_ONCE);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_answers_are_asked_first_also_when_there_is_one_round_a_scrape() {
+    let site = Site::busy(1, SIXTEEN, 160, 20).await;
+    site.simulator.set_latency(Duration::from_millis(700));
+    let exporter = site.exporter("cache_ttl = \"0s\"\nrequest_timeout = \"20s\"\n").await;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+
+    for _ in 0..6 {
+        ticks.tick().await;
+        exporter.scrape_within("1").await;
+    }
+
+    let queries: Vec<_> = site.queries().into_values().collect();
+    let (least, most) = (queries.iter().min().unwrap(), queries.iter().max().unwrap());
+    assert!(*least > 0 && most - least <= 1, "nobody is asked again before all had their turn: {queries:?}");
+}
+
 /// Sixteen pairs of which four are asked and hang; the queries that were sent end after this time.
 async fn hanging() -> (Site, Exporter) {
     let site = Site::busy(1, SIXTEEN, 160, 20).await;

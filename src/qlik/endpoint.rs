@@ -18,8 +18,10 @@ use super::vocabulary::QlikUser;
 /// What stays as it is in a value of the `X-Qlik-User` header.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How long an unused connection is kept: longer than Prometheus' usual scrape intervals.
-const IDLE: Duration = Duration::from_secs(150);
+/// How long an unused connection is kept: longer than usual scrape intervals, and shorter than servers
+/// usually keep it (two minutes with Windows' HTTP server), since one that the server closes just as it is
+/// used again is a failed query.
+const IDLE: Duration = Duration::from_secs(90);
 
 /// How much of a refusal is read, to see what it is about.
 const REFUSAL_BYTES: usize = 4096;

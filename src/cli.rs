@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::check::Output;
-
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
 #[derive(Debug, Parser)]
 #[command(version, about, long_version = LONG_VERSION, max_term_width = 100)]
@@ -39,6 +37,7 @@ pub enum Command {
     Demo(WebArgs),
     /// Only the simulated site, for tests and for trying other tools
     #[cfg(feature = "simulator")]
+    #[command(after_long_help = simulate_help())]
     Simulate(SimulateArgs),
 }
 
@@ -77,7 +76,8 @@ pub enum LogFormat {
 /// What the commands with a listener take.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WebArgs {
-    /// Address to listen on, HOST:PORT or :PORT; may be given several times [default: 0.0.0.0:9877]
+    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
+    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_addresses: Vec<String>,
     /// Path under which the metrics are served [default: /metrics]
@@ -112,6 +112,14 @@ impl WebArgs {
     }
 }
 
+/// For whom a result is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// How the steps are written: lines for a person, or one JSON object for a script
@@ -130,7 +138,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub nodes: u16,
     /// Address of the first node; the next nodes take the next addresses
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", value_parser = ip_address)]
     pub host: std::net::IpAddr,
     /// Port of the repository service on the first node; 0: any free one
     #[arg(long, value_name = "PORT", default_value_t = 4242)]
@@ -154,7 +162,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", default_value_t = 45)]
     pub users: usize,
     /// Sessions that start, and as many that end, per second
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5, allow_hyphen_values = true)]
     pub churn: f64,
     /// How long each answer is held back
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
@@ -162,6 +170,19 @@ pub struct SimulateArgs {
     /// The same seed makes the same site
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Port of the control address on 127.0.0.1, where things are made to go wrong, see below; 0: any free one
+    /// [default: no control address]
+    #[arg(long, value_name = "PORT")]
+    pub control_port: Option<u16>,
+}
+
+#[cfg(feature = "simulator")]
+fn simulate_help() -> String {
+    let address = "http://127.0.0.1:PORT";
+    format!(
+        "The control address of --control-port, for trying what happens when something goes wrong:\n{}",
+        crate::simulator::control_help(address)
+    )
 }
 
 #[cfg(feature = "simulator")]
@@ -179,10 +200,16 @@ impl From<SimulateArgs> for crate::simulator::Options {
             churn: args.churn,
             latency: args.latency,
             seed: args.seed,
+            control_port: args.control_port,
             discovery: true,
             ..Self::default()
         }
     }
+}
+
+#[cfg(feature = "simulator")]
+fn ip_address(text: &str) -> Result<std::net::IpAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address of this host, such as 127.0.0.1, and no name")
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

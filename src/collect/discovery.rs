@@ -51,17 +51,22 @@ impl Site {
 
     /// A change takes effect at the next scrape; what stays goes on.
     fn take_over(&self, repository: &Repository, found: Found) {
-        let site = self.name();
         let topology = Topology::new(&self.access.settings, Some(&found));
-        repository.note_success(site, found, &topology.notes);
-        let old = self.plan.load_full();
+        let notes = topology.notes.clone();
         // The first time, counters of pairs that a new configuration has not found again end.
-        if *old.topology == topology && repository.was_tried() {
-            return;
+        if *self.plan.load().topology != topology || !repository.was_tried() {
+            self.follow(topology);
         }
+        // Last, so that who sees that the repository is up sees what it found.
+        repository.note_success(self.name(), found, &notes);
+    }
+
+    /// Asks from now on what `topology` says.
+    fn follow(&self, topology: Topology) {
+        let site = self.name();
         let (proxies, virtual_proxies) = (topology.proxies.len(), topology.virtual_proxies.len());
         let pairs: usize = topology.proxies.iter().map(|proxy| proxy.virtual_proxies.len()).sum();
-        match Plan::new(topology, &self.access, &old, &self.access, true) {
+        match Plan::new(topology, &self.access, &self.plan.load_full(), &self.access, true) {
             Ok(plan) => {
                 let what = "what the repository found is asked from now on";
                 info!(site, proxies, virtual_proxies, pairs, "{what}");

@@ -1,8 +1,8 @@
 //! Who is asked, how many at once, until when: from a scrape's deadline to plain data.
 //!
 //! A scrape wants the answer of every pair (virtual proxy on proxy service) that a site's [`topology`]
-//! has, as configured or as [`discovery`] found it. Each [`pair`] gives its kept answer or lets the
-//! scrape wait for the one query under way; [`turns`] bound the queries in flight on one proxy service.
+//! has, as configured or as `discovery` found it. Each [`pair`] gives its kept answer or lets the
+//! scrape wait for the one query under way; `turns` bound the queries in flight on one proxy service.
 //! What has not come by the [`deadline`] is down in this [`snapshot`].
 
 pub mod deadline;

@@ -1,5 +1,6 @@
 //! One Qlik site: asked for its proxy services now and then, and for its sessions at each scrape.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::pair::{Answer, Pair, Wanted};
 use super::plan::{Access, Plan};
 use super::repository::Repository;
-use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
+use super::snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use super::tasks::Tasks;
 use super::topology::{ProxyPlan, Topology};
 use crate::config::{ScrapeSettings, SiteSettings};
@@ -88,13 +89,19 @@ impl Site {
 
     /// The site as its proxies say now, until `deadline`.
     pub(super) async fn scrape(&self, asking: &Asking<'_>, deadline: Instant) -> SiteSnapshot {
-        if let Some(repository) = &self.repository {
-            // In vain: what is configured besides, or found before, is asked.
-            let _ = timeout_at(deadline, repository.tried()).await;
-        }
-        let plan = self.plan.load_full();
-        // All are wanted before the first is waited for: the queries run side by side.
-        let wanted: Vec<_> = pairs(&plan).map(|(proxy, pair)| (proxy, pair, asking.want(pair))).collect();
+        // All are wanted before anything is waited for: the queries run side by side, and beside the first
+        // discovery, so that one that hangs takes nothing from proxies that are configured.
+        let known: Vec<_> =
+            pairs(&self.plan.load()).map(|(_, pair)| (pair.clone(), asking.want(pair))).collect();
+        self.wait_for_first_discovery(deadline).await;
+        let (repository, plan) = self.state();
+        let wanted = {
+            let of = |pair: &Arc<Pair>| Arc::as_ptr(pair);
+            let mut known: HashMap<_, _> =
+                known.into_iter().map(|(pair, wanted)| (of(&pair), wanted)).collect();
+            let mut want = |pair| known.remove(&of(pair)).unwrap_or_else(|| asking.want(pair));
+            pairs(&plan).map(|(proxy, pair)| (proxy, pair, want(pair))).collect::<Vec<_>>()
+        };
         let mut snapshots = Vec::with_capacity(wanted.len());
         for (proxy, pair, wanted) in wanted {
             let used = match wanted {
@@ -103,24 +110,48 @@ impl Site {
             };
             snapshots.push(snapshot(proxy, pair, used));
         }
-        self.snapshot(&plan, snapshots)
+        self.snapshot(&plan, repository, snapshots)
+    }
+
+    /// How discovery went, and what is asked: at least what that discovery found.
+    fn state(&self) -> (Option<RepositorySnapshot>, Arc<Plan>) {
+        // In this order: a discovery changes the plan first.
+        let repository = self.repository.as_ref().map(Repository::snapshot);
+        (repository, self.plan.load_full())
+    }
+
+    /// Returns when the repository has been asked for the first time, in vain or not; at once when something
+    /// is known from before a reload.
+    async fn wait_for_first_discovery(&self, deadline: Instant) {
+        let Some(repository) = self.repository.as_ref().filter(|it| it.found().is_none()) else { return };
+        tokio::select! {
+            // In vain: what is configured besides is asked.
+            _ = timeout_at(deadline, repository.tried()) => {}
+            // Another configuration has taken this one's place, and with it the discovery.
+            () = self.tasks.ending() => {}
+        }
     }
 
     /// The site with its last answers, however old. Asks nobody.
     pub(super) fn last_known(&self) -> SiteSnapshot {
-        let plan = self.plan.load_full();
+        let (repository, plan) = self.state();
         let last = |pair: &Pair| pair.last_answer().map_or(Used::GaveUp, Used::Kept);
         let snapshots = pairs(&plan).map(|(proxy, pair)| snapshot(proxy, pair, last(pair))).collect();
-        self.snapshot(&plan, snapshots)
+        self.snapshot(&plan, repository, snapshots)
     }
 
-    fn snapshot(&self, plan: &Plan, pairs: Vec<PairSnapshot>) -> SiteSnapshot {
+    fn snapshot(
+        &self,
+        plan: &Plan,
+        repository: Option<RepositorySnapshot>,
+        pairs: Vec<PairSnapshot>,
+    ) -> SiteSnapshot {
         SiteSnapshot {
             name: self.name().to_owned(),
             topology: plan.topology.clone(),
             pairs,
             expiries: self.expiries(plan),
-            repository: self.repository.as_ref().map(Repository::snapshot),
+            repository,
         }
     }
 

@@ -1,10 +1,13 @@
 //! What is asked on a site: what the repository found, narrowed by the filters, with what the proxy
 //! sections say on top of it. Pure: the same for every command.
 
+mod labels;
+
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use labels::{labels, overrides};
 use url::Url;
 
 use crate::config::{ProxySettings, SiteSettings};
@@ -124,6 +127,11 @@ impl Topology {
             notes,
         }
     }
+
+    /// Whether there is no pair at all.
+    pub fn asks_nothing(&self) -> bool {
+        self.proxies.iter().all(|plan| plan.virtual_proxies.is_empty())
+    }
 }
 
 /// The virtual proxies that each proxy service links. A link's id says which; its own prefix counts where
@@ -146,113 +154,6 @@ fn links(found: &Found) -> Vec<HashSet<&VirtualProxy>> {
                 .collect()
         })
         .collect()
-}
-
-/// Which section is about which proxy service.
-struct Overrides<'a> {
-    /// Each section with the index of the proxy service found that it is about, if any.
-    sections: Vec<(&'a ProxySettings, Option<usize>)>,
-    /// The indices above.
-    taken: HashSet<usize>,
-}
-
-fn overrides<'a>(
-    settings: &'a SiteSettings,
-    found: &Found,
-    answered: bool,
-    notes: &mut Vec<Note>,
-) -> Overrides<'a> {
-    let mut sections = Vec::new();
-    let mut by_index: HashMap<usize, &str> = HashMap::new();
-    for section in &settings.proxies {
-        let fit = match fitting(&section.name, &found.proxy_services) {
-            Ok(fit) => fit,
-            Err(Several) => {
-                notes.push(Note::Ambiguous(section.name.clone()));
-                continue;
-            }
-        };
-        match fit {
-            Some(index) => match by_index.get(&index) {
-                Some(first) => {
-                    notes.push(Note::OverriddenTwice((*first).to_owned(), section.name.clone()));
-                    continue;
-                }
-                None => {
-                    by_index.insert(index, &section.name);
-                }
-            },
-            None if section.url.is_none() => {
-                // Before the repository has answered there is nothing to say about it.
-                if answered {
-                    notes.push(Note::NothingToOverride(section.name.clone()));
-                }
-                continue;
-            }
-            None => {}
-        }
-        sections.push((section, fit));
-    }
-    Overrides { sections, taken: by_index.into_keys().collect() }
-}
-
-/// More than one proxy service is meant equally well.
-struct Several;
-
-/// The proxy service of this name or, when there is none, of this host name. The exact case is tried first.
-fn fitting(name: &str, services: &[ProxyService]) -> Result<Option<usize>, Several> {
-    let lower = name.to_lowercase();
-    let fits: [&dyn Fn(&ProxyService) -> bool; 4] = [
-        &|service| service.name == name,
-        &|service| service.name.to_lowercase() == lower,
-        &|service| service.host == name,
-        &|service| service.host.to_lowercase() == lower,
-    ];
-    let mut several = false;
-    for fits in fits {
-        let mut fitting = (0..).zip(services).filter(|(_, service)| fits(service)).map(|(index, _)| index);
-        match (fitting.next(), fitting.next()) {
-            (Some(index), None) => return Ok(Some(index)),
-            (Some(_), Some(_)) => several = true,
-            (None, _) => {}
-        }
-    }
-    if several { Err(Several) } else { Ok(None) }
-}
-
-/// The label of each proxy service that no section is about: its name, its host name when it has none or
-/// shares it, and with the port when it shares that too.
-fn labels(found: &Found, overrides: &Overrides<'_>) -> HashMap<usize, String> {
-    let services = &found.proxy_services;
-    let mut names: HashMap<&str, usize> = HashMap::new();
-    for service in services {
-        *names.entry(&service.name).or_default() += 1;
-    }
-    let mut used: HashSet<String> =
-        overrides.sections.iter().map(|(section, _)| section.name.clone()).collect();
-    let mut labels = HashMap::new();
-    let free = || services.iter().enumerate().filter(|(index, _)| !overrides.taken.contains(index));
-    let has_own_name = |service: &ProxyService| {
-        !service.name.is_empty() && names.get(&*service.name).is_some_and(|count| *count == 1)
-    };
-    // Those with a name of their own first: they keep it, whatever another one's host is called.
-    for (index, service) in free().filter(|(_, service)| has_own_name(service)) {
-        if used.insert(service.name.clone()) {
-            labels.insert(index, service.name.clone());
-        }
-    }
-    for (index, service) in free() {
-        if labels.contains_key(&index) {
-            continue;
-        }
-        let ProxyService { name, host, port, .. } = service;
-        let candidates = [host.clone(), format!("{host}:{port}"), format!("{name} {host}:{port}")];
-        if let Some(label) = candidates.into_iter().find(|label| !label.is_empty() && !used.contains(label)) {
-            used.insert(label.clone());
-            labels.insert(index, label);
-        }
-    }
-    labels
 }
 
 /// A section's proxy service, with the links that were found for it.

@@ -1,5 +1,7 @@
 //! `check`: reads the configuration, asks every repository and proxy once, and says what works.
 
+mod certificates;
+mod proxies;
 mod report;
 mod site;
 
@@ -8,11 +10,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::{CheckArgs, GlobalArgs};
+use crate::cli::{CheckArgs, GlobalArgs, Output};
 use crate::config::{self, Config, Mistakes, Sources};
 use crate::terminal::stdout_has_colors;
-use report::Report;
-pub use report::{Output, Status, Step};
+use report::{Report, Status, Step};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

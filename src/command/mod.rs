@@ -26,26 +26,29 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         None => serve::run(&global, web).await,
         Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
         #[cfg(feature = "simulator")]
+        Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => Ok(wrong_usage(
+            "--config.file belongs to serve and check: demo and simulate read no configuration",
+        )),
+        #[cfg(feature = "simulator")]
         Some(Command::Demo(own)) => demo::run(own.or(web)).await,
         // Flags of `serve` before another command would be passed over in silence.
-        Some(_) if !web.is_empty() => {
-            eprintln!("error: --web.* and --config.check belong to serve and demo");
-            Ok(ExitCode::from(WRONG))
-        }
+        Some(_) if !web.is_empty() => Ok(wrong_usage("--web.* and --config.check belong to serve and demo")),
         Some(Command::Check(args)) => check::from_command_line(&global, &args).await,
         #[cfg(feature = "simulator")]
         Some(Command::Simulate(args)) => simulated(args.into()).await,
     }
 }
 
+fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
+    eprintln!("error: {told}");
+    ExitCode::from(WRONG)
+}
+
 #[cfg(feature = "simulator")]
 async fn simulated(options: crate::simulator::Options) -> Result<ExitCode> {
     match simulate::run(options, signals::end()?).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ crate::simulator::Error::Option { .. }) => {
-            eprintln!("error: {error}");
-            Ok(ExitCode::from(WRONG))
-        }
+        Err(error @ crate::simulator::Error::Option { .. }) => Ok(wrong_usage(error)),
         Err(error) => Err(error.into()),
     }
 }

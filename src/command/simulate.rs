@@ -56,5 +56,8 @@ fn announce(simulator: &Simulator) -> io::Result<()> {
             url.as_str().trim_end_matches('/')
         )?;
     }
+    if let Some((_, url)) = listeners.iter().find(|(name, _)| name == "control") {
+        writeln!(out, "  curl {url}")?;
+    }
     Ok(())
 }

@@ -84,18 +84,29 @@ fn decoded(bytes: &[u8]) -> Result<&str, String> {
 
 fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    // The parser tells them by its own steps.
+    let mut errors: Vec<(usize, &str)> =
+        errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message())).collect();
+    errors.sort_by_key(|(offset, _)| *offset);
+    let unclosed =
+        errors.iter().rev().find(|(_, message)| message.starts_with("unclosed") && in_list(message));
     let starts = LineStarts::new(text);
     let mut mistakes = Mistakes::default();
     let mut told = None;
-    for error in errors {
-        let offset = error.span().map_or(0, |span| span.start);
+    let mut list_is_told = false;
+    for &(offset, message) in &errors {
+        // To a list that is not closed belongs all that follows.
+        if list_is_told && unclosed.is_some_and(|(end, _)| offset <= *end) {
+            continue;
+        }
+        list_is_told |= in_list(message);
         let (line, start) = starts.line(offset);
         // What follows on the same line is mostly about the first error.
         if told.replace(line) == Some(line) {
             continue;
         }
         let column = 1 + text.get(start..offset).unwrap_or_default().chars().count();
-        let mut message = error.message().trim().replace('\n', ", ");
+        let mut message = message.trim().replace('\n', ", ");
         let whole_line = text.get(start..).and_then(|rest| rest.lines().next());
         if whole_line.is_some_and(has_backslash_in_double_quotes) {
             message = format!("{message}; {PATH_ADVICE}");
@@ -109,6 +120,11 @@ fn parsed(text: &str, name: &str) -> Result<(Dict, Lines), Mistakes> {
     let mut converter = Converter { starts, lines: Lines::new(), path: Vec::new() };
     let data = converter.table(table.get_ref());
     Ok((data, converter.lines))
+}
+
+/// Whether the parser speaks of a list, or of a table in braces.
+fn in_list(message: &str) -> bool {
+    message.contains("array") || message.contains("inline table")
 }
 
 /// Where the lines of a text begin. Counting them again for each value would take minutes for a large file.

@@ -68,7 +68,7 @@ impl Kind {
                 format!("a duration from {least} to {most}, such as \"10s\" or \"500ms\"")
             }
             Self::Size(range) => {
-                let shown = |size: &u64| bytesize::ByteSize::b(*size).display().iec().to_string();
+                let shown = |size: &u64| format!("{:.0}", bytesize::ByteSize::b(*size).display().iec());
                 let (least, most) = (shown(range.start()), shown(range.end()));
                 format!("a size from {least} to {most}, such as \"64MiB\"")
             }
@@ -102,7 +102,7 @@ pub static KEYS: &[Key] = &[
     key("request_timeout", milliseconds(1, 600_000), Some("5s")),
     key("scrape_timeout_offset", milliseconds(0, 60_000), Some("500ms")),
     key("max_requests_per_proxy", Kind::Whole(1..=256), Some("4")),
-    key("max_response_size", Kind::Size(1 << 10..=(4 << 30) - 1), Some("64MiB")),
+    key("max_response_size", Kind::Size(1 << 10..=4 << 30), Some("64MiB")),
     key("users.label", Kind::Choice(&["plain", "hashed", "off"]), Some("plain")),
     key("users.hash_key_file", Kind::SecretFile, None),
     key("users.session_limit", Kind::Whole(1..=1000), Some("5")),

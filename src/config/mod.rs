@@ -169,8 +169,15 @@ fn user_label(reading: &mut Reading<'_>) -> Result<UserLabel, Told> {
 fn sites(reading: &mut Reading<'_>) -> Result<Vec<SiteSettings>, Told> {
     let names = reading.merged.names(&["site"]);
     if names.is_empty() {
+        if reading.merged.tree().keys().any(|name| reading::is_like(name, "site")) {
+            // Told already as an unknown key.
+            return Err(Told);
+        }
         let origin = reading.merged.file();
         let looked = match origin {
+            Origin::Nowhere if cfg!(feature = "simulator") => {
+                " (no config.toml found; --config.file names one; the command demo needs none)"
+            }
             Origin::Nowhere => " (no config.toml found; --config.file names one)",
             _ => "",
         };

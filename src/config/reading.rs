@@ -143,13 +143,21 @@ impl Reading<'_> {
     }
 }
 
+/// Whether a known name may have been meant by this one.
+pub fn is_like(name: &str, known: &str) -> bool {
+    name != known && distance(name, known) <= known.len() / 3
+}
+
+fn distance(name: &str, known: &str) -> usize {
+    strsim::damerau_levenshtein(known, &name.to_lowercase())
+}
+
 /// What may have been meant by an unknown key.
 fn advice(path: &[&str]) -> String {
     let Some((name, section)) = path.split_last() else { return String::new() };
     let names = keys::names_in(section);
-    let distance = |known: &&&str| strsim::damerau_levenshtein(known, &name.to_lowercase());
-    let nearest = names.iter().min_by_key(|known| distance(known));
-    if let Some(nearest) = nearest.filter(|known| distance(known) <= known.len() / 3) {
+    let nearest = names.iter().min_by_key(|known| distance(name, known));
+    if let Some(nearest) = nearest.filter(|known| is_like(name, known)) {
         return format!("{nearest:?}");
     }
     let elsewhere = keys::KEYS.iter().filter(|key| key.available).find_map(|key| {

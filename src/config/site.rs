@@ -59,8 +59,12 @@ impl<'n> Section<'_, '_, 'n> {
         // Without any check of servers no CA is needed.
         let ca = self.certificates("ca", !matches!(verify, Ok(Verify::None)));
         let (certificate, key) = (certificate?, key?);
-        let credentials = Credentials::new(certificate, key.signing, ca?, verify?)
+        // That they fit each other is looked at whether the rest is good or not.
+        let trust = ca.and_then(|ca| Ok((ca, verify?)));
+        let (ca, verify) = trust.as_ref().map_or((Vec::new(), Verify::Full), Clone::clone);
+        let credentials = Credentials::new(certificate, key.signing, ca, verify)
             .map_err(|mismatch| self.reading.wrong(&self.at("key"), mismatch.to_string()))?;
+        trust?;
         self.warn_of_dates("certificate", "the client certificate", credentials.client_facts());
         for facts in credentials.ca_facts() {
             self.warn_of_dates("ca", "the CA's certificate", facts);
@@ -68,7 +72,7 @@ impl<'n> Section<'_, '_, 'n> {
         if credentials.is_foreign() {
             let CertificateFacts { subject, issuer, .. } = credentials.client_facts();
             let text = format!(
-                "the client certificate of {subject:?} by {issuer:?} is not from the CA of this site"
+                "the client certificate {subject:?} by {issuer:?} is no client certificate of this site's CA"
             );
             self.reading.warn(&self.at("certificate"), text);
         }
@@ -145,7 +149,7 @@ impl<'n> Section<'_, '_, 'n> {
     }
 
     fn filter(&mut self) -> Result<VirtualProxyFilter, Told> {
-        let only = self.reading.optional(&self.at("virtual_proxies"), values::virtual_proxy_patterns);
+        let only = self.reading.optional(&self.at("virtual_proxies"), values::some_virtual_proxy_patterns);
         let exclude =
             self.reading.required(&self.at("exclude_virtual_proxies"), values::virtual_proxy_patterns);
         Ok(VirtualProxyFilter { only: only?, exclude: exclude? })

@@ -164,6 +164,15 @@ fn an_unknown_key_says_what_may_have_been_meant() {
 }
 
 #[test]
+fn a_misspelled_section_of_a_site_is_one_mistake() {
+    for name in ["sites", "Site", "sit"] {
+        let told = mistakes_of(&format!("[{name}.production]\nuser_id = \"x\""));
+        assert_eq!(told, [format!("config.toml:1: {name}: unknown key, expected \"site\"")]);
+    }
+    assert_eq!(mistakes_of("").len(), 1);
+}
+
+#[test]
 fn a_site_without_a_name_is_told_as_that() {
     let told = mistakes_of("[site]\nuser_id = \"x\"");
     assert_eq!(told, ["config.toml:2: site.user_id: found \"x\", expected a section [site.NAME]"]);
@@ -223,10 +232,11 @@ fn a_mistake_in_a_flag_names_the_flag() {
 fn variables_alone_can_say_everything() {
     let folder = Folder::new("");
     std::fs::remove_file(folder.path().join("config.toml")).unwrap();
-    assert_eq!(
-        folder.mistakes(&[]),
-        ["site: no site, expected a section [site.NAME] (no config.toml found; --config.file names one)"]
-    );
+    let told = folder.mistakes(&[]).join("\n");
+    let no_site =
+        "site: no site, expected a section [site.NAME] (no config.toml found; --config.file names one";
+    assert!(told.starts_with(no_site), "{told}");
+    assert_eq!(told.contains("; the command demo needs none)"), cfg!(feature = "simulator"), "{told}");
     let config = folder.load(&[
         ("SITE__TEST__CERTIFICATE", "certs/client.pem"),
         ("SITE__TEST__KEY", "certs/client_key.pem"),
@@ -282,9 +292,10 @@ fn paths_start_from_the_file_or_for_variables_from_the_working_directory() {
     let mut sources = folder.sources(&[("SITE__PRODUCTION__CA", "certs/root.pem")]);
     sources.file = Some("etc/exporter.toml".into());
     assert!(load(&sources).is_ok());
-    sources.environment[0].1 = "../certs/root.pem".into();
+    folder.copy("certificate-rsa.pem", "etc/root.pem");
+    sources.environment[0].1 = "root.pem".into();
     let told = load(&sources).unwrap_err().to_string();
-    let missing = folder.path().join("../certs/root.pem");
+    let missing = folder.path().join("root.pem");
     assert!(told.ends_with(&format!("there is no file {}", missing.display())), "{told}");
 }
 
@@ -338,6 +349,29 @@ fn a_syntax_error_names_line_and_column() {
 }
 
 #[test]
+fn syntax_errors_come_in_the_order_of_lines_without_their_consequences() {
+    let told = mistakes_of("cache_ttl = 10s\n[site.production\nuser_id = INTERNAL\n[site.test\n");
+    assert_eq!(
+        told,
+        [
+            "config.toml:1: column 13: string values must be quoted, expected literal string",
+            "config.toml:2: column 17: unclosed table, expected `]`",
+            "config.toml:4: column 11: unclosed table, expected `]`",
+        ]
+    );
+    let told = mistakes_of("cache_ttl = 10s\nlisten_address = [\":1\"\ncache = x\n[site.x]\nuser_id = y\n");
+    assert_eq!(
+        told,
+        [
+            "config.toml:1: column 13: string values must be quoted, expected literal string",
+            "config.toml:3: column 1: missing comma between array elements, expected `,`",
+        ]
+    );
+    let told = mistakes_of("listen_address = [1 2]\ncache_ttl = 10s\n");
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
 fn a_windows_path_in_double_quotes_gets_advice() {
     for path in
         [r"C:\certs\client.pem", r"C:\temp\client.pem", r"C:\users\x", r"\\server\certs\x", r"D:\bin\x"]
@@ -388,6 +422,19 @@ fn filters_that_leave_nothing_are_a_mistake_and_those_that_fit_nothing_a_warning
     );
     let filter = &config.sites[0].virtual_proxies;
     assert!(filter.admits(&VirtualProxy::parse("sales-eu").unwrap()));
+}
+
+#[test]
+fn a_filter_that_names_no_virtual_proxy_at_all_is_a_mistake() {
+    let told = mistakes_of(&format!("{WITH_REPOSITORY}virtual_proxies = []"));
+    assert_eq!(
+        told,
+        [
+            "config.toml:7: site.production.virtual_proxies: found an empty list, expected at least one prefix, \
+          or no list for all"
+        ]
+    );
+    Folder::new(format!("{WITH_REPOSITORY}exclude_virtual_proxies = []")).load(&[]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One value into its type: what was found, what was expected. No file is touched here.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -191,27 +191,49 @@ fn each<T>(kind: &Kind, value: &Value, read: impl Fn(&Value) -> Read<T>) -> Read
     if bad.is_empty() { Ok(good) } else { Err(bad) }
 }
 
-/// Addresses to listen on; `:PORT` is all IPv4 addresses of this host.
+/// Addresses to listen on.
 pub fn addresses(kind: &Kind, value: &Value) -> Read<Vec<SocketAddr>> {
     let addresses = each(kind, value, |item| {
-        let parsed = item.as_str().and_then(|text| {
-            let of_port =
-                |ip: Ipv4Addr, port: &str| port.parse().ok().map(|port| (IpAddr::V4(ip), port).into());
-            match (text.strip_prefix(':'), text.strip_prefix("localhost:")) {
-                (Some(port), _) => of_port(Ipv4Addr::UNSPECIFIED, port),
-                (_, Some(port)) => of_port(Ipv4Addr::LOCALHOST, port),
-                _ => text.parse::<SocketAddr>().ok(),
-            }
-        });
-        let expected = r#"IP address and port such as "0.0.0.0:9877" or "[::1]:9877""#;
-        parsed.map_or_else(|| unexpected(kind, item, Some(expected)), Ok)
+        let parsed = item.as_str().map_or(Err(ADDRESS), address);
+        parsed.or_else(|expected| unexpected(kind, item, Some(expected)))
     })?;
     let mut seen = BTreeSet::new();
     let twice = |address: &&SocketAddr| address.port() != 0 && !seen.insert(**address);
     match addresses.iter().find(twice) {
-        _ if addresses.is_empty() => unexpected(kind, value, Some("at least one address")),
+        _ if addresses.is_empty() => problem("found an empty list, expected at least one address"),
         Some(address) => problem(format!("found {address} twice, expected each address once")),
         None => Ok(addresses),
+    }
+}
+
+/// How an address to listen on is written.
+const ADDRESS: &str = r#"IP:PORT, localhost:PORT or :PORT, such as "0.0.0.0:9877" or "[::1]:9877""#;
+
+/// One address to listen on, or what was expected instead; `:PORT` is all IPv4 addresses of this host.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let (host, port) = text.rsplit_once(':').ok_or(ADDRESS)?;
+    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ADDRESS);
+    }
+    let port: u16 = port.parse().map_err(|_| "a port from 0 to 65535")?;
+    let ip = match host {
+        "" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => return text.parse().map_err(|_| not_an_ip(host)),
+    };
+    Ok((ip, port).into())
+}
+
+/// What is expected instead of a host that is no IP address.
+fn not_an_ip(host: &str) -> &'static str {
+    let is_name = host.contains(char::is_alphabetic)
+        && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'));
+    match (is_name, host.parse::<Ipv6Addr>()) {
+        (true, _) => {
+            r#"an IP address of this host instead of a name, such as "0.0.0.0:9877" for all of them"#
+        }
+        (_, Ok(_)) => r#"an IPv6 address in brackets, such as "[::1]:9877""#,
+        _ => ADDRESS,
     }
 }
 
@@ -222,8 +244,18 @@ pub fn virtual_proxies(kind: &Kind, value: &Value) -> Read<Vec<VirtualProxy>> {
         prefixes(kind, value, |text| VirtualProxy::parse(text).map_err(|error| error.to_string()))?;
     found.retain(|virtual_proxy| seen.insert(virtual_proxy.clone()));
     match found.is_empty() {
-        true => unexpected(kind, value, Some("at least one prefix")),
+        true => problem("found an empty list, expected at least one prefix"),
         false => Ok(found),
+    }
+}
+
+/// Patterns of the only virtual proxies that are asked.
+pub fn some_virtual_proxy_patterns(kind: &Kind, value: &Value) -> Read<Vec<VirtualProxyPattern>> {
+    match virtual_proxy_patterns(kind, value)? {
+        none if none.is_empty() => {
+            problem("found an empty list, expected at least one prefix, or no list for all")
+        }
+        some => Ok(some),
     }
 }
 

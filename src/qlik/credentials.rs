@@ -98,8 +98,9 @@ impl Credentials {
         &self.ca_facts
     }
 
-    /// Whether another CA than the site's issued the client certificate, as far as can be told from
-    /// here: Qlik's services would refuse it.
+    /// Whether this is no client certificate of the site's CA, so that Qlik's services would refuse it:
+    /// of another CA, self-signed, or not for clients. What can only be told there, or is told by the
+    /// dates, is not.
     pub fn is_foreign(&self) -> bool {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.ca.iter().cloned());
@@ -109,10 +110,25 @@ impl Credentials {
             return false;
         };
         let Some((own, issuers)) = self.client.cert.split_first() else { return false };
-        matches!(
-            verifier.verify_client_cert(own, issuers, UnixTime::now()),
-            Err(rustls::Error::InvalidCertificate(Refusal::UnknownIssuer | Refusal::BadSignature))
-        )
+        // rustls refuses X.509 version 1 whoever issued it, and a server may accept it.
+        // And it refuses a CA's own certificate, which whoever trusts that CA may accept.
+        if certificate::is_version_1(own) || self.ca.contains(own) {
+            return false;
+        }
+        match verifier.verify_client_cert(own, issuers, UnixTime::now()) {
+            Ok(_) => false,
+            Err(rustls::Error::InvalidCertificate(refusal)) => !matches!(
+                refusal,
+                Refusal::Expired
+                    | Refusal::ExpiredContext { .. }
+                    | Refusal::NotValidYet
+                    | Refusal::NotValidYetContext { .. }
+                    // Such as SHA-1, which Windows may accept.
+                    | Refusal::UnsupportedSignatureAlgorithmContext { .. }
+                    | Refusal::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+            ),
+            Err(_) => true,
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! What a failed query means, and what an administrator can do about it.
 
+mod tls;
+
 use std::time::SystemTime;
 
-use rustls::{
-    AlertDescription as Alert, CertificateError, Error as TlsError, PeerIncompatible, PeerMisbehaved,
-};
 use url::Url;
 
-use super::credentials::{self, CertificateFacts, Credentials, day};
+use super::credentials::{self, CertificateFacts, Credentials};
 use super::endpoint::Endpoint;
 use super::error::{NoConnection, QueryError};
+use super::tls_failure::TlsFailure;
 use super::vocabulary::QlikUser;
 
 /// A failure in words. Both texts may hold what a server said: escape them for a terminal.
@@ -79,7 +79,7 @@ impl<'a> Circumstances<'a> {
     pub fn diagnose(&self, error: &QueryError) -> Diagnosis {
         match error {
             QueryError::Connect(error) => self.no_connection(error),
-            QueryError::Tls(error) => self.tls(error),
+            QueryError::Tls(error) => self.tls(&TlsFailure::of(error)),
             QueryError::Timeout(_) => self.timeout(error),
             QueryError::HttpStatus(status) => self.status(*status, error),
             QueryError::Denied(status) => self.denied(*status),
@@ -114,7 +114,7 @@ impl<'a> Circumstances<'a> {
                     ),
                 )
             }
-            NoConnection::Refused(_) => diagnosis(
+            NoConnection::Refused => diagnosis(
                 format!("{address} refuses connections"),
                 format!(
                     "Does the {service} run there, and is its port {port}? Is that port open for this host in \
@@ -146,146 +146,6 @@ impl<'a> Circumstances<'a> {
                 self.never_asked(format!("{address} closed the connection ({error})"))
             }
         }
-    }
-
-    fn tls(&self, error: &TlsError) -> Diagnosis {
-        let address = self.address();
-        match error {
-            TlsError::InvalidCertificate(error) => self.server_certificate(error),
-            TlsError::AlertReceived(Alert::ProtocolVersion)
-            | TlsError::PeerIncompatible(
-                PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-                | PeerIncompatible::ServerDoesNotSupportTls12Or13,
-            ) => diagnosis(
-                format!("{address} speaks neither TLS 1.2 nor TLS 1.3, probably only TLS 1.0 or 1.1"),
-                "This program has TLS 1.2 and 1.3 only, as older versions are not safe: enable TLS 1.2 on that \
-                 Windows server (SCHANNEL\\Protocols in its registry), then restart Qlik's services.",
-            ),
-            TlsError::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
-                self.never_asked(format!("{address} wants to negotiate TLS anew within the connection"))
-            }
-            TlsError::AlertReceived(
-                alert @ (Alert::CertificateRequired
-                | Alert::NoCertificate
-                | Alert::BadCertificate
-                | Alert::UnsupportedCertificate
-                | Alert::CertificateRevoked
-                | Alert::CertificateExpired
-                | Alert::CertificateUnknown
-                | Alert::UnknownCA
-                | Alert::DecryptError
-                | Alert::AccessDenied),
-            ) => diagnosis(
-                format!("{address} refuses our client certificate (TLS alert {alert:?})"),
-                self.about_client_certificate(),
-            ),
-            TlsError::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)
-                if self.server.is_none() =>
-            {
-                diagnosis(
-                    format!("{address} and this program have no TLS cipher suite in common"),
-                    "Allow one of TLS 1.2's suites with ECDHE and AES-GCM, or TLS 1.3, on that Windows server.",
-                )
-            }
-            // How servers take it that a client does not negotiate anew.
-            TlsError::AlertReceived(
-                Alert::HandshakeFailure | Alert::NoRenegotiation | Alert::UnexpectedMessage,
-            ) if !self.asked_for_certificate => {
-                self.never_asked(format!("{address} ended the connection ({error})"))
-            }
-            TlsError::AlertReceived(_) if self.asked_for_certificate => diagnosis(
-                format!("{address} ended the connection after it had our client certificate ({error})"),
-                self.about_client_certificate(),
-            ),
-            TlsError::InvalidMessage(_) if self.server.is_none() => diagnosis(
-                format!("{address} answers, but not with TLS"),
-                format!("Is that the port of the {}? {}", self.service.name(), self.about_port()),
-            ),
-            other => diagnosis(
-                format!("TLS with {address} failed: {other}"),
-                format!("Is that the {}? {}", self.service.name(), self.about_port()),
-            ),
-        }
-    }
-
-    fn server_certificate(&self, error: &CertificateError) -> Diagnosis {
-        let host = self.url.host_str().unwrap_or_default();
-        let CertificateFacts { subject, issuer, not_before, not_after, names } =
-            self.server.clone().unwrap_or_default();
-        let address = self.address();
-        match error {
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                self.foreign(&subject, &issuer)
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
-                if names.is_empty() =>
-            {
-                diagnosis(
-                    format!(
-                        "the certificate of {address}, {subject:?}, has no subject alternative name, so that no \
-                         host name can be checked"
-                    ),
-                    "It is from this site's CA, as on older installations: set verify = \"ca\" for this site, \
-                     which checks the CA and not the name.",
-                )
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => diagnosis(
-                format!(
-                    "the certificate of {address} is not for {host:?}; it is for {}",
-                    listed(names.iter().map(String::as_str))
-                ),
-                "Use one of these names in the address, or set verify = \"ca\" for this site, which checks the \
-                 CA and not the name.",
-            ),
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } if not_after < now() => {
-                diagnosis(
-                    format!("the certificate of {address}, {subject:?}, expired on {}", day(not_after)),
-                    "Have the management console make this node's certificates anew, and restart its services.",
-                )
-            }
-            // It is not the server's own one, then.
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => diagnosis(
-                format!("the CA that issued the certificate of {address}, {issuer:?}, has expired"),
-                "The site needs a new CA and new certificates; export them again afterwards.",
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => diagnosis(
-                format!("the certificate of {address}, {subject:?}, is valid from {} on", day(not_before)),
-                "Are the clocks right, here and there?",
-            ),
-            other => diagnosis(
-                format!(
-                    "the certificate of {address}, {subject:?} by {issuer:?}, cannot be checked: {other}"
-                ),
-                format!(
-                    "Is it one that Qlik's own CA issued? {} verify = \"none\" would accept it, and anybody's.",
-                    self.about_port()
-                ),
-            ),
-        }
-    }
-
-    /// Another CA than the one we hold.
-    fn foreign(&self, subject: &str, issuer: &str) -> Diagnosis {
-        let address = self.address();
-        let held: Vec<&str> = self.credentials.ca_facts().iter().map(|facts| &*facts.subject).collect();
-        let message = format!(
-            "the certificate of {address}, {subject:?}, was issued by {issuer:?}, and not by the CA in this \
-             site's ca file, {}",
-            listed(held.iter().copied())
-        );
-        let advice = if held.contains(&issuer) {
-            "That is a CA of the same name with another key: the site's certificates were made anew, or these \
-             are another site's. Export client.pem, client_key.pem and root.pem from this site again."
-                .to_owned()
-        } else if subject == issuer {
-            format!("It signed itself. Is another program at that port? {}", self.about_port())
-        } else {
-            format!(
-                "Is that a server of this site, and is ca the root.pem that was exported from it? {}",
-                self.about_port()
-            )
-        };
-        diagnosis(message, advice)
     }
 
     fn timeout(&self, error: &QueryError) -> Diagnosis {
@@ -357,51 +217,11 @@ impl<'a> Circumstances<'a> {
         )
     }
 
-    /// A service that does not want our certificate cannot know who we are.
-    fn never_asked(&self, what: String) -> Diagnosis {
-        diagnosis(
-            format!("{what}; the handshake did not ask for our client certificate"),
-            format!(
-                "Is that the {}? {} If so, it may want to ask for the certificate by TLS 1.2 renegotiation, which \
-                 this program does not do, as it is not safe: have the server ask in the first handshake \
-                 (on Windows: netsh http show sslcert, and clientcertnegotiation=enable), or use TLS 1.3.",
-                self.service.name(),
-                self.about_port()
-            ),
-        )
-    }
-
     /// Something answered that is not the service.
     fn another_answer(&self, message: String) -> Diagnosis {
         diagnosis(
             message,
             format!("Is {} really the {}? {}", self.address(), self.service.name(), self.about_port()),
-        )
-    }
-
-    fn about_client_certificate(&self) -> String {
-        let CertificateFacts { subject, issuer, not_before, not_after, .. } = self.credentials.client_facts();
-        let ours = format!("Ours is {subject:?} by {issuer:?}");
-        if *not_after < now() {
-            return format!("{ours} and expired on {}: export a new one.", day(*not_after));
-        }
-        if *not_before > now() {
-            return format!("{ours} and is valid from {} on: are the clocks right?", day(*not_before));
-        }
-        if self.credentials.is_foreign() {
-            return format!("{ours}, which is not this site's CA: export client.pem from this site.");
-        }
-        if let Some(server) = &self.server
-            && server.issuer != *issuer
-        {
-            return format!(
-                "{ours}, the server's by {:?}: export client.pem and client_key.pem from this site.",
-                server.issuer
-            );
-        }
-        format!(
-            "{ours}, valid until {}: was it exported from this site, after its CA was last made anew?",
-            day(*not_after)
         )
     }
 
@@ -433,11 +253,6 @@ impl<'a> Circumstances<'a> {
 
 fn diagnosis(message: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
     Diagnosis { message: message.into(), advice: advice.into().trim().replace("  ", " ") }
-}
-
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
-    names.join(", ")
 }
 
 /// In Unix seconds.

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::session_list::DecodeError;
+use super::tls_failure::TlsFailure;
 
 /// The kinds of failure: the values of the `reason` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub enum QueryError {
     #[error("no connection: {0}")]
     Connect(NoConnection),
     /// The handshake failed, or an alert came after it: TLS 1.3 refuses client certificates there.
-    #[error("TLS failed: {0}")]
+    #[error("TLS failed: {}", TlsFailure::of(.0))]
     Tls(rustls::Error),
     #[error("no complete answer within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
@@ -107,8 +108,8 @@ impl QueryError {
 pub enum NoConnection {
     #[error("the host name is not known ({0})")]
     UnknownHost(String),
-    #[error("refused ({0})")]
-    Refused(String),
+    #[error("refused")]
+    Refused,
     /// The operating system gave up, which is rarely sooner than `request_timeout`.
     #[error("{0}")]
     NoAnswer(String),
@@ -127,7 +128,7 @@ impl NoConnection {
             return Self::UnknownHost(text);
         }
         match find::<io::Error>(error).map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => Self::Refused(text),
+            Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
             Some(
                 io::ErrorKind::TimedOut
                 | io::ErrorKind::HostUnreachable
@@ -185,6 +186,17 @@ mod tests {
         let inner = rustls::Error::General("no".into());
         let outer = io::Error::other(io::Error::other(inner.clone()));
         assert_eq!(find::<rustls::Error>(&outer), Some(&inner));
+    }
+
+    #[test]
+    fn nothing_is_said_twice_or_in_the_librarys_words() {
+        let refused = QueryError::Connect(NoConnection::Refused);
+        assert_eq!(refused.to_string(), "no connection: refused");
+        let foreign = QueryError::Tls(rustls::CertificateError::UnknownIssuer.into());
+        assert_eq!(
+            foreign.to_string(),
+            "TLS failed: the server's certificate was not issued by this site's CA"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod error;
 pub mod qps;
 pub mod qrs;
 pub mod session_list;
+mod tls_failure;
 pub mod trust;
 pub mod vocabulary;
 

@@ -1,4 +1,4 @@
-//! What is known of a service whatever it serves: its address and who is connected.
+//! What is known of a service whatever it serves: its address, who is connected, what is wrong with it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,17 +6,25 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use url::Url;
 
+use super::faults::switches::Switches;
+
 /// The repository service, or a node's proxy service, as its clients and its listener see it.
 pub(super) struct Endpoint {
     pub address: IpAddr,
     /// 0 before it has listened for the first time; kept from then on.
     port: AtomicU16,
     connections: AtomicUsize,
+    pub faults: Switches,
 }
 
 impl Endpoint {
     pub fn new(address: IpAddr) -> Self {
-        Self { address, port: AtomicU16::default(), connections: AtomicUsize::default() }
+        Self {
+            address,
+            port: AtomicU16::default(),
+            connections: AtomicUsize::default(),
+            faults: Switches::default(),
+        }
     }
 
     pub fn port(&self) -> u16 {

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::Fault;
+
 /// Why a simulated site cannot start, or not do what it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +17,12 @@ pub enum Error {
          another address with --host)"
     )]
     Listen { name: String, address: SocketAddr, flag: &'static str, source: io::Error },
+
+    #[error(
+        "the control address cannot listen on {address}: {source} (another port with --control-port, 0 for a \
+         free one)"
+    )]
+    Control { address: SocketAddr, source: io::Error },
 
     #[error(
         "{}: {} of the certificate files are there ({}) and others are not ({}): add the missing ones, or \
@@ -46,6 +54,9 @@ pub enum Error {
 
     #[error("there is no virtual proxy {prefix:?} (there are {})", list(known))]
     NoSuchVirtualProxy { prefix: String, known: Vec<String> },
+
+    #[error("{fault} acts on a whole node, not on one virtual proxy of it")]
+    WholeNodeOnly { fault: Fault },
 
     #[error("the runtime stopped while the site was starting")]
     Interrupted,

@@ -7,40 +7,33 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use super::control::Control;
 use super::options::{check_prefix, refused};
 use super::services::Services;
 use super::site::{Pair, Site};
-use super::{Error, Session};
+use super::{Delivery, Error, Fault, Session};
 
 /// A running site. Dropping it stops it at once; [`Simulator::shutdown`] waits until it has stopped.
 ///
 /// Nodes count from 1, as in `qps-1`. Prefixes are accepted with and without slashes around them.
 pub struct Simulator {
-    site: Arc<Site>,
-    services: Arc<Services>,
-    certificates: PathBuf,
-    config_file: PathBuf,
-    churn: Option<JoinHandle<()>>,
+    pub(super) site: Arc<Site>,
+    pub(super) services: Arc<Services>,
+    pub(super) certificates: PathBuf,
+    pub(super) config_file: PathBuf,
+    pub(super) control: Option<Control>,
+    pub(super) churn: Option<JoinHandle<()>>,
 }
 
 /// What there is.
 impl Simulator {
-    pub(super) fn new(
-        site: Arc<Site>,
-        services: Services,
-        certificates: PathBuf,
-        config_file: PathBuf,
-        churn: Option<JoinHandle<()>>,
-    ) -> Self {
-        Self { site, services: Arc::new(services), certificates, config_file, churn }
-    }
-
-    /// Every listener's name and address: `qrs`, `qps-1`, `qps-2`, …
+    /// Every listener's name and address: `qrs`, `qps-1`, `qps-2`, …, and `control` where there is one.
     pub fn listeners(&self) -> Vec<(String, Url)> {
         let nodes = self.site.nodes();
         let proxies = nodes.iter().map(|node| (format!("qps-{}", node.number), node.endpoint.url()));
         let all = std::iter::once(("qrs".to_owned(), self.site.repository.url())).chain(proxies);
-        all.filter_map(|(name, url)| Some((name, url?))).collect()
+        let control = self.control.as_ref().map(|control| ("control".to_owned(), control.url.clone()));
+        all.filter_map(|(name, url)| Some((name, url?))).chain(control).collect()
     }
 
     /// The folder with `client.pem`, `client_key.pem`, `root.pem` and the server's two.
@@ -100,6 +93,48 @@ impl Simulator {
     /// Ends a session. False when there was none.
     pub fn close_session(&self, node: usize, prefix: &str, id: &str) -> bool {
         self.pair(node, prefix).is_some_and(|pair| pair.table().close(id).is_some())
+    }
+}
+
+/// What goes wrong. Each returns when it has its effect; there is one fault for each pair, and one for each node
+/// that acts on the pairs without a fault of their own.
+impl Simulator {
+    /// Something goes wrong from now on: with one virtual proxy of a node, or with its whole proxy service.
+    ///
+    /// # Errors
+    /// When there is no such node or link, or the fault acts on whole nodes only.
+    pub async fn set_fault(&self, node: usize, prefix: Option<&str>, fault: Fault) -> Result<(), Error> {
+        self.services.set_fault(node, prefix.map(stored), Some(fault)).await.map(drop)
+    }
+
+    /// The same goes right again. False when there was no fault.
+    ///
+    /// # Errors
+    /// When there is no such node or link, or a port that was closed was taken by somebody else.
+    pub async fn clear_fault(&self, node: usize, prefix: Option<&str>) -> Result<bool, Error> {
+        self.services.set_fault(node, prefix.map(stored), None).await
+    }
+
+    /// Something goes wrong with the repository, or with `None` no longer.
+    ///
+    /// # Errors
+    /// When its port was closed and was taken by somebody else.
+    pub async fn set_repository_fault(&self, fault: Option<Fault>) -> Result<(), Error> {
+        self.services.set_repository_fault(fault).await.map(drop)
+    }
+
+    /// Everything goes right again.
+    ///
+    /// # Errors
+    /// When a port that was closed was taken by somebody else.
+    pub async fn clear_faults(&self) -> Result<(), Error> {
+        self.services.clear_faults().await
+    }
+
+    /// What was sent in full of this pair's session lists. `None` when the node does not link that virtual
+    /// proxy.
+    pub fn delivery(&self, node: usize, prefix: &str) -> Option<Delivery> {
+        self.pair(node, prefix).map(|pair| *pair.deliveries())
     }
 }
 
@@ -184,6 +219,10 @@ impl Simulator {
             let _ = churn.await;
         }
         self.services.shutdown().await;
+        if let Some(control) = self.control.take() {
+            // Ends when the requests under way are answered, which takes a moment only.
+            let _ = control.task.await;
+        }
     }
 }
 

@@ -1,16 +1,15 @@
 //! Sockets, TLS handshakes and connections of a simulated site.
-//!
-//! What goes wrong below HTTP belongs here, between `accept` and hyper: a connection that is refused or
-//! reset, a handshake that fails, another certificate, bytes that trickle.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,10 +17,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
+use super::connection::{Connection, Wire};
 use super::endpoint::Endpoint;
 use super::site::{Node, Site};
-use super::tls::Tls;
+use super::tls::{Handshake, Tls};
 use super::{Error, qps, qrs};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,9 +88,9 @@ impl Service {
     }
 
     /// Answers on an open port until `stop`.
-    pub fn listen(&self, port: TcpListener, stop: CancellationToken) -> Listener {
+    pub fn listen(&self, port: TcpListener, handshake: Handshake, stop: CancellationToken) -> Listener {
         let accept =
-            accept(port, self.endpoint.clone(), self.tls.own.clone(), self.router.clone(), stop.clone());
+            accept(port, self.endpoint.clone(), self.tls.of(handshake), self.router.clone(), stop.clone());
         Listener { task: tokio::spawn(accept), stop }
     }
 }
@@ -146,13 +147,23 @@ async fn serve(stream: TcpStream, tls: Arc<ServerConfig>, router: Router) {
     let handshake = TlsAcceptor::from(tls).accept(stream).into_fallible();
     match timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(stream)) => {
-            let service = TowerToHyperService::new(router);
-            let connection = http1::Builder::new()
+            let connection = Connection::default();
+            let answered = connection.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(answered.clone());
+                router.clone().oneshot(request)
+            });
+            let wire = TokioIo::new(Wire::new(stream, connection.clone()));
+            let mut http = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(IDLE_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            // A client that goes away in the middle is none of the site's business.
-            let _ = connection.await;
+                .serve_connection(wire, service);
+            let by_hand = tokio::select! {
+                // A client that goes away in the middle is none of the site's business.
+                _ = &mut http => return,
+                by_hand = connection.taken_over() => by_hand,
+            };
+            by_hand.carry_out(http.into_parts().io.into_inner().into_inner()).await;
         }
         Ok(Err((_, stream))) => part(stream).await,
         Err(_) => {}

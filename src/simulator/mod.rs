@@ -10,14 +10,20 @@
 //! - `session` one session and its JSON; `sessions` those of a proxy service and virtual proxy, and their list
 //! - `population` users and sessions out of a seed; `churn` lets them come and go
 //! - `services` which of the site's services run; `endpoint` one of them, `listener` its sockets, TLS, connections
+//! - `faults` what goes wrong on purpose; `connection` answers by hand, and what is sent in full: `delivery`
+//! - `control` the control address: faults and sessions by plain HTTP
 //! - `guard` what every request must bring; `qps`, `qrs` the paths; `objects` QRS' JSON
 //! - `config_file` the exporter's configuration for this site
 
 mod certificates;
 mod churn;
 mod config_file;
+mod connection;
+mod control;
+mod delivery;
 mod endpoint;
 mod error;
+mod faults;
 mod guard;
 mod handle;
 mod listener;
@@ -35,7 +41,10 @@ mod tls;
 use std::sync::Arc;
 
 pub use certificates::{Authority, CertificateSet, KeyedCertificate, Leaf};
+pub use control::help as control_help;
+pub use delivery::{Counts, Delivery};
 pub use error::Error;
+pub use faults::{Fault, FaultError, Kind, TABLE as FAULTS};
 pub use handle::Simulator;
 pub use options::Options;
 pub use session::Session;
@@ -58,14 +67,18 @@ pub async fn start(options: Options) -> Result<Simulator, Error> {
     .await?;
 
     // An early return drops the services, which stops those that run already.
-    let services = Services::new(site.clone(), tls, &options);
+    let services = Arc::new(Services::new(site.clone(), tls, &options));
     services.start_all(options.qrs_port).await?;
-
     let (folder, written, discovery) = (options.certs.clone(), site.clone(), options.discovery);
     let config_file = blocking(move || config_file::write(&folder, &written, discovery)).await?;
+    // Nothing fails after this, so that nobody needs to stop it.
+    let control = match options.control_port {
+        Some(port) => Some(control::start(port, site.clone(), services.clone(), services.stopping()).await?),
+        None => None,
+    };
     let churn = (options.churn > 0.0)
         .then(|| tokio::spawn(churn::run(site.clone(), population, options.churn, options.sessions)));
-    Ok(Simulator::new(site, services, options.certs, config_file, churn))
+    Ok(Simulator { site, services, certificates: options.certs, config_file, control, churn })
 }
 
 /// Runs what reads files or computes for long beside the runtime's workers.

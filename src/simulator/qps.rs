@@ -10,25 +10,34 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use hyper::body::{Frame, SizeHint};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use super::delivery::Listed;
+use super::faults::answer;
 use super::guard;
 use super::session::Session;
 use super::sessions::List;
-use super::site::{InFlight, Node, Pair, Site};
+use super::site::{Node, Pair, Site};
 
 /// Everything that one node's proxy service answers.
 pub(super) fn router(site: Arc<Site>, node: Arc<Node>) -> Router {
+    let service = answer::Service { endpoint: node.endpoint.clone(), node: Some(node.clone()) };
     Router::new()
         .route("/qps/alive", get(|| async { Json(true) }))
         // A prefix may hold slashes, so that no pattern of a path fits them all.
-        .fallback(answer)
+        .fallback(reply)
         .with_state(node)
         .layer(middleware::from_fn(guard::proxy))
+        .layer(middleware::from_fn_with_state(service, answer::layer))
         .layer(middleware::from_fn_with_state(site, guard::delay))
+}
+
+/// The prefix of the virtual proxy that a path is for.
+pub(super) fn virtual_proxy_of(node: &Node, path: &str) -> Option<String> {
+    readings(path).map(|(prefix, _)| prefix).find(|prefix| node.pair(prefix).is_some())
 }
 
 /// What a path names within a virtual proxy.
@@ -47,7 +56,7 @@ struct Deleted {
     last_session_for_user: bool,
 }
 
-async fn answer(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: Bytes) -> Response {
+async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: Bytes) -> Response {
     let found = readings(uri.path()).find_map(|(prefix, target)| Some((node.pair(&prefix)?, target)));
     let Some((pair, target)) = found else {
         return (StatusCode::NOT_FOUND, "No such virtual proxy or path on this proxy service.")
@@ -82,10 +91,11 @@ async fn answer(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: B
 async fn list(node: &Arc<Node>, pair: Arc<Pair>) -> Response {
     pair.count_list_query();
     let in_flight = node.list_begins();
-    match pair.list().await {
+    match pair.clone().list().await {
         Some(list) => {
-            let body = Body::new(ListBody { sent: 0, left: list.length, list, in_flight: Some(in_flight) });
-            ([(CONTENT_TYPE, "application/json")], body).into_response()
+            let listed = Listed { pair, counts: Some(list.counts), _in_flight: Arc::new(in_flight) };
+            let body = Body::new(ListBody { sent: 0, left: list.length, list });
+            (Extension(listed), [(CONTENT_TYPE, "application/json")], body).into_response()
         }
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -128,14 +138,13 @@ fn readings(path: &str) -> impl Iterator<Item = (String, Target)> {
     (1..=3).filter_map(read)
 }
 
-/// A session list on its way: shares the kept pages, and is in flight until its last piece is handed over.
+/// A session list on its way: shares the kept pages.
 struct ListBody {
     list: List,
     /// In pieces.
     sent: usize,
     /// In bytes.
     left: u64,
-    in_flight: Option<InFlight>,
 }
 
 impl hyper::body::Body for ListBody {
@@ -150,10 +159,6 @@ impl hyper::body::Body for ListBody {
         Poll::Ready(piece.map(|piece| {
             self.sent += 1;
             self.left = self.left.saturating_sub(piece.len() as u64);
-            if self.left == 0 {
-                // Before the client can have it all, so that its next request is never counted beside this.
-                self.in_flight = None;
-            }
             Ok(Frame::data(piece))
         }))
     }

@@ -9,11 +9,13 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::Value;
 
+use super::faults::answer;
 use super::site::Site;
 use super::{guard, objects};
 
 /// Everything that the repository service answers.
 pub(super) fn router(site: Arc<Site>) -> Router {
+    let service = answer::Service { endpoint: site.repository.clone(), node: None };
     Router::new()
         .route("/qrs/about", get(|| async { Json(objects::about()) }))
         .route("/qrs/proxyservice/full", get(proxy_services))
@@ -21,6 +23,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .fallback(|| async { (StatusCode::NOT_FOUND, "No such path in the repository service.") })
         .with_state(site.clone())
         .layer(middleware::from_fn(guard::repository))
+        .layer(middleware::from_fn_with_state(service, answer::layer))
         .layer(middleware::from_fn_with_state(site, guard::delay))
 }
 

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::endpoint::Endpoint;
 use super::listener::{Listener, Service};
 use super::site::{Node, Site};
-use super::tls::Tls;
-use super::{Error, Options};
+use super::tls::{Handshake, Tls};
+use super::{Error, Fault, Options};
 
 /// Where the repository stands among the nodes, which count from 1.
 const REPOSITORY: usize = 0;
@@ -39,7 +39,7 @@ struct Running {
 }
 
 enum Port {
-    Open(Listener),
+    Open(Listener, Handshake),
     /// Nobody listens, so that connections are refused, and nobody else can take the port meanwhile.
     Reserved(TcpSocket),
     Closed,
@@ -69,7 +69,8 @@ impl Services {
 
     /// Ends the proxy service of a node that goes.
     pub async fn remove_node(&self, number: usize) {
-        if let Some(Running { port: Port::Open(listener), .. }) = self.running.lock().await.remove(&number) {
+        if let Some(Running { port: Port::Open(listener, _), .. }) = self.running.lock().await.remove(&number)
+        {
             listener.stop().await;
         }
     }
@@ -82,6 +83,55 @@ impl Services {
         running.settle(&self.stop).await
     }
 
+    /// Sets or clears the fault of a node's proxy service, or of one virtual proxy there. False when there was
+    /// none to clear. Returns when it acts.
+    pub async fn set_fault(
+        &self,
+        number: usize,
+        prefix: Option<&str>,
+        fault: Option<Fault>,
+    ) -> Result<bool, Error> {
+        let node = self.site.node_or_error(number)?;
+        if let Some(prefix) = prefix {
+            node.link_or_error(prefix)?;
+        }
+        if let Some(fault) = fault
+            && prefix.is_some()
+            && fault.is_of_whole_node()
+        {
+            return Err(Error::WholeNodeOnly { fault });
+        }
+        let changed = node.endpoint.faults.set(prefix, fault);
+        self.settle(number).await?;
+        Ok(changed)
+    }
+
+    /// The same for the repository.
+    pub async fn set_repository_fault(&self, fault: Option<Fault>) -> Result<bool, Error> {
+        let changed = self.site.repository.faults.set(None, fault);
+        self.settle(REPOSITORY).await?;
+        Ok(changed)
+    }
+
+    /// Clears every fault of every service.
+    pub async fn clear_faults(&self) -> Result<(), Error> {
+        let mut all = self.running.lock().await;
+        for running in all.values_mut() {
+            running.endpoint.faults.clear();
+        }
+        // All are tried, whatever one of them says.
+        let mut result = Ok(());
+        for running in all.values_mut() {
+            result = result.and(running.settle(&self.stop).await);
+        }
+        result
+    }
+
+    /// Cancelled when everything stops.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
     /// Stops everything, at once.
     pub fn cut(&self) {
         self.stop.cancel();
@@ -91,9 +141,16 @@ impl Services {
     pub async fn shutdown(&self) {
         self.cut();
         for running in std::mem::take(&mut *self.running.lock().await).into_values() {
-            if let Port::Open(listener) = running.port {
+            if let Port::Open(listener, _) = running.port {
                 listener.stop().await;
             }
+        }
+    }
+
+    async fn settle(&self, number: usize) -> Result<(), Error> {
+        match self.running.lock().await.get_mut(&number) {
+            Some(running) => running.settle(&self.stop).await,
+            None => Ok(()),
         }
     }
 
@@ -106,30 +163,42 @@ impl Services {
 }
 
 impl Running {
-    /// Brings the port to what it should be.
+    /// Brings the port to what it should be. Connections of another handshake are cut.
     async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        match (&self.port, self.stopped) {
-            (Port::Open(_), false) | (Port::Reserved(_), true) => return Ok(()),
+        let wanted = self.wanted();
+        match (&self.port, wanted) {
+            (Port::Open(_, handshake), Some(wanted)) if *handshake == wanted => return Ok(()),
+            (Port::Reserved(_), None) => return Ok(()),
             _ => {}
         }
         // Cancelled in the middle, this leaves the port closed, and the next call opens it.
         let open = match std::mem::replace(&mut self.port, Port::Closed) {
-            Port::Open(listener) => listener.stop().await,
-            // A listener needs no second `bind` here.
+            Port::Open(listener, _) => listener.stop().await,
             Port::Reserved(socket) => socket.listen(BACKLOG).ok(),
             Port::Closed => None,
         };
-        if self.stopped {
+        let Some(handshake) = wanted else {
             drop(open);
             self.port = self.reserve().map_or(Port::Closed, Port::Reserved);
-        } else {
-            let open = match open {
-                Some(open) => open,
-                None => self.service.bind().await?,
-            };
-            self.port = Port::Open(self.service.listen(open, stop.child_token()));
-        }
+            return Ok(());
+        };
+        let open = match open {
+            Some(open) => open,
+            None => self.service.bind().await?,
+        };
+        self.port = Port::Open(self.service.listen(open, handshake, stop.child_token()), handshake);
         Ok(())
+    }
+
+    /// `None`: connections are refused.
+    fn wanted(&self) -> Option<Handshake> {
+        match self.endpoint.faults.of_all() {
+            _ if self.stopped => None,
+            Some(Fault::Refuse) => None,
+            Some(Fault::RefuseHandshake) => Some(Handshake::Refused),
+            Some(Fault::WrongCertificate) => Some(Handshake::Foreign),
+            _ => Some(Handshake::Own),
+        }
     }
 
     fn reserve(&self) -> io::Result<TcpSocket> {

@@ -31,6 +31,11 @@ pub(super) struct User {
     pub attributes: Vec<(String, String)>,
 }
 
+/// Whether this is a visitor without a login.
+pub(super) fn is_anonymous(directory: &str, id: &str) -> bool {
+    directory == "NONE" && id.starts_with("anonymous")
+}
+
 /// A session of this id and user.
 pub(super) fn session(id: &str, user: &User) -> Session {
     Session {

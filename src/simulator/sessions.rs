@@ -11,7 +11,8 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use super::session::{Row, Session, User, session};
+use super::delivery::Counts;
+use super::session::{Row, Session, User, is_anonymous, session};
 
 /// Sessions per page: about 100 KiB of JSON, written in well under a millisecond.
 const PAGE: usize = 512;
@@ -39,6 +40,7 @@ pub(super) struct List {
     pub pieces: Arc<[Bytes]>,
     /// In bytes.
     pub length: u64,
+    pub counts: Counts,
 }
 
 /// All the sessions of one pair.
@@ -47,6 +49,9 @@ pub(super) struct SessionTable {
     sessions: IndexMap<Box<str>, Arc<User>, RandomState>,
     /// How many sessions each user has here.
     users: HashMap<ByName, usize, RandomState>,
+    /// Of the users, and of the sessions, those without a login.
+    visitors: usize,
+    visitor_sessions: usize,
     /// The JSON of each page of `sessions`, without the commas between pages; `None`: stale.
     pages: Vec<Option<Bytes>>,
     /// The whole list, while no page is stale.
@@ -81,7 +86,12 @@ impl SessionTable {
 
     /// The same, for a user who is there already.
     pub fn open_for(&mut self, user: Arc<User>, id: Box<str>) {
-        *self.users.entry(ByName(user.clone())).or_default() += 1;
+        let count = self.users.entry(ByName(user.clone())).or_default();
+        *count += 1;
+        if is_anonymous(&user.directory, &user.id) {
+            self.visitors += usize::from(*count == 1);
+            self.visitor_sessions += 1;
+        }
         let (index, replaced) = self.sessions.insert_full(id, user);
         if let Some(user) = replaced {
             self.forget(user);
@@ -147,9 +157,17 @@ impl SessionTable {
             if !complete {
                 return None;
             }
-            self.list = Some(join(&self.pages));
+            self.list = Some(join(&self.pages, self.counts()));
         }
         self.list.clone()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            sessions: self.sessions.len(),
+            users: self.users.len() - self.visitors,
+            anonymous_sessions: self.visitor_sessions,
+        }
     }
 
     fn render(&mut self, page: usize) -> Bytes {
@@ -170,6 +188,7 @@ impl SessionTable {
 
     /// One session less of this user; whether it was the last.
     fn forget(&mut self, user: Arc<User>) -> bool {
+        let is_visitor = is_anonymous(&user.directory, &user.id);
         let key = ByName(user);
         let left = self.users.get_mut(&key).map_or(0, |count| {
             *count = count.saturating_sub(1);
@@ -177,6 +196,10 @@ impl SessionTable {
         });
         if left == 0 {
             self.users.remove(&key);
+        }
+        if is_visitor {
+            self.visitors -= usize::from(left == 0);
+            self.visitor_sessions -= 1;
         }
         left == 0
     }
@@ -191,7 +214,7 @@ impl SessionTable {
     }
 }
 
-fn join(pages: &[Option<Bytes>]) -> List {
+fn join(pages: &[Option<Bytes>], counts: Counts) -> List {
     let mut pieces = vec![Bytes::from_static(b"[")];
     for page in pages.iter().flatten() {
         if pieces.len() > 1 {
@@ -201,7 +224,7 @@ fn join(pages: &[Option<Bytes>]) -> List {
     }
     pieces.push(Bytes::from_static(b"]"));
     let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-    List { pieces: pieces.into(), length }
+    List { pieces: pieces.into(), length, counts }
 }
 
 #[cfg(test)]
@@ -295,6 +318,27 @@ mod tests {
         assert!(!table.close("1").unwrap().1);
         assert!(table.close("0").unwrap().1);
         assert!(table.close("0").is_none());
+    }
+
+    #[test]
+    fn a_list_comes_with_what_it_says() {
+        let mut table = table(3);
+        let visitor = |id: &str| Session {
+            user_directory: "NONE".into(),
+            user_id: format!("anonymous{id}"),
+            ..anna(id)
+        };
+        table.open(visitor("a"));
+        table.open(visitor("b"));
+        // Replaces one of anna's.
+        table.open(Session { user_id: "berta".into(), ..anna("0") });
+        table.close("b");
+        let expected = Counts { sessions: 4, users: 2, anonymous_sessions: 1 };
+        assert_eq!(table.list(usize::MAX).unwrap().counts, expected);
+        for id in ["0", "1", "2", "a"] {
+            table.close(id);
+        }
+        assert_eq!(table.list(usize::MAX).unwrap().counts, Counts::default());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
+use super::Error;
+use super::delivery::Delivery;
 use super::endpoint::Endpoint;
 use super::options::nth_after;
 use super::population::uuid;
@@ -68,6 +70,7 @@ pub(super) struct Node {
 pub(super) struct Pair {
     table: Mutex<SessionTable>,
     list_queries: AtomicU64,
+    deliveries: Mutex<Delivery>,
 }
 
 impl Site {
@@ -171,6 +174,13 @@ impl Site {
         node.map(|node| node.link(prefix)).is_some()
     }
 
+    /// The same, or which nodes there are.
+    pub fn node_or_error(&self, number: usize) -> Result<Arc<Node>, Error> {
+        let nodes = self.nodes.read();
+        let found = nodes.get(&number).cloned();
+        found.ok_or_else(|| Error::NoSuchNode { number, known: nodes.keys().copied().collect() })
+    }
+
     /// Every pair of the site, node by node.
     #[cfg(test)]
     pub fn pairs(&self) -> Vec<Arc<Pair>> {
@@ -213,6 +223,15 @@ impl Node {
         self.pairs.read().clone()
     }
 
+    /// The same, or which virtual proxies it links.
+    pub fn link_or_error(&self, prefix: &str) -> Result<Arc<Pair>, Error> {
+        self.pair(prefix).ok_or_else(|| Error::NoSuchLink {
+            number: self.number,
+            prefix: prefix.to_owned(),
+            known: self.pairs().into_keys().collect(),
+        })
+    }
+
     fn link(&self, prefix: &str) {
         self.pairs.write().entry(prefix.to_owned()).or_default();
     }
@@ -247,6 +266,11 @@ impl Pair {
     /// The sessions. Never held across an await, and never for longer than a few pages take to write.
     pub fn table(&self) -> MutexGuard<'_, SessionTable> {
         self.table.lock()
+    }
+
+    /// Held for a moment only.
+    pub fn deliveries(&self) -> MutexGuard<'_, Delivery> {
+        self.deliveries.lock()
     }
 
     pub fn list_queries(&self) -> u64 {

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ParsedCertificate, WantsServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    ClientHello, ParsedCertificate, ResolvesServerCert, WantsServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
 use super::Error;
-use super::certificates::CertificateSet;
+use super::certificates::{Authority, CertificateSet, Leaf};
 
 const ROOT: &str = "root.pem";
 const CLIENT: &str = "client.pem";
@@ -24,8 +27,40 @@ const SERVER_KEY: &str = "server_key.pem";
 /// How the site's services shake hands.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
+    own: Arc<ServerConfig>,
+    foreign: Arc<ServerConfig>,
+    refused: Arc<ServerConfig>,
+}
+
+/// What comes of a client's handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handshake {
     /// With the site's server certificate.
-    pub own: Arc<ServerConfig>,
+    Own,
+    /// With one of another authority, for the same names.
+    Foreign,
+    /// An alert.
+    Refused,
+}
+
+impl Tls {
+    pub fn of(&self, handshake: Handshake) -> Arc<ServerConfig> {
+        match handshake {
+            Handshake::Own => self.own.clone(),
+            Handshake::Foreign => self.foreign.clone(),
+            Handshake::Refused => self.refused.clone(),
+        }
+    }
+}
+
+/// Has no certificate for anybody, at which rustls sends an alert.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesServerCert for NoCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
 }
 
 /// Makes the certificates when there are none, for these names and the spare ones, and reads what the services
@@ -90,7 +125,18 @@ fn tls(folder: &Path, names: &[String]) -> Result<Tls, Error> {
     let own = builder(&verifier)
         .and_then(|builder| builder.with_single_cert(chain, key))
         .map_err(|error| problem(SERVER, error.to_string()))?;
-    Ok(Tls { own: Arc::new(own) })
+
+    let foreign = Authority::new("Another site-CA")?.issue(&Leaf::server(names.to_vec()))?;
+    let unreadable = |error: pem::Error| problem(SERVER, error.to_string());
+    let certificate = CertificateDer::from_pem_slice(foreign.certificate.as_bytes()).map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(foreign.key.as_bytes()).map_err(unreadable)?;
+    let foreign = builder(&verifier)
+        .and_then(|builder| builder.with_single_cert(vec![certificate], key))
+        .map_err(|error| problem(SERVER, error.to_string()))?;
+    let refused = builder(&verifier)
+        .map(|builder| builder.with_cert_resolver(Arc::new(NoCertificate)))
+        .map_err(|error| problem(ROOT, error.to_string()))?;
+    Ok(Tls { own: Arc::new(own), foreign: Arc::new(foreign), refused: Arc::new(refused) })
 }
 
 fn provider() -> Arc<CryptoProvider> {

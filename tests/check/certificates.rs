@@ -28,7 +28,9 @@ async fn a_server_certificate_of_another_ca() {
     // Our own certificate is not of that CA either, which is told too.
     let [client, proxy] = failed[..] else { panic!("{}", checked.text) };
     assert!(
-        client.message.contains("its CA \"CN=site-CA\" is not the one of this site's ca file"),
+        client
+            .message
+            .contains("issued by \"CN=site-CA\", it is no client certificate of the CA in this site's ca"),
         "{client:?}"
     );
     assert_eq!(proxy.reason, "tls");
@@ -40,6 +42,34 @@ async fn a_server_certificate_of_another_ca() {
         "{proxy:?}"
     );
     assert!(proxy.advice.contains("Is that a server of this site, and is ca the root.pem"), "{proxy:?}");
+}
+
+#[tokio::test]
+async fn a_server_certificate_that_signed_itself_as_a_ca() {
+    let mut files = Files::new();
+    let mut own = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    own.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    files.set.server.certificate = own.self_signed(&key).unwrap().pem();
+    files.set.server.key = key.serialize_pem();
+    let server = StandIn::with_tls(tls(&files, true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
+    files.check_proxy(&server.url).await.fails(
+        "tls",
+        &["and not by the CA in this site's ca file, \"CN=site-CA\""],
+        &["It signed itself. Is another program at that port?"],
+    );
+}
+
+#[tokio::test]
+async fn a_server_certificate_with_very_many_names_tells_the_first_ones() {
+    let names = (0..100).map(|number| format!("sense{number}.company.com")).collect();
+    let files = Files::with_server(&Authority::new("site-CA").unwrap(), &Leaf::server(names));
+    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    files.check_proxy(&server.url).await.fails(
+        "tls",
+        &["it is for \"sense0.company.com\", ", "\"sense4.company.com\" and 95 more"],
+        &["verify = \"ca\""],
+    );
 }
 
 #[tokio::test]
@@ -111,9 +141,44 @@ async fn our_certificate_is_refused_in_every_version_of_tls() {
         assert_eq!((&*client.step, &*client.target), ("certificate", "client"));
         assert_eq!(proxy.reason, "tls");
         assert!(proxy.message.contains("refuses our client certificate (TLS alert"), "{proxy:?}");
-        let ours = "Ours is \"CN=Stranger\" by \"CN=other-CA\", which is not this site's CA";
+        let ours = "Ours is \"CN=Stranger\" by \"CN=other-CA\", and no client certificate of the CA in this site's ca file";
         assert!(proxy.advice.contains(ours), "{proxy:?}");
     }
+}
+
+#[tokio::test]
+async fn our_certificate_signed_itself() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
+    let mut own = rcgen::CertificateParams::default();
+    own.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    files.replace("client.pem", &own.self_signed(&key).unwrap().pem());
+    files.replace("client_key.pem", &key.serialize_pem());
+    let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
+    assert_eq!(checked.outcome, Outcome::Failed);
+    let client = &checked.lines("certificate")[0];
+    assert!(client.starts_with("failed client: ") && client.contains("no client certificate"), "{client}");
+}
+
+#[tokio::test]
+async fn our_certificate_that_will_expire_soon_is_worth_a_word() {
+    let authority = Authority::new("site-CA").unwrap();
+    let files = Files::with_server(&authority, &loopback());
+    let in_five_days = std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400 + 3600);
+    let soon = Leaf { not_after: in_five_days, ..Leaf::client("QlikClient") };
+    let soon = authority.issue(&soon).unwrap();
+    files.replace("client.pem", &soon.certificate);
+    files.replace("client_key.pem", &soon.key);
+    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    let checked = files.check_proxy(&server.url).await;
+    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    let client = checked.steps.iter().find(|line| line.target == "client").unwrap();
+    assert!(
+        client.status == "warning" && client.message.ends_with("(5 days left), its key fits"),
+        "{client:?}"
+    );
+    assert!(client.advice.contains("new ones in time"), "{client:?}");
 }
 
 #[tokio::test]
@@ -126,6 +191,8 @@ async fn our_certificate_has_expired() {
     let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
     let checked = files.check_proxy(&server.url).await;
     assert!(checked.lines("certificate")[0].starts_with("failed client: \"CN=QlikClient\" expired on "));
+    let advice = "Have the management console make new ones (Certificates), and export them again.";
+    assert_eq!(checked.steps.iter().find(|line| line.target == "client").unwrap().advice, advice);
     let proxy = checked.steps.iter().find(|line| line.step == "proxy").unwrap();
     assert!(
         proxy.message.contains("refuses our client certificate (TLS alert CertificateExpired)"),

@@ -4,5 +4,6 @@ mod answers;
 mod certificates;
 mod connections;
 mod old_tls;
+mod program;
 mod sites;
 mod support;

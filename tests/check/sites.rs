@@ -204,6 +204,14 @@ async fn without_the_repository_the_configured_proxies_are_asked() {
 }
 
 #[tokio::test]
+async fn of_a_repository_that_fails_one_step_tells() {
+    let checked = Files::new().check("", "repository = \"https://127.0.0.1:1\"\n").await;
+    checked.fails("connect", &["127.0.0.1:1 refuses connections"], &[]);
+    assert_eq!(checked.lines("proxy"), [""; 0]);
+    assert!(!checked.text.contains("nothing to ask"), "{}", checked.text);
+}
+
+#[tokio::test]
 async fn mistakes_in_the_configuration_end_it_before_anything_is_asked() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
     assert_eq!(checked.outcome, Outcome::Mistaken);

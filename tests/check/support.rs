@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qlik_session_exporter::command::check::{self, Outcome, Output};
+use qlik_session_exporter::cli::Output;
+use qlik_session_exporter::command::check::{self, Outcome};
 use qlik_session_exporter::config::{self, Sources};
 use qlik_session_exporter::simulator::{self, Authority, CertificateSet, Leaf, Options, Simulator};
 use rustls::pki_types::pem::PemObject;

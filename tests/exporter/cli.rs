@@ -61,6 +61,35 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
     }
 }
 
+#[tokio::test]
+async fn a_flag_that_a_command_would_pass_over_is_told() {
+    let config = "--config.file belongs to serve and check: demo and simulate read no configuration";
+    let web = "--web.* and --config.check belong to serve and demo";
+    for (args, told) in [
+        (&["demo", "--config.file", "x.toml"][..], config),
+        (&["--config.file", "x.toml", "demo"], config),
+        (&["simulate", "--certs", "certs", "--config.file", "x.toml"], config),
+        (&["--web.listen-address", ":0", "check"], web),
+        (&["--config.check", "simulate", "--certs", "certs"], web),
+    ] {
+        let ended = run(args, &[]).await;
+        assert_eq!(ended.status.code(), Some(2), "{args:?}: {ended:?}");
+        assert_eq!((ended.stdout, ended.stderr), (vec![], vec![format!("error: {told}")]), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_simulate_cannot_take_is_told_with_what_it_takes() {
+    for (flag, value, expected) in [
+        ("--churn", "-1", "--churn: found -1, expected 0 to 100000 sessions per second"),
+        ("--host", "sense1", "expected an IP address of this host, such as 127.0.0.1"),
+    ] {
+        let ended = run(&["simulate", "--certs", "certs", flag, value], &[]).await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert!(ended.stderr[0].contains(expected), "{ended:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_is_what_is_run_when_no_command_is_named() {
     let named = run(&["serve"], &[]).await;

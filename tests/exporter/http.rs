@@ -101,7 +101,7 @@ async fn a_probes_debug_shows_its_steps_and_its_metrics_as_text() {
     let text = answer.text();
     let url = site.url("qps-1");
     assert!(text.contains(&url.port().unwrap().to_string()), "who was asked: {text}");
-    let series = "qlik_proxy_sessions{site=\"simulated\",proxy=\"node-1\",virtual_proxy=\"/sales\"}";
+    let series = "qlik_proxy_sessions{site=\"simulated\",proxy=\"Central\",virtual_proxy=\"/sales\"}";
     let sessions = site.simulator.sessions(1, "sales");
     assert!(text.contains(&format!("{series} {}", sessions.len())), "{text}");
     let ids = sessions.iter().map(|session| &session.session_id);

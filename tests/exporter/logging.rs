@@ -40,7 +40,7 @@ async fn a_failing_proxy_is_told_when_it_starts_and_when_it_ends_to_fail() {
 
     assert_eq!(told.len(), quiet.len() + 2, "{told:#?}");
     let change = &told[quiet.len()..];
-    assert!(change.iter().all(|line| line.contains("node-2")), "{change:#?}");
+    assert!(change.iter().all(|line| line.contains("Node2")), "{change:#?}");
     assert!(change[0].contains("connect") && !change[1].contains("connect"), "{change:#?}");
 }
 
@@ -80,7 +80,7 @@ async fn lines_of_a_failure(flags: &[&str]) -> Vec<String> {
     let exporter = Exporter::with_config(&site.config(""), flags).await;
     exporter.scrape().await;
     let lines = exporter.program.killed().await.stderr;
-    assert!(lines.iter().any(|line| line.contains("node-2")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("Node2")), "{lines:#?}");
     lines
 }
 
@@ -110,7 +110,7 @@ async fn a_log_file_gets_the_lines_instead() {
 
     exporter.scrape().await;
 
-    let told = async || std::fs::read_to_string(&file).unwrap().contains("node-2");
+    let told = async || std::fs::read_to_string(&file).unwrap().contains("Node2");
     becomes(true, "the failure is in the file", told).await;
     assert_eq!(exporter.program.killed().await.stderr, Vec::<String>::new());
 }

@@ -55,7 +55,7 @@ async fn excluded_users_count_as_sessions_and_users_but_have_no_series() {
     let scrape = scrape(&site, exclude).await;
 
     assert_eq!(scrape.value("qlik_site_users", &[]), Some(5.0));
-    let first = [("proxy", "node-1"), ("virtual_proxy", "/")];
+    let first = [("proxy", "Central"), ("virtual_proxy", "/")];
     assert_eq!(scrape.value("qlik_proxy_sessions", &first), Some(13.0));
     assert_eq!(scrape.value("qlik_proxy_users", &first), Some(4.0));
     assert_eq!(scrape.value("qlik_proxy_anonymous_sessions", &first), Some(1.0));

@@ -3,6 +3,10 @@
 
 mod certificates;
 mod clients;
+mod control;
+mod deliveries;
+mod faults_of_answers;
+mod faults_of_connections;
 mod life;
 mod load;
 mod refusals;

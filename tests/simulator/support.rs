@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qlik_session_exporter::simulator::{self, Options, Session, Simulator};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -11,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -75,6 +77,17 @@ impl Site {
         TlsConnector::from(Arc::new(config)).connect(name, tcp).await
     }
 
+    /// Asks by nothing but TLS and reads to the connection's end, which is asked for.
+    pub async fn exchange(&self, listener: &str, path: &str) -> Exchange {
+        let mut stream = self.connect(listener, self.tls()).await.unwrap();
+        stream.write_all(request(path).as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let end = stream.read_to_end(&mut bytes).await.map(drop);
+        let split = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+        let body = bytes.split_off(split);
+        Exchange { head: String::from_utf8(bytes).unwrap(), body, end }
+    }
+
     pub async fn json(&self, method: Method, listener: &str, path: &str) -> Value {
         let answer = self.ask(method, listener, path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
@@ -84,6 +97,42 @@ impl Site {
     pub async fn status(&self, method: Method, listener: &str, path: &str) -> StatusCode {
         self.ask(method, listener, path).send().await.unwrap().status()
     }
+}
+
+/// What came back over one connection.
+pub struct Exchange {
+    /// With the empty line at its end; empty when there was none.
+    pub head: String,
+    pub body: Vec<u8>,
+    pub end: io::Result<()>,
+}
+
+impl Exchange {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub fn ended_by_reset(&self) -> bool {
+        self.end.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
+    }
+}
+
+/// A request after which the server closes the connection.
+pub fn request(path: &str) -> String {
+    format!(
+        "GET {path}?xrfkey={KEY} HTTP/1.1\r\nHost: x\r\nX-Qlik-Xrfkey: {KEY}\r\n\
+         X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api\r\nConnection: close\r\n\r\n"
+    )
+}
+
+/// Whether this is not done after a time in which it would be without a fault.
+pub async fn hangs(doing: impl Future) -> bool {
+    tokio::time::timeout(Duration::from_millis(300), doing).await.is_err()
 }
 
 pub async fn read(answer: reqwest::Response) -> Value {

@@ -1,7 +1,7 @@
 //! Servers that are no proxy service.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
@@ -9,7 +9,7 @@ use url::Url;
 
 pub struct BrokenProxy {
     pub url: Url,
-    connections: Arc<AtomicUsize>,
+    connections: Arc<Mutex<Vec<Instant>>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -27,12 +27,12 @@ impl BrokenProxy {
     async fn start(keep: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let connections = Arc::new(AtomicUsize::new(0));
+        let connections = Arc::<Mutex<Vec<Instant>>>::default();
         let counted = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             let mut kept = Vec::new();
             while let Ok((connection, _)) = listener.accept().await {
-                counted.fetch_add(1, Ordering::Relaxed);
+                counted.lock().unwrap().push(Instant::now());
                 if keep {
                     kept.push(connection);
                 }
@@ -43,6 +43,11 @@ impl BrokenProxy {
 
     /// How many connections were opened so far.
     pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.connection_times().len()
+    }
+
+    /// When each of them was opened.
+    pub fn connection_times(&self) -> Vec<Instant> {
+        self.connections.lock().unwrap().clone()
     }
 }

@@ -85,6 +85,16 @@ pub fn of_pair(scrape: &Scrape, name: &str, pair: Pair) -> Option<f64> {
     scrape.series(name).get(&pair_labels(pair)).copied()
 }
 
+/// The pairs that have a series of this name, by their labels.
+pub fn pairs_of(scrape: &Scrape, name: &str) -> BTreeSet<Labels> {
+    scrape.series(name).into_keys().collect()
+}
+
+/// The labels of these pairs.
+pub fn all_labels(pairs: &[Pair]) -> BTreeSet<Labels> {
+    pairs.iter().map(|pair| pair_labels(*pair)).collect()
+}
+
 /// The failures counted for a pair, by reason; those with none are left out.
 pub fn failures(scrape: &Scrape, pair: Pair) -> BTreeMap<String, f64> {
     let here = pair_labels(pair);

@@ -5,10 +5,11 @@ use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
 use url::Url;
 
-use super::http::Server;
+use super::http::{Answer, Server};
 use super::program::{Ended, Program};
 
 /// The binary with these arguments, in a working directory of its own, without settings from outside.
@@ -36,6 +37,9 @@ pub async fn run_with_config(config: impl AsRef<[u8]>, args: &[&str]) -> Ended {
     Program::start(&mut command(args, &[], directory.path())).ended().await
 }
 
+/// The flag that allows `POST /-/reload`.
+pub const LIFECYCLE: &[&str] = &["--web.enable-lifecycle"];
+
 /// An exporter that listens; what it serves is asked through the [`Server`] that it is, too.
 pub struct Exporter {
     pub program: Program,
@@ -48,16 +52,40 @@ impl Exporter {
     /// Starts `serve`, or the subcommand that `args` begins with, on a port from the system, and waits until
     /// it listens.
     pub async fn start(args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let args = [args, &["--web.listen-address", "127.0.0.1:0"]].concat();
-        let mut program = Program::start(&mut command(&args, environment, directory.path()));
-        let server = Server::at(listening(&mut program, "web").await);
-        Self { program, server, _directory: directory }
+        Self::spawn(&[args, &["--web.listen-address", "127.0.0.1:0"]].concat(), environment).await
     }
 
     /// Starts `serve` with this configuration file.
     pub async fn with_config(config: &Path, args: &[&str]) -> Self {
         Self::start(&[args, &["--config.file", config.to_str().unwrap()]].concat(), &[]).await
+    }
+
+    /// The same on the address that the file names.
+    pub async fn listening_as_configured(config: &Path, args: &[&str]) -> Self {
+        Self::spawn(&[args, &["--config.file", config.to_str().unwrap()]].concat(), &[]).await
+    }
+
+    async fn spawn(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut program = Program::start(&mut command(args, environment, directory.path()));
+        let server = Server::at(listening(&mut program, "web").await);
+        Self { program, server, _directory: directory }
+    }
+
+    /// Asks it to read its configuration again.
+    pub async fn ask_to_reload(&self) -> Answer {
+        self.ask(Method::POST, "/-/reload", &[]).await
+    }
+
+    /// Lets it read a good configuration again.
+    pub async fn reload(&self) {
+        let answer = self.ask_to_reload().await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        self.get("/-/ready").await.status == StatusCode::OK
     }
 }
 

@@ -33,6 +33,10 @@ impl Server {
         Self { url, client }
     }
 
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// `host:port` as it listens.
     pub fn authority(&self) -> &str {
         self.url.authority()

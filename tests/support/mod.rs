@@ -10,4 +10,5 @@ pub mod program;
 pub mod prometheus;
 pub mod scrape;
 pub mod site;
+pub mod stand_in;
 pub mod wait;

@@ -78,13 +78,19 @@ impl Program {
     /// Sends a signal, by its name without `SIG`, and waits for the end.
     #[cfg(unix)]
     pub async fn signal(self, name: &str) -> Ended {
+        self.send(name);
+        self.ended().await
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    #[cfg(unix)]
+    pub fn send(&self, name: &str) {
         // The shell's own `kill`: a package less on the machine.
         let sent = Command::new("sh")
             .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success(), "SIG{name} could not be sent");
-        self.ended().await
     }
 }
 

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use qlik_session_exporter::simulator::{self, Options, Session, Simulator};
+use qlik_session_exporter::simulator::{self, CertificateSet, Options, Session, Simulator};
 use tempfile::TempDir;
 use url::Url;
 
-use super::exporter::Exporter;
+use super::exporter::{Exporter, LIFECYCLE};
 
 /// The site's name in every configuration made here.
 pub const SITE: &str = "simulated";
@@ -31,12 +31,12 @@ pub struct Site {
 impl Site {
     /// A site without sessions: what is open is what the test opens.
     pub async fn empty(nodes: u16, prefixes: &'static [&'static str]) -> Self {
-        Self::start(nodes, prefixes, |_| ()).await
+        Self::with(nodes, prefixes, |_| ()).await
     }
 
     /// A site with sessions that stay as they are, always the same ones, some of them anonymous.
     pub async fn busy(nodes: u16, prefixes: &'static [&'static str], sessions: usize, users: usize) -> Self {
-        let site = Self::start(nodes, prefixes, |options| {
+        let site = Self::with(nodes, prefixes, |options| {
             options.sessions = sessions;
             options.users = users;
         })
@@ -47,8 +47,28 @@ impl Site {
         site
     }
 
-    async fn start(nodes: u16, prefixes: &'static [&'static str], change: impl FnOnce(&mut Options)) -> Self {
+    /// A site without sessions, with other options than usual.
+    pub async fn with(
+        nodes: u16,
+        prefixes: &'static [&'static str],
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        Self::start(tempfile::tempdir().unwrap(), nodes, prefixes, change).await
+    }
+
+    /// A site without sessions, with these certificates instead of ones of its own.
+    pub async fn certified(set: &CertificateSet, nodes: u16, prefixes: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        set.write(&folder.path().join("certs")).unwrap();
+        Self::start(folder, nodes, prefixes, |_| ()).await
+    }
+
+    async fn start(
+        folder: TempDir,
+        nodes: u16,
+        prefixes: &'static [&'static str],
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let mut options = Options {
             certs: folder.path().join("certs"),
             nodes,
@@ -105,16 +125,38 @@ impl Site {
         self.folder.path().join("certs")
     }
 
-    /// A configuration file for this site: `settings`, then the site with each node as the proxy service
-    /// `node-N`. With `{certs}` for the folder of certificates, `site_settings` come into the site's table.
+    /// A configuration file for this site: `settings`, then the site with each node as a proxy service
+    /// of its own name. With `{certs}` for the folder of certificates, `site_settings` come into the site's table.
     pub fn config_with(&self, settings: &str, site_settings: &str) -> PathBuf {
-        let mut text = format!("{settings}\n[site.{SITE}]\n{}\n", self.with_certs(site_settings));
+        let mut text = format!("{settings}\n[site.{SITE}]\n{site_settings}\n");
         for node in 1..=self.nodes {
             text += &proxy_block(&proxy(node), &self.url(&format!("qps-{node}")), self.prefixes);
         }
+        self.write_config(&text)
+    }
+
+    /// A configuration file with exactly this text, but for `{certs}`; it takes the place of the one before.
+    pub fn write_config(&self, text: &str) -> PathBuf {
         let path = self.folder.path().join("config.toml");
-        fs::write(&path, text).unwrap();
+        fs::write(&path, self.with_certs(text)).unwrap();
         path
+    }
+
+    /// A configuration file for this site that names the repository alone: `settings`, then the site, then
+    /// `site_settings` in its table.
+    pub fn discovery_config(&self, settings: &str, site_settings: &str) -> PathBuf {
+        self.write_config(&format!("{settings}\n{}{site_settings}\n", self.discovered(SITE)))
+    }
+
+    /// The beginning of this site's table, under any name, with the repository and the certificates.
+    pub fn discovered(&self, name: &str) -> String {
+        let repository = self.url("qrs");
+        self.with_certs(&format!("[site.{name}]\nrepository = \"{repository}\"{TRUSTED}"))
+    }
+
+    /// An exporter that knows the repository of this site only, see [`Site::discovery_config`].
+    pub async fn discovering(&self, settings: &str, site_settings: &str) -> Exporter {
+        Exporter::with_config(&self.discovery_config(settings, site_settings), LIFECYCLE).await
     }
 
     pub fn config(&self, settings: &str) -> PathBuf {
@@ -136,6 +178,7 @@ impl Site {
         self.exporter_with(settings, &(TRUSTED.to_owned() + &proxy_block(name, url, &[""]))).await
     }
 
+    /// With the folder of the certificates instead of `{certs}`.
     fn with_certs(&self, text: &str) -> String {
         // Forward slashes are right on every system, and need no escape in TOML.
         text.replace("{certs}", &self.certificates().display().to_string().replace('\\', "/"))
@@ -154,9 +197,9 @@ pub fn proxy_block(name: &str, url: &Url, prefixes: &[&str]) -> String {
     format!("[site.{SITE}.proxy.{name}]\nurl = \"{url}\"\nvirtual_proxies = {prefixes:?}\n")
 }
 
-/// The `proxy` label of a node.
+/// The `proxy` label of a node: its name in the repository.
 pub fn proxy(node: usize) -> String {
-    format!("node-{node}")
+    if node == 1 { "Central".to_owned() } else { format!("Node{node}") }
 }
 
 /// The `virtual_proxy` label of a prefix.

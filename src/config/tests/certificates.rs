@@ -15,6 +15,9 @@ fn certificates_and_keys_that_cannot_be_used_are_named_with_their_file() {
         "config.toml:4: site.production.key: the key does not belong to the certificate of \"CN=QlikClient\": \
          take both from one export of the management console"
     );
+    let folder = Folder::new(SITE.replace("certs/root.pem", "nowhere.pem"));
+    folder.copy("sec1-with-parameters.pem", client_key);
+    assert_eq!(folder.mistakes(&[]).len(), 2, "whatever else is wrong");
     let legacy = told("legacy-encrypted.pem", client_key);
     assert!(
         legacy.starts_with("config.toml:4: site.production.key: certs/client_key.pem is in the older PEM")
@@ -79,8 +82,8 @@ fn an_expired_or_foreign_certificate_is_a_warning() {
         folder.load(&[]).warnings,
         [
             expired,
-            "site.production.certificate: the client certificate of \"CN=QlikClient\" by \"CN=other-CA\" \
-             is not from the CA of this site"
+            "site.production.certificate: the client certificate \"CN=QlikClient\" by \"CN=other-CA\" \
+             is no client certificate of this site's CA"
         ]
     );
 }

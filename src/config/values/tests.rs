@@ -124,9 +124,10 @@ fn durations_and_sizes_are_bounded() {
     let max = kind("max_response_size");
     assert_eq!(size(max, &"64MiB".into()), Ok(64 << 20));
     assert_eq!(size(max, &"1 kib".into()), Ok(1024));
-    for written in ["\"4GiB\"", "\"1023B\"", "64", "\"many\"", "\"99999999999999999999PB\""] {
+    assert_eq!(size(max, &"4GiB".into()), Ok(4 << 30));
+    for written in ["\"4097MiB\"", "\"1023B\"", "64", "\"many\"", "\"99999999999999999999PB\""] {
         let told = texts(size(max, &toml(written))).concat();
-        assert!(told.ends_with("such as \"64MiB\""), "{told}");
+        assert!(told.ends_with("expected a size from 1 KiB to 4 GiB, such as \"64MiB\""), "{told}");
     }
 }
 
@@ -138,16 +139,36 @@ fn addresses_are_read_as_people_write_them() {
         shown(r#"[":9877", "localhost:0", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]"#),
         ["0.0.0.0:9877", "127.0.0.1:0", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]
     );
-    let told = texts(read(r#"["0.0.0.0", ":1", 5, "host:1", ":70000"]"#));
-    assert_eq!(told.len(), 4);
-    assert!(told[0].starts_with("[0]: found \"0.0.0.0\", expected IP address and port"), "{told:?}");
-    assert!(told[1].starts_with("[2]: found 5 (an integer)"), "{told:?}");
-    assert_eq!(texts(read("[]")), [": found a list, expected at least one address"]);
+    assert_eq!(texts(read("[]")), [": found an empty list, expected at least one address"]);
     assert_eq!(
         texts(read(r#"[":1", "0.0.0.0:1"]"#)),
         [": found 0.0.0.0:1 twice, expected each address once"]
     );
     assert!(texts(read("\":1\"")).concat().contains("a list of addresses"));
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_says_what_can() {
+    let usual = r#"IP:PORT, localhost:PORT or :PORT, such as "0.0.0.0:9877" or "[::1]:9877""#;
+    let port = "a port from 0 to 65535";
+    let no_name = r#"an IP address of this host instead of a name, such as "0.0.0.0:9877" for all of them"#;
+    for (written, expected) in [
+        ("\"9877\"", usual),
+        ("\"0.0.0.0\"", usual),
+        ("\"0.0.0.0:\"", usual),
+        ("\"127.0.0:1\"", usual),
+        ("\":-1\"", usual),
+        ("5", usual),
+        ("\":70000\"", port),
+        ("\"127.0.0.1:65536\"", port),
+        ("\"[::1]:99999999999999999999\"", port),
+        ("\"sense1.company.com:9877\"", no_name),
+        ("\"::1:9877\"", r#"an IPv6 address in brackets, such as "[::1]:9877""#),
+    ] {
+        let told = texts(addresses(kind("listen_address"), &toml(&format!("[\":1\", {written}]"))));
+        let found = if written == "5" { "5 (an integer)" } else { written };
+        assert_eq!(told, [format!("[1]: found {found}, expected {expected}")]);
+    }
 }
 
 #[test]
@@ -162,7 +183,7 @@ fn prefixes_are_each_taken_once() {
             "[1]: found 1 (an integer), expected a prefix in quotes"
         ]
     );
-    assert_eq!(texts(read("[]")), [": found a list, expected at least one prefix"]);
+    assert_eq!(texts(read("[]")), [": found an empty list, expected at least one prefix"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use rustls::sign::SigningKey;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 
 use super::pem_text::{NotPem, sections};
 
@@ -100,6 +100,11 @@ pub fn is_of_key(certificate: &[u8], key: &dyn SigningKey) -> bool {
         (Ok(certificate), Some(public)) => certificate.public_key().raw == public.as_ref(),
         _ => false,
     }
+}
+
+/// Whether it is of X.509's first version, which knows no extensions.
+pub fn is_version_1(der: &[u8]) -> bool {
+    parsed(der).is_ok_and(|certificate| certificate.version() == X509Version::V1)
 }
 
 fn parsed(der: &[u8]) -> Result<X509Certificate<'_>, NoCertificate> {

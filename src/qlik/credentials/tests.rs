@@ -158,6 +158,33 @@ fn a_certificate_of_another_ca_is_foreign() {
 }
 
 #[test]
+fn a_certificate_that_signed_itself_or_is_for_servers_is_foreign() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let is_foreign = |client: rcgen::Certificate, ca: &CertificateDer<'static>| {
+        let key = parse_key(key.serialize_pem().as_bytes(), None).unwrap().signing;
+        let (chain, ca) = (vec![client.der().clone()], vec![ca.clone()]);
+        Credentials::new(chain, key, ca, Verify::Full).unwrap().is_foreign()
+    };
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = rcgen::CertifiedIssuer::self_signed(authority.clone(), rcgen::KeyPair::generate().unwrap());
+    let own = own.unwrap();
+
+    let plain = rcgen::CertificateParams::default();
+    assert!(is_foreign(plain.self_signed(&key).unwrap(), own.der()));
+    // As `openssl req -x509` makes them.
+    assert!(is_foreign(authority.self_signed(&key).unwrap(), own.der()));
+    let mut of_server = plain.clone();
+    of_server.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    assert!(is_foreign(of_server.signed_by(&key, &own).unwrap(), own.der()));
+    // Its dates have a warning of their own.
+    let mut expired = plain.clone();
+    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    assert!(!is_foreign(expired.signed_by(&key, &own).unwrap(), own.der()));
+    assert!(!is_foreign(plain.signed_by(&key, &own).unwrap(), own.der()));
+}
+
+#[test]
 fn debug_output_shows_no_key() {
     let key = parse_key(&file("pkcs8-aes256.pem"), Some(PASSWORD)).unwrap();
     assert_eq!(format!("{key:?}"), "ParsedKey { encrypted: true, .. }");

@@ -19,8 +19,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const JITTER: f64 = 0.1;
 
 impl Site {
-    /// Begins to ask the repository, if there is one and it is not asked already.
-    pub(super) fn discover(self: &Arc<Self>) {
+    /// The site's configuration is in force: begins to ask the repository, if there is one and it is not
+    /// asked already.
+    pub(super) fn begin(self: &Arc<Self>) {
+        self.plan.load().enforce(&self.access);
         if self.repository.as_ref().is_some_and(Repository::begin) {
             self.tasks.spawn(self.clone().keep_discovering());
         }
@@ -53,8 +55,9 @@ impl Site {
     fn take_over(&self, repository: &Repository, found: Found) {
         let topology = Topology::new(&self.access.settings, Some(&found));
         let notes = topology.notes.clone();
-        // The first time, counters of pairs that a new configuration has not found again end.
-        if *self.plan.load().topology != topology || !repository.was_tried() {
+        let plan = self.plan.load();
+        // Counters of pairs that a new configuration has not found again end now.
+        if *plan.topology != topology || !plan.forgets {
             self.follow(topology);
         }
         // Last, so that who sees that the repository is up sees what it found.

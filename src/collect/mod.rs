@@ -70,9 +70,9 @@ impl Collector {
         })
     }
 
-    /// Begins to ask the repositories of the sites that are new.
-    pub fn discover(&self) {
-        self.sites.iter().for_each(Site::discover);
+    /// The configuration is in force: begins to ask the repositories of the sites that are new.
+    pub fn begin(&self) {
+        self.sites.iter().for_each(Site::begin);
     }
 
     /// Whether each site's first discovery has been tried.

@@ -4,18 +4,19 @@
 //! query is a task of its own: it goes on when the scrapes that wanted it have given up, and ends early
 //! only while it still waits for its turn.
 
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::tally::{SessionIds, Tally};
 use super::tasks::Tasks;
-use super::turns::{Turn, Turns};
+use super::turns::{Place, Turn, Turns};
 use crate::qlik::{QueryError, Reason, VirtualProxy};
 
 /// What a good query brings.
@@ -74,16 +75,29 @@ pub struct History {
     pub last_success: Option<SystemTime>,
     /// How long the last query took, failed ones included.
     pub last_duration: Option<Duration>,
-    /// Whether the last query failed; nothing before the first.
-    failing: Option<bool>,
+    /// The reasons told since the pair began to fail; none while it answers.
+    told: Vec<Reason>,
 }
 
-/// The history of one pair, and the sessions of its last good answer. Shared by a pair and those that
-/// take its place.
-#[derive(Debug, Default)]
+/// What a pair and those that take its place have in common, one after another.
+#[derive(Debug)]
 pub struct Record {
+    state: Mutex<RecordState>,
+    /// One place: a query of an earlier configuration ends before the next one begins.
+    alone: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct RecordState {
     history: History,
+    /// The sessions of the last good answer.
     seen: Option<SessionIds>,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { state: Mutex::default(), alone: Arc::new(Semaphore::new(1)) }
+    }
 }
 
 /// One virtual proxy on one proxy service. Held by its site, and by its query while that runs.
@@ -96,7 +110,7 @@ pub struct Pair {
     /// Shared by all pairs of the proxy service.
     turns: Arc<Turns>,
     cache: Mutex<Cache>,
-    record: Arc<Mutex<Record>>,
+    record: Arc<Record>,
 }
 
 #[derive(Default)]
@@ -115,7 +129,7 @@ impl Pair {
         virtual_proxy: VirtualProxy,
         turns: Arc<Turns>,
         ask: Ask,
-        record: Arc<Mutex<Record>>,
+        record: Arc<Record>,
     ) -> Arc<Self> {
         Arc::new(Self { site, proxy, virtual_proxy, ask, turns, cache: Mutex::default(), record })
     }
@@ -124,12 +138,12 @@ impl Pair {
         &self.virtual_proxy
     }
 
-    pub fn record(&self) -> &Arc<Mutex<Record>> {
+    pub fn record(&self) -> &Arc<Record> {
         &self.record
     }
 
     pub fn history(&self) -> History {
-        self.record.lock().history.clone()
+        self.record.state.lock().history.clone()
     }
 
     /// The last answer, however old.
@@ -152,27 +166,32 @@ impl Pair {
         let (flight, coming) = watch::channel(None);
         let flight = Arc::new(flight);
         cache.flight = Arc::downgrade(&flight);
-        tasks.spawn(self.clone().query(flight));
+        let place = self.turns.queue(cache.kept.as_ref().map(|answer| answer.at));
+        tasks.spawn(self.clone().query(flight, place));
         Wanted::Coming(coming)
     }
 
-    /// Waits for a turn, asks, and hands the answer to all who wait.
-    async fn query(self: Arc<Self>, flight: Arc<Flight>) {
-        let Some(turn) = self.turn(&flight).await else { return };
+    /// Waits for its turn, asks, and hands the answer to all who wait.
+    async fn query(self: Arc<Self>, flight: Arc<Flight>, place: Place) {
+        let Some(turn) = self.turn(&flight, place).await else { return };
         let begun = Instant::now();
         let outcome = (self.ask)().await;
-        drop(turn);
         self.land(&flight, begun, outcome);
+        drop(turn);
     }
 
-    /// A turn, and the query counted as begun; or nothing once nobody wants the answer any more.
-    async fn turn(&self, flight: &Flight) -> Option<Turn> {
+    /// The turn, and the query counted as begun; or nothing once nobody wants the answer any more.
+    async fn turn(&self, flight: &Flight, place: Place) -> Option<(Option<OwnedSemaphorePermit>, Turn)> {
+        let mut turn = pin!(async {
+            // Never closed: no error.
+            let alone = self.record.alone.clone().acquire_owned().await.ok();
+            (alone, place.turn().await)
+        });
         loop {
-            let last = self.cache.lock().kept.as_ref().map(|answer| answer.at);
             let turn = tokio::select! {
                 biased;
                 () = flight.closed() => None,
-                turn = self.turns.take(last) => Some(turn),
+                turn = &mut turn => Some(turn),
             };
             // Under the lock nobody can join, so that nobody joins a query that is given up here.
             let mut cache = self.cache.lock();
@@ -181,7 +200,7 @@ impl Pair {
                 return None;
             }
             if turn.is_some() {
-                self.record.lock().history.counters.queries += 1;
+                self.record.state.lock().history.counters.queries += 1;
                 return turn;
             }
         }
@@ -200,8 +219,8 @@ impl Pair {
 
     /// Writes one query into the record and the log.
     fn note(&self, outcome: Result<Counted, QueryError>, took: Duration) -> Result<Tally, QueryError> {
-        let mut record = self.record.lock();
-        let Record { history, seen } = &mut *record;
+        let mut record = self.record.state.lock();
+        let RecordState { history, seen } = &mut *record;
         let outcome = match outcome {
             Ok((tally, ids)) => {
                 if let Some(earlier) = seen {
@@ -221,21 +240,22 @@ impl Pair {
             }
         };
         history.last_duration = Some(took);
-        let failed_before = history.failing.replace(outcome.is_err());
-        drop(record);
-        self.log(failed_before, &outcome, took);
+        self.log(&mut history.told, &outcome, took);
         outcome
     }
 
-    /// Tells when a pair starts and when it ends to fail; each query at debug level.
-    fn log(&self, failed_before: Option<bool>, outcome: &Result<Tally, QueryError>, duration: Duration) {
+    /// Tells when a pair starts to fail, with each reason once, and when it ends to fail; each query at
+    /// debug level.
+    fn log(&self, told: &mut Vec<Reason>, outcome: &Result<Tally, QueryError>, duration: Duration) {
         let Self { site, proxy, virtual_proxy, .. } = self;
-        match (failed_before, outcome) {
-            (Some(false) | None, Err(error)) => {
+        match outcome {
+            Err(error) if !told.contains(&error.reason()) => {
+                told.push(error.reason());
                 warn!(%site, %proxy, %virtual_proxy, reason = error.reason().as_str(), %error, "asking the proxy service failed");
             }
-            (Some(true), Ok(_)) => {
-                info!(%site, %proxy, %virtual_proxy, "asking the proxy service works again")
+            Ok(_) if !told.is_empty() => {
+                told.clear();
+                info!(%site, %proxy, %virtual_proxy, "asking the proxy service works again");
             }
             _ => {}
         }
@@ -336,7 +356,7 @@ mod tests {
     async fn a_query_that_waits_for_its_turn_is_dropped_with_the_last_who_wanted_it() {
         let (tasks, turns) = (Tasks::default(), turns(1));
         let (pair, asked) = pair(&turns, &[]);
-        let held = turns.take(None).await;
+        let held = turns.queue(None).turn().await;
         let wanted = pair.want(TTL, &tasks);
         drop(wanted);
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -5,7 +5,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use parking_lot::Mutex;
 
 use super::pair::{Ask, Pair, Record};
 use super::tally::Counting;
@@ -51,11 +50,13 @@ pub(super) struct Plan {
     pub topology: Arc<Topology>,
     pub proxies: Vec<Arc<Proxy>>,
     records: Records,
+    /// Whether `records` are those of the pairs alone.
+    pub forgets: bool,
 }
 
 /// The pairs' records by proxy and virtual proxy. More than there are pairs while it is not known yet
 /// which pairs stay.
-type Records = HashMap<(String, VirtualProxy), Arc<Mutex<Record>>>;
+type Records = HashMap<(String, VirtualProxy), Arc<Record>>;
 
 /// One proxy service with all that is asked of it.
 pub(super) struct Proxy {
@@ -68,7 +69,7 @@ pub(super) struct Proxy {
 impl Plan {
     /// Nothing is asked.
     pub fn empty() -> Self {
-        Self { topology: Arc::default(), proxies: Vec::new(), records: Records::default() }
+        Self { topology: Arc::default(), proxies: Vec::new(), records: Records::default(), forgets: true }
     }
 
     /// What `topology` says. Connections, caches and counters of what was in `old` go on: the
@@ -86,14 +87,20 @@ impl Plan {
         for plan in &topology.proxies {
             let before = old.proxies.iter().find(|proxy| proxy.plan.name == plan.name);
             let connected = before.filter(|p| p.plan.url == plan.url && access.connects_like(old_access));
-            let proxy = Proxy::new(plan, access, connected, &old.records)?;
+            let turns = before.map_or_else(|| Turns::new(access.at_once), |proxy| proxy.turns.clone());
+            let proxy = Proxy::new(plan, access, connected, turns, &old.records)?;
             for pair in &proxy.pairs {
                 let key = (plan.name.clone(), pair.virtual_proxy().clone());
                 records.insert(key, pair.record().clone());
             }
             proxies.push(Arc::new(proxy));
         }
-        Ok(Self { topology: Arc::new(topology), proxies, records })
+        Ok(Self { topology: Arc::new(topology), proxies, records, forgets: forget })
+    }
+
+    /// Takes effect when nothing can fail any more: the queries of earlier plans share the turns.
+    pub fn enforce(&self, access: &Access) {
+        self.proxies.iter().for_each(|proxy| proxy.turns.resize(access.at_once));
     }
 }
 
@@ -102,11 +109,12 @@ impl Proxy {
         plan: &ProxyPlan,
         access: &Access,
         connected: Option<&Arc<Self>>,
+        turns: Arc<Turns>,
         records: &Records,
     ) -> Result<Self, EndpointError> {
-        let (endpoint, turns) = match connected {
-            Some(before) => (before.endpoint.clone(), before.turns.clone()),
-            None => (Arc::new(access.endpoint(&plan.url)?), Turns::new(access.at_once)),
+        let endpoint = match connected {
+            Some(before) => before.endpoint.clone(),
+            None => Arc::new(access.endpoint(&plan.url)?),
         };
         let (site, name): (Arc<str>, Arc<str>) =
             (access.settings.name.as_str().into(), plan.name.as_str().into());

@@ -91,22 +91,16 @@ impl Site {
     pub(super) async fn scrape(&self, asking: &Asking<'_>, deadline: Instant) -> SiteSnapshot {
         // All are wanted before anything is waited for: the queries run side by side, and beside the first
         // discovery, so that one that hangs takes nothing from proxies that are configured.
-        let known: Vec<_> =
-            pairs(&self.plan.load()).map(|(_, pair)| (pair.clone(), asking.want(pair))).collect();
+        let known = asking.want_all(&self.plan.load(), Wishes::new());
         self.wait_for_first_discovery(deadline).await;
         let (repository, plan) = self.state();
-        let wanted = {
-            let of = |pair: &Arc<Pair>| Arc::as_ptr(pair);
-            let mut known: HashMap<_, _> =
-                known.into_iter().map(|(pair, wanted)| (of(&pair), wanted)).collect();
-            let mut want = |pair| known.remove(&of(pair)).unwrap_or_else(|| asking.want(pair));
-            pairs(&plan).map(|(proxy, pair)| (proxy, pair, want(pair))).collect::<Vec<_>>()
-        };
-        let mut snapshots = Vec::with_capacity(wanted.len());
-        for (proxy, pair, wanted) in wanted {
-            let used = match wanted {
-                Wanted::Kept(answer) => Used::Kept(answer),
-                Wanted::Coming(coming) => asking.wait(coming, deadline).await,
+        let mut wanted = asking.want_all(&plan, known);
+        let mut snapshots = Vec::new();
+        for (proxy, pair) in pairs(&plan) {
+            let used = match wanted.remove(&address(pair)) {
+                Some((_, Wanted::Kept(answer))) => Used::Kept(answer),
+                Some((_, Wanted::Coming(coming))) => asking.wait(coming, deadline).await,
+                None => Used::GaveUp,
             };
             snapshots.push(snapshot(proxy, pair, used));
         }
@@ -175,6 +169,13 @@ impl Site {
     }
 }
 
+/// What a scrape wants, by the pair's address. The pair is held, so that no other comes to that address.
+type Wishes = HashMap<usize, (Arc<Pair>, Wanted)>;
+
+fn address(pair: &Arc<Pair>) -> usize {
+    Arc::as_ptr(pair).addr()
+}
+
 fn pairs(plan: &Plan) -> impl Iterator<Item = (&Arc<ProxyPlan>, &Arc<Pair>)> {
     plan.proxies.iter().flat_map(|proxy| proxy.pairs.iter().map(move |pair| (&proxy.plan, pair)))
 }
@@ -185,6 +186,18 @@ fn snapshot(proxy: &Arc<ProxyPlan>, pair: &Pair, used: Used) -> PairSnapshot {
 }
 
 impl Asking<'_> {
+    /// Wants the answer of every pair that is not wanted already. The oldest answers come first: where not
+    /// all can be asked in time, they are.
+    fn want_all(&self, plan: &Plan, mut wanted: Wishes) -> Wishes {
+        let mut all: Vec<_> =
+            pairs(plan).map(|(_, pair)| (pair.last_answer().map(|it| it.at), pair)).collect();
+        all.sort_by_key(|(at, _)| *at);
+        for (_, pair) in all {
+            wanted.entry(address(pair)).or_insert_with(|| (pair.clone(), self.want(pair)));
+        }
+        wanted
+    }
+
     fn want(&self, pair: &Arc<Pair>) -> Wanted {
         let wanted = pair.want(self.cache_ttl, self.tasks);
         (self.count)(matches!(wanted, Wanted::Kept(_)));

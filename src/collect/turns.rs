@@ -16,13 +16,24 @@ pub struct Turns {
 
 #[derive(Debug)]
 struct Queue {
-    free: usize,
+    at_once: usize,
+    /// More than `at_once` when that was made smaller.
+    taken: usize,
     /// Sorted by the time of the pair's last answer (none yet: first), then by arrival.
     waiting: BTreeMap<Ticket, oneshot::Sender<()>>,
     arrivals: u64,
 }
 
 type Ticket = (Option<Instant>, u64);
+
+/// A place in the queue, left when dropped.
+#[derive(Debug)]
+pub struct Place {
+    turns: Arc<Turns>,
+    ticket: Ticket,
+    called: oneshot::Receiver<()>,
+    used: bool,
+}
 
 /// The right to have one request in flight. Dropping it gives it to the next in the queue.
 #[derive(Debug)]
@@ -33,61 +44,69 @@ pub struct Turn {
 impl Turns {
     /// `at_once`: how many requests may be in flight.
     pub fn new(at_once: NonZeroUsize) -> Arc<Self> {
-        let queue = Queue { free: at_once.get(), waiting: BTreeMap::new(), arrivals: 0 };
+        let queue = Queue { at_once: at_once.get(), taken: 0, waiting: BTreeMap::new(), arrivals: 0 };
         Arc::new(Self { queue: Mutex::new(queue) })
     }
 
-    /// Waits for a turn. Dropping the future leaves the queue.
-    pub async fn take(self: &Arc<Self>, last_answer: Option<Instant>) -> Turn {
-        let turn = |turns: &Arc<Self>| Turn { turns: turns.clone() };
-        let (sender, called) = oneshot::channel();
-        // Dropped before `called`: what is sent is either received or given on.
-        let mut place = {
-            let mut queue = self.queue.lock();
-            if queue.free > 0 {
-                queue.free -= 1;
-                return turn(self);
-            }
-            queue.arrivals += 1;
-            let ticket = (last_answer, queue.arrivals);
-            queue.waiting.insert(ticket, sender);
-            Place { turns: self, ticket, called: false }
-        };
-        // Cannot fail: the queue holds the sender until it sends.
-        let _ = called.await;
-        place.called = true;
-        turn(self)
+    /// From now on so many. Those that are in flight already stay.
+    pub fn resize(&self, at_once: NonZeroUsize) {
+        let mut queue = self.queue.lock();
+        queue.at_once = at_once.get();
+        queue.call();
     }
 
-    fn give_on(&self) {
+    /// Takes a place in the queue, at once: who comes first is first among those of one age.
+    pub fn queue(self: &Arc<Self>, last_answer: Option<Instant>) -> Place {
+        let (sender, called) = oneshot::channel();
         let mut queue = self.queue.lock();
-        while let Some((_, next)) = queue.waiting.pop_first() {
-            if next.send(()).is_ok() {
-                return;
-            }
+        queue.arrivals += 1;
+        let ticket = (last_answer, queue.arrivals);
+        queue.waiting.insert(ticket, sender);
+        queue.call();
+        drop(queue);
+        Place { turns: self.clone(), ticket, called, used: false }
+    }
+}
+
+impl Queue {
+    /// Calls as many as there is room for.
+    fn call(&mut self) {
+        while self.taken < self.at_once
+            && let Some((_, next)) = self.waiting.pop_first()
+        {
+            // Who has left took the sender out of the queue: this reaches somebody.
+            self.taken += usize::from(next.send(()).is_ok());
         }
-        queue.free += 1;
+    }
+
+    fn give_on(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+        self.call();
+    }
+}
+
+impl Place {
+    /// Waits until it is this place's turn. Dropping the future leaves the queue.
+    pub async fn turn(mut self) -> Turn {
+        // Cannot fail: the queue holds the sender until it sends.
+        let _ = (&mut self.called).await;
+        self.used = true;
+        Turn { turns: self.turns.clone() }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.give_on();
+        self.turns.queue.lock().give_on();
     }
 }
 
-/// A place in the queue, left when dropped.
-struct Place<'a> {
-    turns: &'a Turns,
-    ticket: Ticket,
-    called: bool,
-}
-
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        let called_unheard = !self.called && self.turns.queue.lock().waiting.remove(&self.ticket).is_none();
+        let mut queue = self.turns.queue.lock();
+        let called_unheard = !self.used && queue.waiting.remove(&self.ticket).is_none();
         if called_unheard {
-            self.turns.give_on();
+            queue.give_on();
         }
     }
 }
@@ -105,11 +124,27 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_allowed_are_given_at_once() {
         let turns = turns(2);
-        let first = turns.take(None).await;
-        let _second = turns.take(None).await;
-        let mut third = Box::pin(turns.take(None));
+        let first = turns.queue(None).turn().await;
+        let _second = turns.queue(None).turn().await;
+        let mut third = Box::pin(turns.queue(None).turn());
         assert!(third.as_mut().now_or_never().is_none());
         drop(first);
+        assert!(third.as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_allowed_can_change() {
+        let turns = turns(1);
+        let first = turns.queue(None).turn().await;
+        let mut second = Box::pin(turns.queue(None).turn());
+        assert!(second.as_mut().now_or_never().is_none());
+        turns.resize(NonZeroUsize::new(2).unwrap());
+        let second = second.as_mut().now_or_never().unwrap();
+        turns.resize(NonZeroUsize::MIN);
+        drop(first);
+        let mut third = Box::pin(turns.queue(None).turn());
+        assert!(third.as_mut().now_or_never().is_none(), "one is in flight still");
+        drop(second);
         assert!(third.as_mut().now_or_never().is_some());
     }
 
@@ -117,10 +152,10 @@ mod tests {
     async fn the_oldest_answer_goes_first_and_none_before_all() {
         let turns = turns(1);
         let now = Instant::now();
-        let held = turns.take(None).await;
+        let held = turns.queue(None).turn().await;
         let mut waiting: Vec<_> = [Some(now), Some(now - Duration::from_secs(5)), None]
             .into_iter()
-            .map(|age| Box::pin(turns.take(age)))
+            .map(|age| Box::pin(turns.queue(age).turn()))
             .collect();
         for future in &mut waiting {
             assert!(future.as_mut().now_or_never().is_none());
@@ -135,15 +170,15 @@ mod tests {
     #[tokio::test]
     async fn who_leaves_the_queue_takes_no_turn_along() {
         let turns = turns(1);
-        let held = turns.take(None).await;
-        let mut waiting = Box::pin(turns.take(None));
+        let held = turns.queue(None).turn().await;
+        let mut waiting = Box::pin(turns.queue(None).turn());
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(waiting);
-        let mut called = Box::pin(turns.take(None));
+        let mut called = Box::pin(turns.queue(None).turn());
         assert!(called.as_mut().now_or_never().is_none());
         drop(held);
         // Called, but gone before it heard of it.
         drop(called);
-        assert!(turns.take(None).now_or_never().is_some());
+        assert!(turns.queue(None).turn().now_or_never().is_some());
     }
 }

@@ -50,9 +50,11 @@ fn encode_process(encoder: &mut Encoder<'_>) -> fmt::Result {
     let cpu = process.accumulated_cpu_time() as f64 / 1000.0;
     encoder.counter(&metric::PROCESS_CPU, [(NONE, cpu)])?;
     encoder.gauge(&metric::PROCESS_RESIDENT_MEMORY, [(NONE, process.memory())])?;
-    encoder.gauge(&metric::PROCESS_VIRTUAL_MEMORY, [(NONE, process.virtual_memory())])?;
+    // What the operating system does not tell comes as 0, and would be a wrong number.
+    let known = |number: u64| (number > 0).then_some((NONE, number));
+    encoder.gauge(&metric::PROCESS_VIRTUAL_MEMORY, known(process.virtual_memory()))?;
     encoder.gauge(&metric::PROCESS_START_TIME, [(NONE, process.start_time())])?;
-    let count = |number: Option<usize>| number.map(|number| (NONE, number as u64));
+    let count = |number: Option<usize>| number.and_then(|number| known(number as u64));
     encoder.gauge(&metric::PROCESS_OPEN_FDS, count(process.open_files()))?;
     encoder.gauge(&metric::PROCESS_MAX_FDS, count(process.open_files_limit()))
 }

@@ -5,6 +5,7 @@ pub mod catalogue;
 mod encoder;
 pub mod exporter;
 pub mod format;
+mod places;
 pub mod sites;
 pub mod stream;
 pub mod users;

@@ -1,11 +1,12 @@
 //! Text in pieces: an exposition is encoded while it leaves, so that its size is never held.
 //!
 //! The encoder runs on a thread for blocking work and hands pieces through a short channel to the
-//! response's body. When the reader does not take a piece in time, or goes away, the encoder ends.
+//! response's body. When the reader does not take a piece in time, or goes away, the encoder ends; sooner when
+//! others wait for its place, so that slow readers cannot keep the quick ones waiting.
 
 use std::fmt::{self, Write};
 use std::io;
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,30 +14,47 @@ use futures::{Stream, StreamExt};
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 use super::format::Format;
+use super::places::{Place, Places};
 
 /// Bytes handed on at once. Smaller pieces cost wake-ups, larger ones memory.
 const PIECE: usize = 64 * 1024;
 
-/// How long a reader may take for one piece.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long readers are waited for.
+const PATIENCE: Patience = Patience {
+    piece: Duration::from_secs(5),
+    contended: Duration::from_secs(1),
+    look: Duration::from_millis(100),
+};
 
-/// Encoders at once. Their threads are also those that resolve host names, which must not wait for
-/// slow readers.
+/// Encoders at once: each holds the users of its sites and some pieces. Their threads are also those that
+/// resolve host names, which must not wait for slow readers.
 const ENCODERS: usize = 8;
+
+/// How long a reader is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For one piece.
+    piece: Duration,
+    /// For all pieces together, when others wait for the encoder's place.
+    contended: Duration,
+    /// How often it is looked whether others wait.
+    look: Duration,
+}
 
 /// Bounds the encoders that run at once. Clones share the bound.
 #[derive(Debug, Clone)]
 pub struct Encoders {
-    places: Arc<Semaphore>,
-    patience: Duration,
+    places: Places,
+    patience: Patience,
 }
 
 impl Default for Encoders {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(ENCODERS)), patience: PATIENCE }
+        Self { places: Places::new(ENCODERS), patience: PATIENCE }
     }
 }
 
@@ -48,19 +66,17 @@ impl Encoders {
         registry: Registry,
         format: Format,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-        // Never closed: no error.
-        let place = self.places.clone().acquire_owned().await.ok();
+        let place = self.places.take().await;
         let (sender, pieces) = mpsc::channel(1);
         let writer = Pieces {
             text: String::with_capacity(PIECE),
             sender,
+            waited: Duration::ZERO,
             patience: self.patience,
+            place,
             runtime: Handle::current(),
         };
-        tokio::task::spawn_blocking(move || {
-            run(&registry, format, writer);
-            drop(place);
-        });
+        tokio::task::spawn_blocking(move || run(&registry, format, writer));
         let pieces = futures::stream::unfold(Some(pieces), |pieces| async {
             let mut pieces = pieces?;
             match pieces.recv().await {
@@ -96,13 +112,37 @@ fn run(registry: &Registry, format: Format, mut writer: Pieces) {
 struct Pieces {
     text: String,
     sender: mpsc::Sender<Piece>,
-    patience: Duration,
+    /// For the reader, so far.
+    waited: Duration,
+    patience: Patience,
+    place: Place,
     runtime: Handle,
 }
 
 impl Pieces {
-    fn send(&self, piece: Piece) -> fmt::Result {
-        self.runtime.block_on(self.sender.send_timeout(piece, self.patience)).map_err(|_| fmt::Error)
+    fn send(&mut self, piece: Piece) -> fmt::Result {
+        let runtime = self.runtime.clone();
+        runtime.block_on(self.hand_on(piece))
+    }
+
+    async fn hand_on(&mut self, piece: Piece) -> fmt::Result {
+        let begun = Instant::now();
+        let mut taken = pin!(self.sender.send(piece));
+        loop {
+            let sent = timeout(self.patience.look, &mut taken).await;
+            let waited = begun.elapsed();
+            match sent {
+                Ok(sent) => {
+                    self.waited += waited;
+                    return sent.map_err(|_| fmt::Error);
+                }
+                Err(_) if waited > self.patience.piece => return Err(fmt::Error),
+                Err(_) if self.waited + waited > self.patience.contended && self.place.is_wanted() => {
+                    return Err(fmt::Error);
+                }
+                Err(_) => {}
+            }
+        }
     }
 }
 
@@ -155,14 +195,45 @@ mod tests {
         assert_eq!(pieces.concat(), whole.as_bytes());
     }
 
+    /// Encodes with one place and a millisecond for this.
+    fn encoders(patience: impl FnOnce(&mut Patience)) -> Encoders {
+        let (long, short) = (Duration::from_secs(600), Duration::from_millis(1));
+        let mut chosen = Patience { piece: long, contended: long, look: short };
+        patience(&mut chosen);
+        Encoders { places: Places::new(1), patience: chosen }
+    }
+
+    async fn is_cut_off(stream: impl Stream<Item = io::Result<Bytes>>) -> bool {
+        let pieces: Vec<_> = stream.collect().await;
+        pieces.len() < 4 && pieces.last().is_some_and(Result::is_err)
+    }
+
     #[tokio::test]
     async fn a_reader_that_takes_no_piece_in_time_gets_an_error_at_the_end() {
-        let encoders = Encoders { places: Arc::new(Semaphore::new(1)), patience: Duration::from_millis(1) };
+        let encoders = encoders(|patience| patience.piece = Duration::from_millis(1));
         let stream = encoders.encode(registry(100_000), Format::Classic).await;
         // Waits for the only place: it is free when the first encoder has given up.
         let _second = encoders.encode(registry(1), Format::Classic).await;
-        let pieces: Vec<_> = stream.collect().await;
-        assert!(pieces.last().unwrap().is_err());
-        assert!(pieces.len() < 4);
+        assert!(is_cut_off(stream).await);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_cut_off_when_somebody_wants_its_place() {
+        let encoders = encoders(|patience| patience.contended = Duration::from_millis(1));
+        let slow = encoders.encode(registry(100_000), Format::Classic).await;
+        let quick = encoders.encode(registry(1), Format::Classic).await;
+        assert!(quick.collect::<Vec<_>>().await.iter().all(Result::is_ok));
+        assert!(is_cut_off(slow).await);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_has_its_time_when_nobody_wants_its_place() {
+        let encoders = encoders(|patience| patience.contended = Duration::ZERO);
+        let mut slow = Box::pin(encoders.encode(registry(100_000), Format::Classic).await);
+        while let Some(piece) = slow.next().await {
+            // Longer than the encoder looks whether somebody waits.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            assert!(piece.is_ok());
+        }
     }
 }

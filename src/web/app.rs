@@ -116,7 +116,7 @@ impl App {
         if new.listen_addresses != old.listen_addresses {
             warn!("listen_address is different now: it takes effect at the next start");
         }
-        new.collector.discover();
+        new.collector.begin();
         self.running.store(new.clone());
         old.collector.give_way_to(&new.collector).await;
         Ok(())

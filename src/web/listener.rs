@@ -46,6 +46,10 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// How long to wait when the operating system gives no more sockets.
 const NO_SOCKET: Duration = Duration::from_millis(200);
 
+/// Files that may be open: more than connections from clients and to proxy services together. Many systems
+/// allow 1024 until a program asks for more.
+const FILES: u64 = 4096;
+
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -58,12 +62,22 @@ pub struct ListenError {
 
 /// Binds all addresses, or none.
 pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    allow_files();
     let mut listeners = Vec::new();
     for &address in addresses {
         let listener = TcpListener::bind(address).await;
         listeners.push(listener.map_err(|error| ListenError { address, error })?);
     }
     Ok(listeners)
+}
+
+/// Without them, clients that keep connections open would leave none for the proxy services.
+fn allow_files() {
+    match rlimit::increase_nofile_limit(FILES) {
+        Ok(allowed) if allowed >= FILES => {}
+        Ok(allowed) => warn!(allowed, wanted = FILES, "few files may be open: many clients may use them up"),
+        Err(error) => warn!(%error, wanted = FILES, "the limit of open files cannot be raised"),
+    }
 }
 
 /// Serves until `stop`, then lets open requests end for a moment.
@@ -143,4 +157,53 @@ fn with_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<Tc
 fn too_many() -> Response<Body> {
     let body = "more connections are open than are served at once\n";
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A client of a server with a body that never ends at `/`. The server runs as long as the test does.
+    async fn client() -> TcpStream {
+        let listeners = bind(&[([127, 0, 0, 1], 0).into()]).await.unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let endless = || async {
+            Body::from_stream(futures::stream::repeat_with(|| {
+                Ok::<_, Infallible>(Bytes::from_static(&[0; 4096]))
+            }))
+        };
+        tokio::spawn(serve(listeners, Router::new().route("/", get(endless)), CancellationToken::new()));
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    /// How long it takes until the server has had enough of a client that reads everything.
+    async fn patience(mut client: TcpStream) -> Duration {
+        let start = Instant::now();
+        let mut buffer = vec![0; 64 * 1024];
+        while !matches!(client.read(&mut buffer).await, Ok(0) | Err(_)) {}
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_half_a_head_is_not_waited_for_any_longer() {
+        let mut client = client().await;
+        client.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
+        let patience = patience(client).await;
+        assert!((HEAD..HEAD + Duration::from_secs(1)).contains(&patience), "{patience:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_no_byte_is_not_waited_for_any_longer() {
+        let mut client = client().await;
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        client.readable().await.unwrap();
+        sleep(WRITE + Duration::from_secs(1)).await;
+        // What is in the sockets' buffers, and then the end of a body that has none.
+        patience(client).await;
+    }
 }

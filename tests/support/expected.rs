@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use qlik_session_exporter::simulator::Session;
+
 use super::scrape::{Labels, Scrape, labels};
 use super::site::{Pair, SITE, Site, proxy, virtual_proxy};
 
@@ -28,15 +30,20 @@ pub fn counts(scrape: &Scrape) -> Counts {
 
 /// What it must say when these pairs answer, with the default settings for users.
 pub fn expected(site: &Site, answering: &[Pair]) -> Counts {
+    let sessions = |pair: &Pair| (*pair, site.simulator.sessions(pair.0, pair.1));
+    expected_of(&answering.iter().map(sessions).collect::<Vec<_>>())
+}
+
+/// The same when these pairs answer with these sessions.
+pub fn expected_of(answering: &[(Pair, Vec<Session>)]) -> Counts {
     let mut users = Users::new();
     let mut found: Counts = COUNTS.into_iter().map(|name| (name, BTreeMap::new())).collect();
     let mut set = |name, labels, value: usize| {
         found.get_mut(name).unwrap().insert(labels, value as f64);
     };
-    for pair in answering {
-        let sessions = site.simulator.sessions(pair.0, pair.1);
+    for (pair, sessions) in answering {
         let (mut anonymous, mut here) = (0, BTreeSet::new());
-        for session in &sessions {
+        for session in sessions {
             if session.user_directory == "NONE" && session.user_id.starts_with("anonymous") {
                 anonymous += 1;
                 continue;

@@ -52,7 +52,25 @@ impl Exporter {
     /// Starts `serve`, or the subcommand that `args` begins with, on a port from the system, and waits until
     /// it listens.
     pub async fn start(args: &[&str], environment: &[(&str, &str)]) -> Self {
-        Self::spawn(&[args, &["--web.listen-address", "127.0.0.1:0"]].concat(), environment).await
+        Self::spawn(&on_any_port(args), environment, |command| command).await
+    }
+
+    /// The same, started where 1024 files may be open until it asks for more, as it is on most systems.
+    #[cfg(unix)]
+    pub async fn with_few_files(config: &Path) -> Self {
+        let script = "ulimit -S -n 1024 && exec \"$0\" \"$@\"";
+        let limited = |command: Command| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]).arg(command.get_program()).args(command.get_args());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => shell.env(name, value),
+                    None => shell.env_remove(name),
+                };
+            }
+            shell
+        };
+        Self::spawn(&on_any_port(&["--config.file", config.to_str().unwrap()]), &[], limited).await
     }
 
     /// Starts `serve` with this configuration file.
@@ -62,12 +80,17 @@ impl Exporter {
 
     /// The same on the address that the file names.
     pub async fn listening_as_configured(config: &Path, args: &[&str]) -> Self {
-        Self::spawn(&[args, &["--config.file", config.to_str().unwrap()]].concat(), &[]).await
+        Self::spawn(&[args, &["--config.file", config.to_str().unwrap()]].concat(), &[], |command| command)
+            .await
     }
 
-    async fn spawn(args: &[&str], environment: &[(&str, &str)]) -> Self {
+    async fn spawn(
+        args: &[&str],
+        environment: &[(&str, &str)],
+        change: impl FnOnce(Command) -> Command,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut program = Program::start(&mut command(args, environment, directory.path()));
+        let mut program = Program::start(&mut change(command(args, environment, directory.path())));
         let server = Server::at(listening(&mut program, "web").await);
         Self { program, server, _directory: directory }
     }
@@ -87,6 +110,10 @@ impl Exporter {
     pub async fn is_ready(&self) -> bool {
         self.get("/-/ready").await.status == StatusCode::OK
     }
+}
+
+fn on_any_port<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [args, &["--web.listen-address", "127.0.0.1:0"]].concat()
 }
 
 impl Deref for Exporter {

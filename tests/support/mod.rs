@@ -4,10 +4,13 @@
 pub mod broken_proxy;
 pub mod expected;
 pub mod exporter;
+pub mod faults;
+pub mod footprint;
 pub mod hostile;
 pub mod http;
 pub mod program;
 pub mod prometheus;
+pub mod raw;
 pub mod scrape;
 pub mod site;
 pub mod stand_in;

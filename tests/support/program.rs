@@ -37,6 +37,11 @@ impl Program {
         Self { child, stdout, stderr }
     }
 
+    /// Its number in the operating system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.so_far()
     }

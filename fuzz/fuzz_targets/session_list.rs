@@ -1,0 +1,127 @@
+//! A session list in pieces of any size gives what a plain decoder makes of the whole.
+//!
+//! Input: a line whose characters are the sizes of the pieces (`!` is 1, `"` is 2, …), then the answer.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use qlik_session_exporter::qlik::session_list::{DecodeError, Session, SessionListDecoder};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+const WANTED: [&str; 6] = ["UserDirectory", "userDirectory", "UserId", "userId", "SessionId", "sessionId"];
+
+/// Directory, id and session id of each row.
+type Rows = Vec<[String; 3]>;
+
+fuzz_target!(|data: &[u8]| {
+    let line = data.iter().position(|byte| *byte == b'\n');
+    let (sizes, body) = line.map_or((&[][..], data), |at| (&data[..at], &data[at + 1..]));
+    let sizes: Vec<usize> = sizes.iter().map(|byte| byte.wrapping_sub(b' ').max(1).into()).collect();
+
+    let whole = decode(body, &[]);
+    for sizes in [&sizes[..], &[1]] {
+        let pieces = decode(body, sizes);
+        assert_eq!(pieces.as_ref().ok(), whole.as_ref().ok(), "in pieces {pieces:?}, whole {whole:?}");
+    }
+    assert_eq!(whole.as_ref().ok(), skipping(body).as_ref(), "{whole:?}");
+    // What the decoder skips is looked at less closely: numbers out of range, bytes that are no UTF-8. It
+    // takes more than this one, and never less.
+    if let Some(rows) = strict(body) {
+        assert_eq!(whole, Ok(rows));
+    }
+});
+
+/// The decoder's rows; `sizes` are those of the pieces, again and again; the rest at once when there are none.
+fn decode(body: &[u8], sizes: &[usize]) -> Result<Rows, DecodeError> {
+    let mut rows = Rows::new();
+    let mut each = |session: Session<'_>| {
+        rows.push([session.user_directory, session.user_id, session.session_id].map(Into::into));
+    };
+    let mut decoder = SessionListDecoder::default();
+    let (mut rest, mut sizes) = (body, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let size = sizes.next().copied().unwrap_or(rest.len()).min(rest.len());
+        let (piece, after) = rest.split_at(size);
+        decoder.push(piece, &mut each)?;
+        rest = after;
+    }
+    decoder.finish(&mut each)?;
+    Ok(rows)
+}
+
+/// The whole, with members that are not wanted skipped.
+fn skipping(body: &[u8]) -> Option<Rows> {
+    let rows: Vec<Row> = serde_json::from_slice(body).ok()?;
+    rows.into_iter().map(|row| by_the_rules(row.wanted)).collect()
+}
+
+/// The whole, with every member decoded, and none standing twice.
+fn strict(body: &[u8]) -> Option<Rows> {
+    let objects: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(body).ok()?;
+    let rows: Vec<Row> = serde_json::from_slice(body).ok()?;
+    if objects.iter().zip(rows).any(|(object, row)| object.len() != row.members) {
+        return None;
+    }
+    objects.into_iter().map(by_the_rules).collect()
+}
+
+/// A row, by the contract: both spellings of a member are one member, which may stand once; directory and id
+/// may be missing or null; all are texts; others are ignored.
+fn by_the_rules(members: impl IntoIterator<Item = (String, Value)>) -> Option<[String; 3]> {
+    let [mut directory, mut id, mut session] = [None, None, None];
+    for (name, value) in members {
+        let wanted = match name.as_str() {
+            "UserDirectory" | "userDirectory" => &mut directory,
+            "UserId" | "userId" => &mut id,
+            "SessionId" | "sessionId" => &mut session,
+            _ => continue,
+        };
+        if wanted.replace(value).is_some() {
+            return None;
+        }
+    }
+    let user = |member: Option<Value>| match member {
+        None | Some(Value::Null) => Some(String::new()),
+        Some(Value::String(text)) => Some(text),
+        Some(_) => None,
+    };
+    let Some(Value::String(session)) = session else { return None };
+    Some([user(directory)?, user(id)?, session])
+}
+
+/// An object of which only the members that the rules name are decoded.
+struct Row {
+    /// How many there are, wanted or not.
+    members: usize,
+    /// In their order, repeated ones too.
+    wanted: Vec<(String, Value)>,
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Row;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut row = Row { members: 0, wanted: Vec::new() };
+                while let Some(name) = map.next_key::<String>()? {
+                    row.members += 1;
+                    if WANTED.contains(&&*name) {
+                        row.wanted.push((name, map.next_value()?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(row)
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}

@@ -1,5 +1,13 @@
 //! Parse, run, exit code.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable
+)]
+
 use std::process::ExitCode;
 
 use clap::Parser;

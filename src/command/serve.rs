@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -70,10 +71,24 @@ impl Exporter {
         let stop = CancellationToken::new();
         let server = web::serve(self.listeners, web::router(self.app.clone()), stop.clone());
         let (app, mut signals) = (self.app, self.signals);
-        let ending = async {
-            while let signals::Signal::Reload = signals.next().await {
+        // Keeps one wish while a reload is under way: what changed since that began is not missed.
+        let wish = Notify::new();
+        let reloading = async {
+            loop {
+                wish.notified().await;
                 // The log says what came of it.
                 let _ = app.reload().await;
+            }
+        };
+        let listening = async {
+            while let signals::Signal::Reload = signals.next().await {
+                wish.notify_one();
+            }
+        };
+        let ending = async {
+            tokio::select! {
+                () = listening => {}
+                () = reloading => {}
             }
             info!("ending");
             stop.cancel();

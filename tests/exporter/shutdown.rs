@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::exporter::Exporter;
 use crate::support::site::Site;
+use crate::support::slow_key;
 use crate::support::wait::becomes;
 
 /// "Within a second or two".
@@ -60,6 +61,21 @@ async fn a_connection_that_nobody_uses_does_not_hold_it_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_stops_as_well() {
     let exporter = Exporter::start(&["demo"], &[]).await;
+
+    let ended = exporter.program.signal("TERM").await;
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.took < SOON, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_takes_long_does_not_hold_it_up() {
+    let site = Site::empty(1, &[""]).await;
+    let exporter = Exporter::with_config(&site.config(""), &["--log.level", "debug"]).await;
+    slow_key::use_in(&site, "", "3000000");
+    exporter.program.send("HUP");
+    slow_key::is_read(&exporter).await;
+    exporter.program.send("HUP");
 
     let ended = exporter.program.signal("TERM").await;
 

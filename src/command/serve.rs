@@ -21,7 +21,7 @@ pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
         Started::Running(exporter) => exporter,
         Started::Checked(code) => return Ok(code),
     };
-    announce(&exporter.listeners)?;
+    announce(&exporter.listeners);
     exporter.run().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -111,10 +111,13 @@ fn say_good(config: &Config) -> Result<()> {
 }
 
 /// A line per listener on standard output, once all are ready.
-pub(super) fn announce(listeners: &[TcpListener]) -> Result<()> {
+pub(super) fn announce(listeners: &[TcpListener]) {
+    let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+    say(&addresses.map(|address| format!("listening web http://{address}\n")).collect::<String>());
+}
+
+/// Writes to standard output. That nobody reads it is no reason to end.
+pub(super) fn say(text: &str) {
     let mut out = io::stdout().lock();
-    for listener in listeners {
-        writeln!(out, "listening web http://{}", listener.local_addr()?)?;
-    }
-    Ok(out.flush()?)
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

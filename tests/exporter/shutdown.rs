@@ -1,8 +1,10 @@
 //! Asked to stop, it stops: soon, in order, whatever is under way.
 
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, command};
+use crate::support::program::Program;
 use crate::support::site::Site;
 use crate::support::slow_key;
 use crate::support::wait::becomes;
@@ -81,4 +83,25 @@ async fn a_reload_that_takes_long_does_not_hold_it_up() {
 
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.took < SOON, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nobody_reads_its_output_does_not_end_it() {
+    let site = Site::empty(1, &[""]).await;
+    let config = site.config("");
+    for subcommand in [&["serve", "--config.file", config.to_str().unwrap()][..], &["demo"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = ["--web.listen-address", "127.0.0.1:0", "--log.level", "debug"];
+        let told = command(&[subcommand, &flags].concat(), &[], folder.path());
+        // Every write fails, as it does when a reader has gone.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" \"$@\" >/dev/full"]).arg(told.get_program()).args(told.get_args());
+        let mut program = Program::start(&mut shell);
+        let listens = |line: &str| line.contains("message=listening").then_some(());
+        program.printed("it listens", listens).await;
+
+        let ended = program.signal("TERM").await;
+
+        assert_eq!(ended.status.code(), Some(0), "{subcommand:?}: {ended:?}");
+    }
 }

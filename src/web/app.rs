@@ -142,6 +142,11 @@ impl App {
         Ok(())
     }
 
+    /// Whether [`Self::end`] was called: what a scrape found then may be less than there is.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
+    }
+
     /// Ends everything that was begun, a reload that still reads too.
     pub async fn end(&self) {
         self.ending.cancel();

@@ -32,6 +32,9 @@ pub async fn all(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers
     let mut registry = Registry::default();
     if wanted.sites {
         let snapshots = running.collector.scrape(None, running.deadline(&headers)).await;
+        if app.is_ending() {
+            return super::unavailable(super::ENDING);
+        }
         registry.register_collector(Box::new(running.sites(snapshots)));
     }
     if wanted.exporter {

@@ -36,6 +36,9 @@ pub async fn one_site(
     let begun = tokio::time::Instant::now();
     let deadline = running.deadline(&headers);
     let snapshots = running.collector.scrape(Some(&site), deadline).await;
+    if app.is_ending() {
+        return super::unavailable(super::ENDING);
+    }
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
     registry.register_collector(Box::new(running.sites(snapshots)));

@@ -23,6 +23,9 @@ pub use listener::{bind, serve};
 /// The answer to a scrape that was interrupted: its proxies are not down.
 const ENDING: &str = "the exporter ends\n";
 
+/// The answer when all places for encoding are taken.
+const BUSY: &str = "more clients read at once than there are places for\n";
+
 /// Everything that is served.
 pub fn router(app: Arc<App>) -> Router {
     let fixed = |name, value| {

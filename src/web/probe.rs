@@ -43,7 +43,7 @@ pub async fn one_site(
     let mut registry = Registry::default();
     registry.register_collector(Box::new(running.sites(snapshots)));
     match steps {
-        None => app.exposition(registry, &headers).await,
+        None => app.exposition(registry, &headers, running.given_up(deadline)).await,
         Some(steps) => explained(steps, registry).await,
     }
 }

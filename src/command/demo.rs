@@ -1,6 +1,5 @@
 //! `demo`: a simulated Qlik Sense site and the exporter on top of it, in one process.
 
-use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -31,23 +30,23 @@ pub async fn run(args: WebArgs) -> Result<ExitCode> {
         Started::Running(exporter) => exporter,
         Started::Checked(code) => return Ok(code),
     };
-    announce(&simulator)?;
-    serve::announce(&exporter.listeners)?;
+    announce(&simulator);
+    serve::announce(&exporter.listeners);
     if let Some(listener) = exporter.listeners.first() {
         let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
-        explain(reachable(listener.local_addr()?), telemetry_path)?;
+        explain(reachable(listener.local_addr()?), telemetry_path);
     }
     exporter.run().await;
     simulator.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn announce(simulator: &simulator::Simulator) -> Result<()> {
-    let mut out = io::stdout().lock();
-    for (name, url) in simulator.listeners() {
-        writeln!(out, "listening {name} {}", url.as_str().trim_end_matches('/'))?;
-    }
-    Ok(out.flush()?)
+fn announce(simulator: &simulator::Simulator) {
+    let listeners = simulator.listeners();
+    let lines = listeners
+        .iter()
+        .map(|(name, url)| format!("listening {name} {}\n", url.as_str().trim_end_matches('/')));
+    serve::say(&lines.collect::<String>());
 }
 
 /// An address that stands for all addresses cannot be connected to.
@@ -58,8 +57,8 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn explain(address: SocketAddr, telemetry_path: &str) -> Result<()> {
-    let text = format!(
+fn explain(address: SocketAddr, telemetry_path: &str) {
+    serve::say(&format!(
         "
 A simulated Qlik Sense site is running, and the exporter on top of it. Ctrl-C ends both.
 
@@ -79,8 +78,5 @@ For Prometheus, in prometheus.yml:
       static_configs:
         - targets: [\"{address}\"]
 "
-    );
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    ));
 }

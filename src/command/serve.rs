@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -20,7 +21,7 @@ pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
         Started::Running(exporter) => exporter,
         Started::Checked(code) => return Ok(code),
     };
-    announce(&exporter.listeners)?;
+    announce(&exporter.listeners);
     exporter.run().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -70,10 +71,24 @@ impl Exporter {
         let stop = CancellationToken::new();
         let server = web::serve(self.listeners, web::router(self.app.clone()), stop.clone());
         let (app, mut signals) = (self.app, self.signals);
-        let ending = async {
-            while let signals::Signal::Reload = signals.next().await {
+        // Keeps one wish while a reload is under way: what changed since that began is not missed.
+        let wish = Notify::new();
+        let reloading = async {
+            loop {
+                wish.notified().await;
                 // The log says what came of it.
                 let _ = app.reload().await;
+            }
+        };
+        let listening = async {
+            while let signals::Signal::Reload = signals.next().await {
+                wish.notify_one();
+            }
+        };
+        let ending = async {
+            tokio::select! {
+                () = listening => {}
+                () = reloading => {}
             }
             info!("ending");
             stop.cancel();
@@ -96,10 +111,13 @@ fn say_good(config: &Config) -> Result<()> {
 }
 
 /// A line per listener on standard output, once all are ready.
-pub(super) fn announce(listeners: &[TcpListener]) -> Result<()> {
+pub(super) fn announce(listeners: &[TcpListener]) {
+    let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+    say(&addresses.map(|address| format!("listening web http://{address}\n")).collect::<String>());
+}
+
+/// Writes to standard output. That nobody reads it is no reason to end.
+pub(super) fn say(text: &str) {
     let mut out = io::stdout().lock();
-    for listener in listeners {
-        writeln!(out, "listening web http://{}", listener.local_addr()?)?;
-    }
-    Ok(out.flush()?)
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

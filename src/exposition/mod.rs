@@ -13,7 +13,7 @@ pub mod users;
 pub use exporter::Exporter;
 pub use format::Format;
 pub use sites::Sites;
-pub use stream::Encoders;
+pub use stream::{Encoders, encode_few};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,8 @@
 //!
 //! The encoder runs on a thread for blocking work and hands pieces through a short channel to the
 //! response's body. When the reader does not take a piece in time, or goes away, the encoder ends; sooner when
-//! others wait for its place, so that slow readers cannot keep the quick ones waiting.
+//! others wait for its place, so that slow readers cannot keep the quick ones waiting. Slow is who falls behind
+//! a piece a second: a scraper behind a slow link takes that much, and more when it asked for gzip.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -15,7 +16,7 @@ use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::format::Format;
 use super::places::{Place, Places};
@@ -26,7 +27,8 @@ const PIECE: usize = 64 * 1024;
 /// How long readers are waited for.
 const PATIENCE: Patience = Patience {
     piece: Duration::from_secs(5),
-    contended: Duration::from_secs(1),
+    contended: Duration::from_secs(2),
+    forgiven: Duration::from_secs(1),
     look: Duration::from_millis(100),
 };
 
@@ -39,8 +41,11 @@ const ENCODERS: usize = 8;
 struct Patience {
     /// For one piece.
     piece: Duration,
-    /// For all pieces together, when others wait for the encoder's place.
+    /// How far it may be behind, when others wait for the encoder's place.
     contended: Duration,
+    /// How much of being behind a piece that it takes makes good. Being ahead counts for nothing: the first
+    /// pieces go into the buffers of sockets, however slow the reader is.
+    forgiven: Duration,
     /// How often it is looked whether others wait.
     look: Duration,
 }
@@ -60,18 +65,19 @@ impl Default for Encoders {
 
 impl Encoders {
     /// Encodes a registry into pieces of text. A body that ends before the text does ends with an
-    /// error, so that the reader does not take a part for the whole.
+    /// error, so that the reader does not take a part for the whole. `None` when no place is free by `until`.
     pub async fn encode(
         &self,
         registry: Registry,
         format: Format,
-    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-        let place = self.places.take().await;
+        until: Instant,
+    ) -> Option<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
+        let place = timeout_at(until, self.places.take()).await.ok()?;
         let (sender, pieces) = mpsc::channel(1);
         let writer = Pieces {
             text: String::with_capacity(PIECE),
             sender,
-            waited: Duration::ZERO,
+            behind: Duration::ZERO,
             patience: self.patience,
             place,
             runtime: Handle::current(),
@@ -86,7 +92,7 @@ impl Encoders {
             }
         });
         // Compression asks once more after the end.
-        pieces.fuse()
+        Some(pieces.fuse())
     }
 }
 
@@ -96,12 +102,23 @@ enum Piece {
     Last(Bytes),
 }
 
+/// A registry as text, at once: for a few samples that need no place.
+pub fn encode_few(registry: &Registry, format: Format) -> String {
+    let mut text = String::new();
+    // Writing to memory cannot fail.
+    let _ = write(&mut text, registry, format);
+    text
+}
+
+fn write(writer: &mut impl Write, registry: &Registry, format: Format) -> fmt::Result {
+    match format {
+        Format::Classic => prometheus_text::encode(writer, registry),
+        Format::OpenMetrics => text::encode(writer, registry),
+    }
+}
+
 fn run(registry: &Registry, format: Format, mut writer: Pieces) {
-    let encoded = match format {
-        Format::Classic => prometheus_text::encode(&mut writer, registry),
-        Format::OpenMetrics => text::encode(&mut writer, registry),
-    };
-    if encoded.is_ok() {
+    if write(&mut writer, registry, format).is_ok() {
         let rest = std::mem::take(&mut writer.text);
         // The reader is gone: nobody is left to be told.
         let _ = writer.send(Piece::Last(rest.into()));
@@ -112,8 +129,8 @@ fn run(registry: &Registry, format: Format, mut writer: Pieces) {
 struct Pieces {
     text: String,
     sender: mpsc::Sender<Piece>,
-    /// For the reader, so far.
-    waited: Duration,
+    /// How far the reader is behind.
+    behind: Duration,
     patience: Patience,
     place: Place,
     runtime: Handle,
@@ -133,11 +150,11 @@ impl Pieces {
             let waited = begun.elapsed();
             match sent {
                 Ok(sent) => {
-                    self.waited += waited;
+                    self.behind = (self.behind + waited).saturating_sub(self.patience.forgiven);
                     return sent.map_err(|_| fmt::Error);
                 }
                 Err(_) if waited > self.patience.piece => return Err(fmt::Error),
-                Err(_) if self.waited + waited > self.patience.contended && self.place.is_wanted() => {
+                Err(_) if self.behind + waited > self.patience.contended && self.place.is_wanted() => {
                     return Err(fmt::Error);
                 }
                 Err(_) => {}
@@ -160,6 +177,7 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use prometheus_client::collector::Collector;
     use prometheus_client::encoding::DescriptorEncoder;
     use prometheus_client::metrics::MetricType;
@@ -185,9 +203,14 @@ mod tests {
         registry
     }
 
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(600)
+    }
+
     #[tokio::test]
     async fn the_pieces_are_the_text() {
-        let stream = Encoders::default().encode(registry(10_000), Format::OpenMetrics).await;
+        let stream =
+            Encoders::default().encode(registry(10_000), Format::OpenMetrics, later()).await.unwrap();
         let pieces: Vec<_> = stream.map(Result::unwrap).collect().await;
         assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.len() <= PIECE + 16 * 1024));
         let mut whole = String::new();
@@ -198,7 +221,7 @@ mod tests {
     /// Encodes with one place and a millisecond for this.
     fn encoders(patience: impl FnOnce(&mut Patience)) -> Encoders {
         let (long, short) = (Duration::from_secs(600), Duration::from_millis(1));
-        let mut chosen = Patience { piece: long, contended: long, look: short };
+        let mut chosen = Patience { piece: long, contended: long, forgiven: Duration::ZERO, look: short };
         patience(&mut chosen);
         Encoders { places: Places::new(1), patience: chosen }
     }
@@ -211,17 +234,17 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_takes_no_piece_in_time_gets_an_error_at_the_end() {
         let encoders = encoders(|patience| patience.piece = Duration::from_millis(1));
-        let stream = encoders.encode(registry(100_000), Format::Classic).await;
+        let stream = encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap();
         // Waits for the only place: it is free when the first encoder has given up.
-        let _second = encoders.encode(registry(1), Format::Classic).await;
+        let _second = encoders.encode(registry(1), Format::Classic, later()).await.unwrap();
         assert!(is_cut_off(stream).await);
     }
 
     #[tokio::test]
     async fn a_slow_reader_is_cut_off_when_somebody_wants_its_place() {
         let encoders = encoders(|patience| patience.contended = Duration::from_millis(1));
-        let slow = encoders.encode(registry(100_000), Format::Classic).await;
-        let quick = encoders.encode(registry(1), Format::Classic).await;
+        let slow = encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap();
+        let quick = encoders.encode(registry(1), Format::Classic, later()).await.unwrap();
         assert!(quick.collect::<Vec<_>>().await.iter().all(Result::is_ok));
         assert!(is_cut_off(slow).await);
     }
@@ -229,11 +252,38 @@ mod tests {
     #[tokio::test]
     async fn a_slow_reader_has_its_time_when_nobody_wants_its_place() {
         let encoders = encoders(|patience| patience.contended = Duration::ZERO);
-        let mut slow = Box::pin(encoders.encode(registry(100_000), Format::Classic).await);
+        let mut slow = Box::pin(encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap());
         while let Some(piece) = slow.next().await {
             // Longer than the encoder looks whether somebody waits.
             tokio::time::sleep(Duration::from_millis(2)).await;
             assert!(piece.is_ok());
         }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_keeps_up_is_not_cut_off_however_long_the_text_is() {
+        let encoders = encoders(|patience| {
+            patience.contended = Duration::from_millis(40);
+            patience.forgiven = Duration::from_secs(1);
+        });
+        let mut steady =
+            Box::pin(encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap());
+        let mut waiting = Box::pin(encoders.encode(registry(1), Format::Classic, later()));
+        assert!((&mut waiting).now_or_never().is_none());
+        let begun = Instant::now();
+        while let Some(piece) = steady.next().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            assert!(piece.is_ok());
+        }
+        assert!(begun.elapsed() > Duration::from_millis(40));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_waited_for_until_the_deadline() {
+        let encoders = encoders(|_| {});
+        let _held = encoders.places.take().await;
+        let (begun, time) = (Instant::now(), Duration::from_secs(3));
+        assert!(encoders.encode(registry(1), Format::Classic, begun + time).await.is_none());
+        assert!((time..time * 2).contains(&begun.elapsed()));
     }
 }

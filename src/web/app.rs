@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
-use tracing::{info, warn};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
 
 use crate::collect::{Collector, UnusableSite};
 use crate::config::{self, Config, Mistakes, Sources, UserSettings};
@@ -24,6 +26,10 @@ pub struct App {
     /// each other.
     sources: Mutex<Sources>,
     last_reload_successful: AtomicBool,
+    /// The reloads under way.
+    reloads: TaskTracker,
+    /// Cancelled when the program ends.
+    ending: CancellationToken,
 }
 
 /// One configuration at work. A scrape ends with the one it began with.
@@ -75,6 +81,8 @@ impl App {
             lifecycle,
             sources: Mutex::new(sources),
             last_reload_successful: AtomicBool::new(true),
+            reloads: TaskTracker::new(),
+            ending: CancellationToken::new(),
         })
     }
 
@@ -88,9 +96,17 @@ impl App {
     }
 
     /// Reads the configuration again, certificates included. A bad one is refused as a whole; what did
-    /// not change keeps its connections, caches and counters.
-    pub async fn reload(&self) -> Result<(), ReloadError> {
+    /// not change keeps its connections, caches and counters. Dropping the future does not leave it half done:
+    /// only [`Self::end`] interrupts it.
+    pub async fn reload(self: &Arc<Self>) -> Result<(), ReloadError> {
+        let app = self.clone();
+        let reload = self.reloads.spawn(async move { app.read_again().await });
+        reload.await.unwrap_or(Err(ReloadError::Interrupted))
+    }
+
+    async fn read_again(&self) -> Result<(), ReloadError> {
         let sources = self.sources.lock().await;
+        debug!("reading the configuration again");
         let reloaded = self.read(&sources).await;
         self.last_reload_successful.store(reloaded.is_ok(), Ordering::Release);
         match &reloaded {
@@ -106,8 +122,12 @@ impl App {
 
     async fn read(&self, sources: &Sources) -> Result<(), ReloadError> {
         let sources = sources.clone();
-        let config = tokio::task::spawn_blocking(move || config::load(&sources)).await;
-        let config = config.map_err(|_| ReloadError::Interrupted)??;
+        let loading = tokio::task::spawn_blocking(move || config::load(&sources));
+        // A file that cannot be read to its end, or a key that takes long to decrypt, is left to its thread.
+        let config = match self.ending.run_until_cancelled(loading).await {
+            Some(Ok(config)) => config?,
+            Some(Err(_)) | None => return Err(ReloadError::Interrupted),
+        };
         for warning in &config.warnings {
             warn!("{warning}");
         }
@@ -122,9 +142,16 @@ impl App {
         Ok(())
     }
 
-    /// Ends everything that was begun; scrapes under way end with what there is.
+    /// Whether [`Self::end`] was called: what a scrape found then may be less than there is.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
+    }
+
+    /// Ends everything that was begun, a reload that still reads too.
     pub async fn end(&self) {
-        let _no_reload = self.sources.lock().await;
+        self.ending.cancel();
+        self.reloads.close();
+        self.reloads.wait().await;
         self.running().collector.end().await;
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::App;
+use super::{App, ReloadError};
 
 pub async fn healthy() -> &'static str {
     "healthy\n"
@@ -25,14 +25,12 @@ pub async fn reload(State(app): State<Arc<App>>) -> Response {
         let message = "not allowed: start the exporter with --web.enable-lifecycle\n";
         return (StatusCode::FORBIDDEN, message).into_response();
     }
-    // A task of its own: a client that goes away does not leave it half done.
-    let reload = tokio::spawn(async move { app.reload().await });
-    match reload.await {
-        Ok(Ok(())) => "the configuration was read again\n".into_response(),
-        Ok(Err(error)) => {
+    match app.reload().await {
+        Ok(()) => "the configuration was read again\n".into_response(),
+        Err(ReloadError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(error) => {
             let message = format!("the configuration in force stays:\n{error}\n");
             (StatusCode::BAD_REQUEST, super::text(message)).into_response()
         }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

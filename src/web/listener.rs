@@ -65,8 +65,9 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenEr
     allow_files();
     let mut listeners = Vec::new();
     for &address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.map_err(|error| ListenError { address, error })?);
+        let listener = TcpListener::bind(address).await.map_err(|error| ListenError { address, error })?;
+        debug!(address = %listener.local_addr().unwrap_or(address), "listening");
+        listeners.push(listener);
     }
     Ok(listeners)
 }

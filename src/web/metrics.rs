@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use super::App;
 use super::app::Running;
 use crate::collect::SiteSnapshot;
 use crate::collect::deadline;
-use crate::exposition::{Exporter, Format, Sites};
+use crate::exposition::{Exporter, Format, Sites, encode_few};
 
 /// Which metrics a scrape asks for with `collect[]`.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,14 +30,21 @@ pub async fn all(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers
     };
     let running = app.running();
     let mut registry = Registry::default();
-    if wanted.sites {
-        let snapshots = running.collector.scrape(None, running.deadline(&headers)).await;
-        registry.register_collector(Box::new(running.sites(snapshots)));
+    if !wanted.sites {
+        registry.register_collector(Box::new(app.exporter(&running)));
+        let format = format(&headers);
+        return (exposition_headers(format), encode_few(&registry, format)).into_response();
     }
+    let deadline = running.deadline(&headers);
+    let snapshots = running.collector.scrape(None, deadline).await;
+    if app.is_ending() {
+        return super::unavailable(super::ENDING);
+    }
+    registry.register_collector(Box::new(running.sites(snapshots)));
     if wanted.exporter {
         registry.register_collector(Box::new(app.exporter(&running)));
     }
-    app.exposition(registry, &headers).await
+    app.exposition(registry, &headers, running.given_up(deadline)).await
 }
 
 impl Running {
@@ -45,6 +52,11 @@ impl Running {
     pub(super) fn deadline(&self, headers: &HeaderMap) -> Instant {
         let header = headers.get(deadline::HEADER).and_then(|value| value.to_str().ok());
         Instant::now() + deadline::time_to_wait(header, self.timeout_offset)
+    }
+
+    /// When whoever asked for a scrape with this deadline waits no longer.
+    pub(super) fn given_up(&self, deadline: Instant) -> Instant {
+        deadline + self.timeout_offset
     }
 
     pub(super) fn sites(&self, snapshots: Vec<SiteSnapshot>) -> Sites {
@@ -60,12 +72,27 @@ impl App {
     }
 
     /// The registry as text, in the format that the request likes best, leaving piece by piece.
-    pub(super) async fn exposition(&self, registry: Registry, headers: &HeaderMap) -> Response {
-        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let format = Format::negotiate(accept.unwrap_or_default());
-        let pieces = self.encoders.encode(registry, format).await;
-        ([(header::CONTENT_TYPE, format.content_type())], Body::from_stream(pieces)).into_response()
+    pub(super) async fn exposition(
+        &self,
+        registry: Registry,
+        headers: &HeaderMap,
+        until: Instant,
+    ) -> Response {
+        let format = format(headers);
+        match self.encoders.encode(registry, format, until).await {
+            Some(pieces) => (exposition_headers(format), Body::from_stream(pieces)).into_response(),
+            None => super::unavailable(super::BUSY),
+        }
     }
+}
+
+fn format(headers: &HeaderMap) -> Format {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    Format::negotiate(accept.unwrap_or_default())
+}
+
+fn exposition_headers(format: Format) -> [(HeaderName, &'static str); 1] {
+    [(header::CONTENT_TYPE, format.content_type())]
 }
 
 impl Wanted {

@@ -11,14 +11,20 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use app::{App, ReloadError};
 pub use listener::{bind, serve};
+
+/// The answer to a scrape that was interrupted: its proxies are not down.
+const ENDING: &str = "the exporter ends\n";
+
+/// The answer when all places for encoding are taken.
+const BUSY: &str = "more clients read at once than there are places for\n";
 
 /// Everything that is served.
 pub fn router(app: Arc<App>) -> Router {
@@ -43,4 +49,9 @@ pub fn router(app: Arc<App>) -> Router {
 /// Plain text in UTF-8.
 fn text(body: String) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body)
+}
+
+/// Told instead of figures that would be wrong, or too late.
+fn unavailable(reason: &'static str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
 }

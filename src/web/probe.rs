@@ -36,11 +36,14 @@ pub async fn one_site(
     let begun = tokio::time::Instant::now();
     let deadline = running.deadline(&headers);
     let snapshots = running.collector.scrape(Some(&site), deadline).await;
+    if app.is_ending() {
+        return super::unavailable(super::ENDING);
+    }
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
     registry.register_collector(Box::new(running.sites(snapshots)));
     match steps {
-        None => app.exposition(registry, &headers).await,
+        None => app.exposition(registry, &headers, running.given_up(deadline)).await,
         Some(steps) => explained(steps, registry).await,
     }
 }

@@ -7,6 +7,8 @@ use reqwest::{Method, StatusCode};
 use crate::support::expected::{counts, expected};
 use crate::support::exporter::{Exporter, LIFECYCLE};
 use crate::support::site::{Site, TRUSTED};
+#[cfg(unix)]
+use crate::support::slow_key;
 use crate::support::wait::becomes;
 
 const PREFIXES: &[&str] = &["", "sales"];
@@ -46,6 +48,21 @@ async fn sighup_reloads_with_and_without_the_flag() {
         assert_eq!(successful, 1.0);
         assert!(after > before, "{after} {before}");
     }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_during_a_reload_reloads_once_more() {
+    let site = Site::empty(1, PREFIXES).await;
+    let exporter = start(&site, &["--log.level", "debug"]).await;
+    slow_key::use_in(&site, NOT_KEPT, "50000");
+    exporter.program.send("HUP");
+    slow_key::is_read(&exporter).await;
+
+    site.config(&format!("{NOT_KEPT}[users]\nsession_limit = 3"));
+    exporter.program.send("HUP");
+
+    becomes(Some(3.0), "the limit", async || limit(&exporter).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,12 @@
 //! Asked to stop, it stops: soon, in order, whatever is under way.
 
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::exporter::Exporter;
+use crate::support::exporter::{Exporter, command};
+use crate::support::program::Program;
 use crate::support::site::Site;
+use crate::support::slow_key;
 use crate::support::wait::becomes;
 
 /// "Within a second or two".
@@ -24,7 +27,7 @@ async fn without_anything_to_do_it_stops_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up() {
+async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up_and_shows_no_outage() {
     for signal in ["TERM", "INT"] {
         let site = Site::empty(1, &[""]).await;
         site.simulator.set_latency(Duration::from_secs(100));
@@ -39,8 +42,8 @@ async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up() {
 
         assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:?}");
         assert!(ended.took < SOON, "{signal}: {ended:?}");
-        // Answered or cut off, it does not hang.
-        let _ = tokio::time::timeout(SOON, scrape).await.expect("the scrape has an end").unwrap();
+        let answer = tokio::time::timeout(SOON, scrape).await.expect("the scrape has an end").unwrap();
+        assert_eq!(answer.unwrap().status(), reqwest::StatusCode::SERVICE_UNAVAILABLE, "{signal}");
     }
 }
 
@@ -65,4 +68,40 @@ async fn the_demo_stops_as_well() {
 
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.took < SOON, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_takes_long_does_not_hold_it_up() {
+    let site = Site::empty(1, &[""]).await;
+    let exporter = Exporter::with_config(&site.config(""), &["--log.level", "debug"]).await;
+    slow_key::use_in(&site, "", "3000000");
+    exporter.program.send("HUP");
+    slow_key::is_read(&exporter).await;
+    exporter.program.send("HUP");
+
+    let ended = exporter.program.signal("TERM").await;
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.took < SOON, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nobody_reads_its_output_does_not_end_it() {
+    let site = Site::empty(1, &[""]).await;
+    let config = site.config("");
+    for subcommand in [&["serve", "--config.file", config.to_str().unwrap()][..], &["demo"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = ["--web.listen-address", "127.0.0.1:0", "--log.level", "debug"];
+        let told = command(&[subcommand, &flags].concat(), &[], folder.path());
+        // Every write fails, as it does when a reader has gone.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$0\" \"$@\" >/dev/full"]).arg(told.get_program()).args(told.get_args());
+        let mut program = Program::start(&mut shell);
+        let listens = |line: &str| line.contains("message=listening").then_some(());
+        program.printed("it listens", listens).await;
+
+        let ended = program.signal("TERM").await;
+
+        assert_eq!(ended.status.code(), Some(0), "{subcommand:?}: {ended:?}");
+    }
 }

@@ -13,5 +13,7 @@ pub mod prometheus;
 pub mod raw;
 pub mod scrape;
 pub mod site;
+#[cfg(unix)]
+pub mod slow_key;
 pub mod stand_in;
 pub mod wait;

@@ -63,6 +63,9 @@ pub enum QueryError {
     /// 401 or 403.
     #[error("HTTP status {0}: this user or client certificate has no rights here")]
     Denied(u16),
+    /// What came over TLS has no head that HTTP knows.
+    #[error("the answer is no HTTP")]
+    NotHttp,
     #[error("the answer is no session list: {0}")]
     Decode(#[from] DecodeError),
     /// From the repository: not what was asked for, or cut off.
@@ -81,7 +84,7 @@ impl QueryError {
             Self::Timeout(_) => Reason::Timeout,
             Self::HttpStatus(_) | Self::Xsrf => Reason::HttpStatus,
             Self::Denied(_) => Reason::Denied,
-            Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
+            Self::NotHttp | Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
             Self::TooLarge(_) => Reason::TooLarge,
         }
     }
@@ -90,6 +93,7 @@ impl QueryError {
     pub(super) fn before_answer(error: &reqwest::Error) -> Self {
         match find::<rustls::Error>(error) {
             Some(tls) => Self::Tls(tls.clone()),
+            None if sources(error).any(is_parse) => Self::NotHttp,
             None => Self::Connect(NoConnection::because_of(error)),
         }
     }
@@ -114,8 +118,8 @@ pub enum NoConnection {
     #[error("{0}")]
     NoAnswer(String),
     /// Opened, and closed by the other side before an answer.
-    #[error("closed by the other side before an answer ({0})")]
-    Closed(String),
+    #[error("closed by the other side before an answer")]
+    Closed,
     #[error("{0}")]
     Other(String),
 }
@@ -140,11 +144,16 @@ impl NoConnection {
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::UnexpectedEof,
-            ) => Self::Closed(text),
-            _ if sources(error).any(is_incomplete) => Self::Closed(text),
+            ) => Self::Closed,
+            _ if sources(error).any(is_incomplete) => Self::Closed,
             _ => Self::Other(text),
         }
     }
+}
+
+/// Whether the HTTP library says that what came is no HTTP.
+fn is_parse(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(hyper::Error::is_parse)
 }
 
 /// Whether the HTTP library says that the connection ended before the answer did.
@@ -192,6 +201,8 @@ mod tests {
     fn nothing_is_said_twice_or_in_the_librarys_words() {
         let refused = QueryError::Connect(NoConnection::Refused);
         assert_eq!(refused.to_string(), "no connection: refused");
+        let closed = QueryError::Connect(NoConnection::Closed);
+        assert_eq!(closed.to_string(), "no connection: closed by the other side before an answer");
         let foreign = QueryError::Tls(rustls::CertificateError::UnknownIssuer.into());
         assert_eq!(
             foreign.to_string(),

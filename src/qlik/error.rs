@@ -151,6 +151,12 @@ impl NoConnection {
     }
 }
 
+/// Whether the connection ended without TLS saying so.
+pub(super) fn is_end_of_connection(error: &reqwest::Error) -> bool {
+    let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    sources(error).any(|source| source.downcast_ref().is_some_and(is_end))
+}
+
 /// Whether the HTTP library says that what came is no HTTP.
 fn is_parse(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(hyper::Error::is_parse)

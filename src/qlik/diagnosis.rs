@@ -8,7 +8,8 @@ use url::Url;
 
 use super::credentials::{self, CertificateFacts, Credentials};
 use super::endpoint::Endpoint;
-use super::error::{NoConnection, QueryError};
+use super::error::{NoConnection, QueryError, ShapeError};
+use super::session_list::DecodeError;
 use super::tls_failure::TlsFailure;
 use super::vocabulary::QlikUser;
 
@@ -91,6 +92,15 @@ impl<'a> Circumstances<'a> {
                      parameters away? Name the address of the {} itself. {}",
                     self.service.name(),
                     self.about_port()
+                ),
+            ),
+            QueryError::Decode(DecodeError::CutOff)
+            | QueryError::Shape { problem: ShapeError::CutOff, .. } => diagnosis(
+                error.to_string(),
+                format!(
+                    "The connection or the answer ended early. Was the {} restarted just then, or does something \
+                     in between end connections? Ask again.",
+                    self.service.name()
                 ),
             ),
             QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => self.another_answer(error.to_string()),

@@ -68,9 +68,9 @@ pub enum QueryError {
     NotHttp,
     #[error("the answer is no session list: {0}")]
     Decode(#[from] DecodeError),
-    /// From the repository: not what was asked for, or cut off.
+    /// From the repository.
     #[error("the answer is no list of {what}: {problem}")]
-    Shape { what: &'static str, problem: String },
+    Shape { what: &'static str, problem: ShapeError },
     /// More bytes than `max_response_size`.
     #[error("the answer is larger than {0} bytes (max_response_size)")]
     TooLarge(u64),
@@ -105,6 +105,15 @@ impl QueryError {
             _ => Self::Decode(DecodeError::CutOff),
         }
     }
+}
+
+/// Why an answer of the repository is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    #[error("it was cut off")]
+    CutOff,
+    #[error("{0}")]
+    Other(String),
 }
 
 /// How far a connection came.

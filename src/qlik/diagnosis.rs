@@ -8,7 +8,8 @@ use url::Url;
 
 use super::credentials::{self, CertificateFacts, Credentials};
 use super::endpoint::Endpoint;
-use super::error::{NoConnection, QueryError};
+use super::error::{NoConnection, QueryError, ShapeError};
+use super::session_list::DecodeError;
 use super::tls_failure::TlsFailure;
 use super::vocabulary::QlikUser;
 
@@ -93,7 +94,16 @@ impl<'a> Circumstances<'a> {
                     self.about_port()
                 ),
             ),
-            QueryError::Decode(_) | QueryError::Shape { .. } => self.another_answer(error.to_string()),
+            QueryError::Decode(DecodeError::CutOff)
+            | QueryError::Shape { problem: ShapeError::CutOff, .. } => diagnosis(
+                error.to_string(),
+                format!(
+                    "The connection or the answer ended early. Was the {} restarted just then, or does something \
+                     in between end connections? Ask again.",
+                    self.service.name()
+                ),
+            ),
+            QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => self.another_answer(error.to_string()),
             QueryError::TooLarge(_) => diagnosis(
                 error.to_string(),
                 "Raise max_response_size, when so many sessions are what is to be expected.",
@@ -130,20 +140,20 @@ impl<'a> Circumstances<'a> {
                 ),
             ),
             // From here on the other side closed the connection, or something stranger happened.
-            NoConnection::Closed(_) | NoConnection::Other(_) if self.server.is_none() => diagnosis(
-                format!("{address} closed the connection in the TLS handshake ({error})"),
+            NoConnection::Closed | NoConnection::Other(_) if self.server.is_none() => diagnosis(
+                format!("{address} closed the connection in the TLS handshake{}", more(error)),
                 format!(
                     "Is that the {service}, and not another program or a firewall? It may also speak only TLS \
                      1.0 or 1.1: this program needs TLS 1.2 or 1.3. {}",
                     self.about_port()
                 ),
             ),
-            NoConnection::Closed(_) | NoConnection::Other(_) if self.asked_for_certificate => diagnosis(
-                format!("{address} asked for our certificate and then closed the connection ({error})"),
+            NoConnection::Closed | NoConnection::Other(_) if self.asked_for_certificate => diagnosis(
+                format!("{address} asked for our certificate and then closed the connection{}", more(error)),
                 self.about_client_certificate(),
             ),
-            NoConnection::Closed(_) | NoConnection::Other(_) => {
-                self.never_asked(format!("{address} closed the connection ({error})"))
+            NoConnection::Closed | NoConnection::Other(_) => {
+                self.never_asked(format!("{address} closed the connection{}", more(error)))
             }
         }
     }
@@ -248,6 +258,14 @@ impl<'a> Circumstances<'a> {
 
     fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or_default()
+    }
+}
+
+/// What is known besides of a connection that ended.
+fn more(error: &NoConnection) -> String {
+    match error {
+        NoConnection::Other(text) => format!(" ({text})"),
+        _ => String::new(),
     }
 }
 

@@ -63,11 +63,14 @@ pub enum QueryError {
     /// 401 or 403.
     #[error("HTTP status {0}: this user or client certificate has no rights here")]
     Denied(u16),
+    /// What came over TLS has no head that HTTP knows.
+    #[error("the answer is no HTTP")]
+    NotHttp,
     #[error("the answer is no session list: {0}")]
     Decode(#[from] DecodeError),
-    /// From the repository: not what was asked for, or cut off.
+    /// From the repository.
     #[error("the answer is no list of {what}: {problem}")]
-    Shape { what: &'static str, problem: String },
+    Shape { what: &'static str, problem: ShapeError },
     /// More bytes than `max_response_size`.
     #[error("the answer is larger than {0} bytes (max_response_size)")]
     TooLarge(u64),
@@ -81,7 +84,7 @@ impl QueryError {
             Self::Timeout(_) => Reason::Timeout,
             Self::HttpStatus(_) | Self::Xsrf => Reason::HttpStatus,
             Self::Denied(_) => Reason::Denied,
-            Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
+            Self::NotHttp | Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
             Self::TooLarge(_) => Reason::TooLarge,
         }
     }
@@ -90,6 +93,7 @@ impl QueryError {
     pub(super) fn before_answer(error: &reqwest::Error) -> Self {
         match find::<rustls::Error>(error) {
             Some(tls) => Self::Tls(tls.clone()),
+            None if sources(error).any(is_parse) => Self::NotHttp,
             None => Self::Connect(NoConnection::because_of(error)),
         }
     }
@@ -103,6 +107,15 @@ impl QueryError {
     }
 }
 
+/// Why an answer of the repository is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    #[error("it was cut off")]
+    CutOff,
+    #[error("{0}")]
+    Other(String),
+}
+
 /// How far a connection came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoConnection {
@@ -114,8 +127,8 @@ pub enum NoConnection {
     #[error("{0}")]
     NoAnswer(String),
     /// Opened, and closed by the other side before an answer.
-    #[error("closed by the other side before an answer ({0})")]
-    Closed(String),
+    #[error("closed by the other side before an answer")]
+    Closed,
     #[error("{0}")]
     Other(String),
 }
@@ -140,11 +153,22 @@ impl NoConnection {
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::UnexpectedEof,
-            ) => Self::Closed(text),
-            _ if sources(error).any(is_incomplete) => Self::Closed(text),
+            ) => Self::Closed,
+            _ if sources(error).any(is_incomplete) => Self::Closed,
             _ => Self::Other(text),
         }
     }
+}
+
+/// Whether the connection ended without TLS saying so.
+pub(super) fn is_end_of_connection(error: &reqwest::Error) -> bool {
+    let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    sources(error).any(|source| source.downcast_ref().is_some_and(is_end))
+}
+
+/// Whether the HTTP library says that what came is no HTTP.
+fn is_parse(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(hyper::Error::is_parse)
 }
 
 /// Whether the HTTP library says that the connection ended before the answer did.
@@ -192,6 +216,8 @@ mod tests {
     fn nothing_is_said_twice_or_in_the_librarys_words() {
         let refused = QueryError::Connect(NoConnection::Refused);
         assert_eq!(refused.to_string(), "no connection: refused");
+        let closed = QueryError::Connect(NoConnection::Closed);
+        assert_eq!(closed.to_string(), "no connection: closed by the other side before an answer");
         let foreign = QueryError::Tls(rustls::CertificateError::UnknownIssuer.into());
         assert_eq!(
             foreign.to_string(),

@@ -1,9 +1,10 @@
 //! The proxy service's interface (QPS, port 4243).
 
+use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
-use super::error::QueryError;
+use super::error::{QueryError, is_end_of_connection};
 use super::session_list::{Session, SessionListDecoder};
 use super::vocabulary::VirtualProxy;
 
@@ -20,7 +21,17 @@ pub async fn list_sessions(
         let mut answer = endpoint.get(&session_path(virtual_proxy)).await?;
         let mut decoder = SessionListDecoder::default();
         let mut size = 0;
-        while let Some(piece) = answer.chunk().await.map_err(|e| QueryError::within_answer(&e))? {
+        // Where the end of the connection is that of the answer, a missing farewell of TLS cuts nothing off
+        // that the decoder would not miss.
+        let ends_with_connection =
+            [CONTENT_LENGTH, TRANSFER_ENCODING].iter().all(|name| !answer.headers().contains_key(name));
+        loop {
+            let piece = match answer.chunk().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) if ends_with_connection && is_end_of_connection(&error) => break,
+                Err(error) => return Err(QueryError::within_answer(&error)),
+            };
             size += piece.len() as u64;
             if size > limits.response_size {
                 return Err(QueryError::TooLarge(limits.response_size));

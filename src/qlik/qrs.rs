@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::endpoint::Endpoint;
-use super::error::QueryError;
-use super::session_list::DecodeError;
+use super::error::{QueryError, ShapeError};
+use super::session_list::{BYTE_ORDER_MARK, DecodeError, describe};
 use super::vocabulary::{PrefixError, VirtualProxy};
 
 /// The proxy service's own port where the repository names none.
@@ -153,25 +154,35 @@ async fn ask<T: DeserializeOwned + Send + 'static>(
     what: &'static str,
 ) -> Result<T, QueryError> {
     let body = endpoint.get_whole(path).await.map_err(|error| match error {
-        QueryError::Decode(DecodeError::CutOff) => {
-            QueryError::Shape { what, problem: DecodeError::CutOff.to_string() }
-        }
+        QueryError::Decode(DecodeError::CutOff) => QueryError::Shape { what, problem: ShapeError::CutOff },
         other => other,
     })?;
     let decoded = tokio::task::spawn_blocking(move || decode(&body)).await;
     // Decoding does not panic, so it can only have been given up because the program ends.
-    let decoded = decoded.unwrap_or_else(|_| Err("decoding was given up".to_owned()));
+    let decoded = decoded.unwrap_or_else(|_| Err(ShapeError::Other("decoding was given up".to_owned())));
     decoded.map_err(|problem| QueryError::Shape { what, problem })
 }
 
-fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    if body.trim_ascii_start().starts_with(b"<") {
-        return Err("it is HTML or XML".to_owned());
-    }
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ShapeError> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii_start();
+    let said = |text: &str| ShapeError::Other(text.to_owned());
+    let first = match body.first() {
+        None => return Err(said("it is empty")),
+        Some(b'<') => return Err(said("it is HTML or XML")),
+        Some(first) => *first,
+    };
     let mut json = serde_json::Deserializer::from_slice(body);
-    let decoded = serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string());
-    let decoded = decoded.and_then(|value| json.end().map(|()| value).map_err(|error| error.to_string()));
-    decoded.map_err(|problem| problem.chars().take(MAX_PROBLEM).collect())
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let is_whole = error.path().iter().next().is_none();
+        match error.inner().classify() {
+            Category::Eof => ShapeError::CutOff,
+            Category::Syntax | Category::Io => said("it is not JSON"),
+            Category::Data if is_whole => said(&format!("it is {}", describe(first))),
+            Category::Data => ShapeError::Other(error.to_string().chars().take(MAX_PROBLEM).collect()),
+        }
+    })?;
+    json.end().map_err(|_| said("more bytes follow after its end"))?;
+    Ok(value)
 }
 
 fn found(
@@ -309,22 +320,32 @@ mod tests {
 
     #[test]
     fn a_wrong_shape_is_told_with_its_place() {
-        let problem = |text: &str| decode::<Vec<ProxyServiceAnswer>>(text.as_bytes()).err().unwrap();
+        let problem =
+            |text: &str| decode::<Vec<ProxyServiceAnswer>>(text.as_bytes()).err().unwrap().to_string();
         assert_eq!(
             problem(r#"[{}, {"settings": {"restListenPort": "4243"}}]"#),
             r#"[1].settings.restListenPort: invalid type: string "4243", expected u16 at line 1 column 43"#
         );
-        assert!(problem("[{}").contains("EOF while parsing"), "{}", problem("[{}"));
-        assert!(problem("[] x").contains("trailing"), "{}", problem("[] x"));
-        assert!(problem("{}").contains("expected a sequence"), "{}", problem("{}"));
-        assert_eq!(problem("\r\n<html>"), "it is HTML or XML");
-        assert!(problem("").contains("EOF"));
+        for (answer, told) in [
+            ("", "it is empty"),
+            (" \r\n", "it is empty"),
+            ("\r\n<html>", "it is HTML or XML"),
+            ("[{}", "it was cut off"),
+            ("{}", "it is a JSON object"),
+            ("null", "it is another JSON value or plain text"),
+            ("Hello", "it is not JSON"),
+            ("[{},]", "it is not JSON"),
+            ("[] x", "more bytes follow after its end"),
+        ] {
+            assert_eq!(problem(answer), told, "{answer}");
+        }
+        assert!(decode::<Vec<ProxyServiceAnswer>>(b"\xef\xbb\xbf[]").is_ok());
     }
 
     #[test]
     fn a_complaint_does_not_quote_the_answer_at_length() {
         let long = format!(r#"["{}"]"#, "x".repeat(100_000));
-        let problem = decode::<Vec<ProxyServiceAnswer>>(long.as_bytes()).err().unwrap();
+        let problem = decode::<Vec<ProxyServiceAnswer>>(long.as_bytes()).err().unwrap().to_string();
         assert_eq!(problem.chars().count(), MAX_PROBLEM);
     }
 }

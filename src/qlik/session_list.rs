@@ -12,6 +12,9 @@ use serde::de::{Deserializer, Visitor};
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
 
+/// What some programs put before UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// One row of a session list, as far as it is counted.
 #[derive(Deserialize)]
 pub struct Session<'a> {
@@ -54,6 +57,8 @@ pub enum DecodeError {
 /// What may come next, besides white space.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
+    /// The list, or a byte order mark before it.
+    Start,
     List,
     FirstRowOrEnd,
     CommaOrEnd,
@@ -75,7 +80,7 @@ pub struct SessionListDecoder {
 
 impl Default for SessionListDecoder {
     fn default() -> Self {
-        Self { tail: Vec::new(), retry_at: 0, expect: Expect::List, rows: 0 }
+        Self { tail: Vec::new(), retry_at: 0, expect: Expect::Start, rows: 0 }
     }
 }
 
@@ -104,7 +109,7 @@ impl SessionListDecoder {
         self.decode_tail(each)?;
         match self.expect {
             Expect::Nothing => Ok(()),
-            Expect::List if self.tail.is_empty() => Err(DecodeError::NotAList("an empty answer")),
+            Expect::Start | Expect::List if self.tail.is_empty() => Err(DecodeError::NotAList("an empty answer")),
             _ => Err(DecodeError::CutOff),
         }
     }
@@ -120,6 +125,15 @@ impl SessionListDecoder {
     /// Decodes as many whole rows as there are and returns the number of bytes used.
     fn decode(&mut self, bytes: &[u8], each: &mut impl FnMut(Session<'_>)) -> Result<usize, DecodeError> {
         let mut used = 0;
+        if self.expect == Expect::Start {
+            if bytes.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(bytes) {
+                return Ok(0);
+            }
+            if bytes.starts_with(BYTE_ORDER_MARK) {
+                used = BYTE_ORDER_MARK.len();
+            }
+            self.expect = Expect::List;
+        }
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             let Some(blanks) = rest.iter().position(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n')) else {
@@ -130,7 +144,7 @@ impl SessionListDecoder {
             let first = rest.first().copied().unwrap_or_default();
             self.expect = match (self.expect, first) {
                 (Expect::List, b'[') => Expect::FirstRowOrEnd,
-                (Expect::List, other) => return Err(DecodeError::NotAList(describe(other))),
+                (Expect::Start | Expect::List, other) => return Err(DecodeError::NotAList(describe(other))),
                 (Expect::FirstRowOrEnd | Expect::CommaOrEnd, b']') => Expect::Nothing,
                 (Expect::CommaOrEnd, b',') => Expect::Row,
                 (Expect::CommaOrEnd, _) => return Err(DecodeError::NoComma(self.rows)),
@@ -169,9 +183,10 @@ fn ends_within_number(bytes: &[u8]) -> bool {
     matches!(bytes.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'))
 }
 
-/// What an answer that is no array begins with.
-fn describe(first: u8) -> &'static str {
+/// What an answer is, by its first byte, when it is not what was expected.
+pub(super) fn describe(first: u8) -> &'static str {
     match first {
+        b'[' => "a JSON array",
         b'<' => "HTML or XML",
         b'{' => "a JSON object",
         b'"' => "a JSON text",
@@ -244,6 +259,20 @@ mod tests {
             br#" [ {"UserDirectory":"LAB","UserId":"a","Attributes":[{"g":"x"},{"g":""}],"SessionId":"1"},
             {"userDirectory":"lab","userId":"b","userName":null,"sessionId":"2","new":{"x":[1,2]}} ] "#;
         assert_eq!(decode(body, 7), Ok(vec![row("LAB", "a", "1"), row("lab", "b", "2")]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_list_is_skipped_once() {
+        let body = b"\xef\xbb\xbf [{\"SessionId\":\"1\"}]";
+        for piece in 1..=body.len() {
+            assert_eq!(decode(body, piece), Ok(vec![row("", "", "1")]), "{piece}");
+        }
+        let not_json = DecodeError::NotAList("something that is not JSON");
+        for piece in [1, 2, 3, 1024] {
+            assert_eq!(decode(b"\xef\xbb\xbf\xef\xbb\xbf[]", piece), Err(not_json.clone()));
+            assert_eq!(decode(b" \xef\xbb\xbf[]", piece), Err(not_json.clone()));
+            assert_eq!(decode(b"\xef\xbb\xbf", piece), Err(DecodeError::NotAList("an empty answer")));
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Something answers, but not what was asked for.
 
+use qlik_session_exporter::command::check::Outcome;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::support::{Checked, Files, StandIn, ok, response, tls};
 
 async fn check_answering(answer: String) -> Checked {
@@ -110,8 +113,13 @@ async fn a_service_with_a_problem_of_its_own() {
 #[tokio::test]
 async fn an_answer_that_is_cut_off_or_something_else() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[".to_owned();
-    check_answering(cut.clone()).await.fails("decode", &["cut off"], &[]);
-    check_repository_answering(cut).await.fails("decode", &["no list of ", "cut off"], &[]);
+    for (checked, what) in [
+        (check_answering(cut.clone()).await, "no session list"),
+        (check_repository_answering(cut).await, "no list of "),
+    ] {
+        checked.fails("decode", &[what, "cut off"], &["ended early"]);
+        assert!(!checked.failure().advice.contains("443"), "{:?}", checked.failure());
+    }
     check_answering(ok("{}")).await.fails("decode", &["expected a JSON array, found a JSON object"], &[]);
     let wrong = r#"[{"prefix": 5}]"#;
     check_repository_answering(ok(wrong)).await.fails("decode", &["no list of ", "[0].prefix"], &["4242"]);
@@ -130,4 +138,35 @@ async fn an_answer_that_is_too_large() {
     let site = format!("repository = \"{}\"\n{site}", server.url);
     let checked = files.check("max_response_size = \"1KiB\"", &site).await;
     assert!(checked.lines("repository")[0].contains("larger than 1024 bytes"), "{}", checked.text);
+}
+
+/// A server that sends this and then ends the connection without TLS' farewell.
+async fn check_ending_abruptly(answer: &'static str) -> Checked {
+    let files = Files::new();
+    let tls = tls(&files, true, rustls::ALL_VERSIONS);
+    let server = StandIn::each(move |stream| {
+        let tls = tls.clone();
+        async move {
+            let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await else { return };
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.flush().await;
+            let _ = stream.get_mut().0.shutdown().await;
+        }
+    })
+    .await;
+    files.check_proxy(&server.url).await
+}
+
+#[tokio::test]
+async fn a_whole_list_is_good_however_the_connection_ends() {
+    let good = check_ending_abruptly("HTTP/1.1 200 OK\r\n\r\n[]").await;
+    assert_eq!(good.outcome, Outcome::Good, "{}", good.text);
+    for cut in [
+        "HTTP/1.1 200 OK\r\n\r\n[",
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n",
+    ] {
+        check_ending_abruptly(cut).await.fails("decode", &["cut off"], &[]);
+    }
 }

@@ -91,3 +91,33 @@ async fn a_port_that_hangs_up() {
         &["firewall", "TLS 1.0 or 1.1"],
     );
 }
+
+#[tokio::test]
+async fn a_service_that_speaks_tls_and_no_http() {
+    let files = Files::new();
+    let server = StandIn::start(&files, |_| Some("220 mail.company.com ESMTP\r\n".into())).await;
+    files.check_proxy(&server.url).await.fails(
+        "decode",
+        &["the answer is no HTTP"],
+        &["really the proxy service?", "never the browsers' one (443)"],
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_just_ends_is_told_without_the_librarys_words() {
+    let files = Files::new();
+    let tls = tls(&files, true, rustls::ALL_VERSIONS);
+    let server = StandIn::each(move |stream| {
+        let tls = tls.clone();
+        async move {
+            let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await else { return };
+            let _ = stream.read(&mut [0; 1024]).await;
+            // Without the TLS alert that an end has.
+            let _ = stream.get_mut().0.shutdown().await;
+        }
+    })
+    .await;
+    let checked = files.check_proxy(&server.url).await;
+    checked.fails("connect", &["closed the connection"], &[]);
+    assert!(!checked.text.contains("docs.rs") && !checked.text.contains("close_notify"), "{}", checked.text);
+}

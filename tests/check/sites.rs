@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qlik_session_exporter::command::check::Outcome;
-use qlik_session_exporter::simulator::Session;
+use qlik_session_exporter::simulator::{Authority, Leaf, Session};
 
 use crate::support::{Files, StandIn, ok, proxy, response, url_of};
 
@@ -98,6 +98,29 @@ async fn sessions_that_two_virtual_proxies_list_are_told_without_their_ids() {
     );
     assert!(checked.text.contains("exclude_virtual_proxies = [\"/\"]"), "{}", checked.text);
     assert!(!checked.json.contains("secret") && !checked.text.contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_proxy_service_under_two_addresses_is_told() {
+    let leaf = Leaf::server(vec!["127.0.0.1".into(), "localhost".into()]);
+    let files = Files::with_server(&Authority::new("site-CA").unwrap(), &leaf);
+    let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
+    for id in ["secret-a", "secret-b"] {
+        simulator.open_session(1, "", session(id));
+    }
+    let url = url_of(&simulator, "qps-1");
+    let mut by_name = url.clone();
+    by_name.set_host(Some("localhost")).unwrap();
+    let checked = files.check("", &(proxy("Central", &url) + &proxy("Edge", &by_name))).await;
+    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    let port = url.port().unwrap();
+    let message = format!(
+        "warning Edge: 2 sessions listed by Central (127.0.0.1:{port}) and by Edge (localhost:{port}) too: \
+         counted twice"
+    );
+    assert_eq!(checked.lines("sessions"), [message]);
+    assert!(checked.text.contains("one proxy service under two addresses"), "{}", checked.text);
+    assert!(!checked.json.contains("secret"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The steps about proxy services: every pair is asked once, all at the same time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -67,18 +67,19 @@ impl<W: Write> Site<'_, '_, W> {
                 proxy.plan.virtual_proxies.iter().map(move |virtual_proxy| proxy.ask(virtual_proxy))
             })
             .collect();
+        let mut listed = Vec::new();
         for proxy in &proxies {
-            self.proxy(proxy, &mut answers).await?;
+            listed.push((proxy.plan, self.proxy(proxy, &mut answers).await?));
         }
-        Ok(())
+        self.listed_by_two(&listed)
     }
 
-    /// The answers of one proxy service, which come next.
+    /// The answers of one proxy service, which come next. The hashes of the sessions that it lists.
     async fn proxy<A: Future<Output = Answer>>(
         &mut self,
         proxy: &Proxy<'_>,
         answers: &mut FuturesOrdered<A>,
-    ) -> io::Result<()> {
+    ) -> io::Result<HashSet<u64>> {
         let Proxy { plan, endpoint, .. } = proxy;
         let target = format!("{} ({}:{})", plan.name, plan.host, plan.port);
         let facts = Facts { proxy: Some(plan.name.clone()), ..Facts::default() };
@@ -117,7 +118,43 @@ impl<W: Write> Site<'_, '_, W> {
         if let (true, Ok(endpoint)) = (trusted, endpoint) {
             self.server_certificate("proxy", endpoint, Some(plan))?;
         }
-        self.listed_twice(plan, &listed)
+        self.listed_twice(plan, &listed)?;
+        Ok(listed.iter().flat_map(|(_, ids)| ids.hashes()).collect())
+    }
+
+    /// Sessions are a proxy service's own: two that list the same ones are one with two addresses.
+    fn listed_by_two(&mut self, listed: &[(&ProxyPlan, HashSet<u64>)]) -> io::Result<()> {
+        let mut first: HashMap<u64, usize> = HashMap::new();
+        let mut both: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+        for (index, (_, ids)) in listed.iter().enumerate() {
+            for hash in ids {
+                let before = *first.entry(*hash).or_insert(index);
+                if before != index {
+                    *both.entry((before, index)).or_default() += 1;
+                }
+            }
+        }
+        for ((one, other), sessions) in both {
+            let (Some((one, _)), Some((other, _))) = (listed.get(one), listed.get(other)) else { continue };
+            let message = format!(
+                "{} listed by {} ({}:{}) and by {} ({}:{}) too: counted twice",
+                counted(usize::try_from(sessions).unwrap_or(usize::MAX), "session"),
+                one.name,
+                one.host,
+                one.port,
+                other.name,
+                other.host,
+                other.port,
+            );
+            let facts =
+                Facts { proxy: Some(other.name.clone()), sessions: Some(sessions), ..Facts::default() };
+            let advice = "Are these one proxy service under two addresses? Its sessions count twice: leave one \
+                          section out, or give it the proxy service's name in the repository.";
+            self.add(
+                Step::new("sessions", &*other.name, Status::Warning, message).advise(advice).with(facts),
+            )?;
+        }
+        Ok(())
     }
 
     /// Sessions listed under several prefixes would count several times.

@@ -6,6 +6,7 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Read the configuration again.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has no signal for it"))]
     Reload,
     End,
 }

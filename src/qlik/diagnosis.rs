@@ -103,7 +103,9 @@ impl<'a> Circumstances<'a> {
                     self.service.name()
                 ),
             ),
-            QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => self.another_answer(error.to_string()),
+            QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => {
+                self.another_answer(error.to_string())
+            }
             QueryError::TooLarge(_) => diagnosis(
                 error.to_string(),
                 "Raise max_response_size, when so many sessions are what is to be expected.",

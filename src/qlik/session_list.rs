@@ -109,7 +109,9 @@ impl SessionListDecoder {
         self.decode_tail(each)?;
         match self.expect {
             Expect::Nothing => Ok(()),
-            Expect::Start | Expect::List if self.tail.is_empty() => Err(DecodeError::NotAList("an empty answer")),
+            Expect::Start | Expect::List if self.tail.is_empty() => {
+                Err(DecodeError::NotAList("an empty answer"))
+            }
             _ => Err(DecodeError::CutOff),
         }
     }

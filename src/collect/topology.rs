@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use labels::{labels, overrides};
-use url::Url;
+use url::{Host, Url};
 
 use crate::config::{ProxySettings, SiteSettings};
 use crate::qlik::VirtualProxy;
@@ -32,7 +32,7 @@ pub struct Topology {
 pub struct ProxyPlan {
     /// The `proxy` label.
     pub name: String,
-    /// Of `url`.
+    /// Of `url`; an IPv6 address without its brackets.
     pub host: String,
     /// Of `url`.
     pub port: u16,
@@ -41,6 +41,13 @@ pub struct ProxyPlan {
     pub virtual_proxies: Vec<VirtualProxy>,
     /// As the repository knows it; None when only a section of the configuration does.
     pub found: Option<FoundAs>,
+}
+
+impl ProxyPlan {
+    /// Host and port, as in `url`.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port)
+    }
 }
 
 /// A node's names in the repository, which need not be those by which it is asked.
@@ -87,6 +94,17 @@ pub enum Note {
     SameAddress { first: String, second: String },
     #[error("{0:?} in virtual_proxies fits no virtual proxy of the site")]
     FitsNothing(String),
+    #[error(
+        "the repository shows the user {user} no proxy service: it leaves out, without an error, what a user may \
+         not read. Give that user (user_directory, user_id) a role such as RootAdmin, or ask as INTERNAL\\sa_api"
+    )]
+    NoProxyServices { user: String },
+    #[error(
+        "no proxy service that the repository shows the user {user} links a virtual proxy that is to be asked: do \
+         virtual_proxies and exclude_virtual_proxies leave any? May that user (user_directory, user_id) read \
+         virtual proxies? RootAdmin and INTERNAL\\sa_api may"
+    )]
+    NothingLinked { user: String },
 }
 
 impl Topology {
@@ -97,6 +115,7 @@ impl Topology {
         let known = found.unwrap_or(&nothing);
         notes.extend(known.skipped.iter().cloned().map(Note::Skipped));
         let links = links(known);
+        notes.extend(found.and_then(|found| shows_nothing(settings, found, &links)));
         let overrides = overrides(settings, known, found.is_some(), &mut notes);
         let labels = labels(known, &overrides);
 
@@ -105,7 +124,11 @@ impl Topology {
         for (section, service) in &overrides.sections {
             let service =
                 service.and_then(|index| Some((known.proxy_services.get(index)?, links.get(index)?)));
-            plans.extend(of_section(section, service, &mut notes));
+            // With a repository that has not answered yet nobody knows which pairs are linked.
+            let links_are_known = found.is_some() || settings.repository.is_none();
+            if links_are_known || section.virtual_proxies.is_some() {
+                plans.extend(of_section(section, service, &mut notes));
+            }
         }
         for (index, (service, links)) in known.proxy_services.iter().zip(&links).enumerate() {
             if let Some(label) = labels.get(&index) {
@@ -193,7 +216,10 @@ fn plan(
 ) -> ProxyPlan {
     ProxyPlan {
         name,
-        host: url.host_str().unwrap_or_default().to_owned(),
+        host: match url.host() {
+            Some(Host::Ipv6(address)) => address.to_string(),
+            _ => url.host_str().unwrap_or_default().to_owned(),
+        },
         port: url.port_or_known_default().unwrap_or_default(),
         url,
         virtual_proxies,
@@ -221,6 +247,17 @@ fn address(service: &ProxyService, notes: &mut Vec<Note>) -> Option<Url> {
         notes.push(Note::NoHost { name: name.clone(), host: host.clone() });
     }
     url
+}
+
+/// A discovery that found nothing to ask: mostly for want of rights, which the repository does not tell.
+fn shows_nothing(settings: &SiteSettings, found: &Found, links: &[HashSet<&VirtualProxy>]) -> Option<Note> {
+    let user = format!("{}\\{}", settings.user.directory, settings.user.id);
+    if found.proxy_services.is_empty() {
+        return Some(Note::NoProxyServices { user });
+    }
+    let mut linked = links.iter().flatten();
+    let is_asked = linked.any(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
+    (!is_asked).then_some(Note::NothingLinked { user })
 }
 
 /// Takes from each proxy what an earlier one of the same address is asked for already: the sessions would

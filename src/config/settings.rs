@@ -119,6 +119,7 @@ pub struct ProxySettings {
     /// `https`, host and port; nothing else. `Url::port_or_known_default` gives the port. None only
     /// with a repository: that of the proxy service found by this name.
     pub url: Option<Url>,
-    /// Which virtual proxies it serves, each once; None: those found, else the default one.
+    /// Which virtual proxies it serves, each once; None: those found, and the default one where nothing can
+    /// be found.
     pub virtual_proxies: Option<Vec<VirtualProxy>>,
 }

@@ -215,8 +215,10 @@ async fn names_from_the_repository_cannot_command_the_terminal() {
 async fn without_the_repository_the_configured_proxies_are_asked() {
     let files = Files::new();
     let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
-    let site =
-        format!("repository = \"https://127.0.0.1:1\"\n{}", proxy("Central", &url_of(&simulator, "qps-1")));
+    let site = format!(
+        "repository = \"https://127.0.0.1:1\"\n{}virtual_proxies = [\"/\"]\n",
+        proxy("Central", &url_of(&simulator, "qps-1"))
+    );
     let checked = files.check("", &site).await;
     checked.fails(
         "connect",

@@ -271,7 +271,7 @@ fn before_the_first_answer_only_sections_with_an_address_are_asked() {
         section("Other", Some("https://10.0.0.3:4243"), Some(&["sales"])),
     ]);
     let topology = Topology::new(&settings, None);
-    assert_eq!(pairs(&topology), ["Edge 10.0.0.2:4243 /", "Other 10.0.0.3:4243 /sales"]);
+    assert_eq!(pairs(&topology), ["Other 10.0.0.3:4243 /sales"]);
     assert_eq!((topology.virtual_proxies, topology.version, topology.notes), (vec![], None, vec![]));
 }
 
@@ -351,7 +351,7 @@ fn a_proxy_without_a_host_that_can_be_asked_is_told_and_the_others_are_asked() {
     }
     let services = vec![service("Six", "fe80::1", &[""]), service("Umlaut", "bücher.example", &[""])];
     let topology = Topology::new(&site(vec![]), Some(&found(services, &[""])));
-    assert_eq!(pairs(&topology), ["Six [fe80::1]:4243 /", "Umlaut xn--bcher-kva.example:4243 /"]);
+    assert_eq!(pairs(&topology), ["Six fe80::1:4243 /", "Umlaut xn--bcher-kva.example:4243 /"]);
     // An address of one's own makes up for it.
     let settings = site(vec![section("Bad", Some("https://10.0.0.2:4243"), None)]);
     let topology = Topology::new(&settings, Some(&found(vec![service("Bad", "", &[""])], &[""])));
@@ -386,4 +386,36 @@ fn a_big_site_is_no_strain() {
     let topology = Topology::new(&site(vec![]), Some(&found(services.collect(), &prefixes)));
     assert_eq!(pairs(&topology).len(), 4000);
     assert!(topology.virtual_proxies.iter().all(|plan| plan.linked == 20));
+}
+
+#[test]
+fn an_ipv6_address_is_a_host_without_brackets() {
+    let topology =
+        Topology::new(&site(vec![]), Some(&found(vec![service("Central", "fd00::1", &[""])], &[""])));
+    assert_eq!(topology.proxies[0].host, "fd00::1");
+    assert_eq!(topology.proxies[0].address(), "[fd00::1]:4243");
+}
+
+#[test]
+fn a_repository_that_shows_nothing_to_ask_is_told_with_the_likely_reason() {
+    let nothing = notes(&Topology::new(&site(vec![]), Some(&Found::default())));
+    assert!(nothing[0].contains(r"shows the user INTERNAL\sa_api no proxy service"), "{nothing:?}");
+    let unlinked = found(vec![service("Idle", "sense9", &[])], &["sales"]);
+    let unlinked = notes(&Topology::new(&site(vec![]), Some(&unlinked)));
+    assert!(unlinked[0].contains("links a virtual proxy that is to be asked"), "{unlinked:?}");
+    assert_eq!((nothing.len(), unlinked.len()), (1, 1));
+    assert_eq!(notes(&Topology::new(&site(vec![]), None)), [""; 0]);
+}
+
+#[test]
+fn before_the_repository_has_answered_only_pairs_that_are_named_are_asked() {
+    let sections = vec![
+        section("Central", Some("https://sense1:4243"), None),
+        section("Edge", Some("https://sense2:4243"), Some(&["sales"])),
+    ];
+    let site = site(sections);
+    assert_eq!(pairs(&Topology::new(&site, None)), ["Edge sense2:4243 /sales"]);
+    let alone = SiteSettings { repository: None, ..site };
+    let topology = Topology::new(&alone, None);
+    assert_eq!(pairs(&topology), ["Central sense1:4243 /", "Edge sense2:4243 /sales"]);
 }

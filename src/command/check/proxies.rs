@@ -81,7 +81,7 @@ impl<W: Write> Site<'_, '_, W> {
         answers: &mut FuturesOrdered<A>,
     ) -> io::Result<HashSet<u64>> {
         let Proxy { plan, endpoint, .. } = proxy;
-        let target = format!("{} ({}:{})", plan.name, plan.host, plan.port);
+        let target = format!("{} ({})", plan.name, plan.address());
         let facts = Facts { proxy: Some(plan.name.clone()), ..Facts::default() };
         if let Err(error) = endpoint {
             let step = Step::new("proxy", target.clone(), Status::Failed, error.to_string());
@@ -137,14 +137,12 @@ impl<W: Write> Site<'_, '_, W> {
         for ((one, other), sessions) in both {
             let (Some((one, _)), Some((other, _))) = (listed.get(one), listed.get(other)) else { continue };
             let message = format!(
-                "{} listed by {} ({}:{}) and by {} ({}:{}) too: counted twice",
+                "{} listed by {} ({}) and by {} ({}) too: counted twice",
                 counted(usize::try_from(sessions).unwrap_or(usize::MAX), "session"),
                 one.name,
-                one.host,
-                one.port,
+                one.address(),
                 other.name,
-                other.host,
-                other.port,
+                other.address(),
             );
             let facts =
                 Facts { proxy: Some(other.name.clone()), sessions: Some(sessions), ..Facts::default() };

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::App;
 use crate::collect::{PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use crate::exposition::Format;
+use crate::terminal::escaped;
 
 pub async fn one_site(
     State(app): State<Arc<App>>,
@@ -52,16 +53,18 @@ pub async fn one_site(
     }
 }
 
-/// What this probe did, for a person.
+/// What this probe did, for a person, who may read it in a terminal.
 fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
     let mut text = format!("Time to answer: {}; waited {}.\n\n", rounded(time), rounded(took));
     for site in snapshots {
         // Writing to memory cannot fail.
         if let Some(repository) = &site.repository {
-            let _ = writeln!(text, "repository: {}", discovery(repository, site.topology.proxies.len()));
+            let told = discovery(repository, site.topology.proxies.len());
+            let _ = writeln!(text, "repository: {}", escaped(&told));
         }
         for pair in &site.pairs {
-            let _ = writeln!(text, "{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+            let line = format!("{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+            let _ = writeln!(text, "{}", escaped(&line));
         }
         if site.pairs.is_empty() {
             let _ = writeln!(
@@ -107,4 +110,40 @@ async fn explained(app: &App, steps: String, registry: Registry, until: Instant)
     let text = format!("{steps}\nMetrics that this probe gives:\n\n");
     let body = futures::stream::iter([Ok(text.into())]).chain(metrics);
     ([(header::CONTENT_TYPE, super::TEXT)], Body::from_stream(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::collect::topology::{ProxyPlan, Topology};
+    use crate::qlik::VirtualProxy;
+
+    #[test]
+    fn no_name_forges_a_line() {
+        let proxy = ProxyPlan {
+            name: "A\nrepository: \u{202e}".into(),
+            host: "sense1".into(),
+            port: 4243,
+            url: "https://sense1:4243".parse().unwrap(),
+            virtual_proxies: Vec::new(),
+            found: None,
+        };
+        let pair = PairSnapshot {
+            proxy: Arc::new(proxy),
+            virtual_proxy: VirtualProxy::parse("/").unwrap(),
+            used: Used::GaveUp,
+            history: Default::default(),
+        };
+        let site = SiteSnapshot {
+            name: "production".into(),
+            topology: Arc::new(Topology::default()),
+            pairs: vec![pair],
+            expiries: Vec::new(),
+            repository: None,
+        };
+        let text = steps(&[site], Duration::ZERO, Duration::ZERO);
+        assert!(text.contains(r"A\nrepository: \u{202e} /: no answer"), "{text}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Which text format a scrape wants: OpenMetrics or the classic one.
 
-use mediatype::names::{APPLICATION, PLAIN, TEXT};
+use mediatype::names::{_STAR, APPLICATION, PLAIN, TEXT};
 use mediatype::{MediaTypeList, Name, ReadParams};
 
 const OPENMETRICS: Name<'static> = Name::new_unchecked("openmetrics-text");
@@ -15,19 +15,25 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that an `Accept` header likes best; the classic one when it names neither.
-    pub fn negotiate(accept: &str) -> Self {
+    /// The format that the `Accept` headers like best; the classic one when they name neither. What stands for
+    /// any text stands for the classic one.
+    pub fn negotiate<'a>(accept: impl IntoIterator<Item = &'a str>) -> Self {
         let mut best = (Self::Classic, 0.0);
-        for accepted in MediaTypeList::new(accept).flatten() {
+        for accepted in accept.into_iter().flat_map(MediaTypeList::new).flatten() {
             let format = if accepted.ty == APPLICATION && accepted.subty == OPENMETRICS {
                 Self::OpenMetrics
-            } else if accepted.ty == TEXT && accepted.subty == PLAIN {
+            } else if accepted.ty == TEXT && (accepted.subty == PLAIN || accepted.subty == _STAR)
+                || accepted.ty == _STAR
+            {
                 Self::Classic
             } else {
                 continue;
             };
             let quality = accepted.get_param(Name::new_unchecked("q"));
-            let quality = quality.map_or(Some(1.0), |text| text.as_str().parse::<f32>().ok()).unwrap_or(0.0);
+            let quality = quality
+                .map_or(Some(1.0), |text| text.as_str().parse::<f32>().ok())
+                .unwrap_or(0.0)
+                .clamp(0.0, 1.0);
             if quality > best.1 {
                 best = (format, quality);
             }
@@ -65,10 +71,20 @@ mod tests {
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3",
                 Format::Classic,
             ),
+            ("application/openmetrics-text;q=0.5, text/*", Format::Classic),
+            ("application/openmetrics-text;q=0.5, */*;q=0.9", Format::Classic),
+            ("text/plain, application/openmetrics-text;q=inf", Format::Classic),
+            ("application/openmetrics-text;q=NaN, */*;q=0.1", Format::Classic),
             ("application/openmetrics-text;q=0", Format::Classic),
             ("application/openmetrics-text;q=x, ;;", Format::Classic),
         ] {
-            assert_eq!(Format::negotiate(accept), format, "{accept}");
+            assert_eq!(Format::negotiate([accept]), format, "{accept}");
         }
+    }
+
+    #[test]
+    fn every_accept_header_counts() {
+        let both = ["text/plain;q=0.5", "application/openmetrics-text"];
+        assert_eq!(Format::negotiate(both), Format::OpenMetrics);
     }
 }

@@ -96,6 +96,23 @@ impl Encoders {
     }
 }
 
+impl Encoders {
+    /// Does other work that goes over all users: on a thread for it, in one of the places. `None` when no place
+    /// is free by `until`.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        until: Instant,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let place = timeout_at(until, self.places.take()).await.ok()?;
+        let work = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        work.await.ok()
+    }
+}
+
 enum Piece {
     Text(Bytes),
     /// Nothing follows.

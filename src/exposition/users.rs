@@ -68,12 +68,11 @@ impl<'a> SiteUsers<'a> {
         self.at_least.last().copied().unwrap_or_default()
     }
 
-    /// Those users by name, with their sessions and their places; most sessions first.
-    pub fn reached_limit(&self) -> Vec<(UserKey<'a>, u32, usize)> {
+    /// Those users by name, with their sessions; most sessions first.
+    pub fn reached_limit(&self) -> Vec<(UserKey<'a>, u32)> {
         let limit = u32::try_from(self.at_least.len()).unwrap_or(u32::MAX);
-        let users = self.users.iter().enumerate();
-        let reached = users.filter(|(_, user)| !user.excluded && user.sessions >= limit);
-        let mut reached: Vec<_> = reached.map(|(place, user)| (user.key, user.sessions, place)).collect();
+        let reached = self.users.iter().filter(|user| !user.excluded && user.sessions >= limit);
+        let mut reached: Vec<_> = reached.map(|user| (user.key, user.sessions)).collect();
         reached.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         reached
     }
@@ -159,8 +158,8 @@ const HASH_DIGITS: usize = 16;
 
 impl Hashes {
     pub fn new(users: &SiteUsers<'_>, key: &HashKey) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-        let digits = users.users.iter().flat_map(|user| hash(&key, user.key)).collect();
+        let hasher = Hasher::new(key);
+        let digits = users.users.iter().flat_map(|user| hasher.hash(user.key)).collect();
         Self { digits }
     }
 
@@ -170,18 +169,27 @@ impl Hashes {
     }
 }
 
-/// The first hex digits of HMAC-SHA256 over directory, one zero byte, id. A directory with a zero byte in it,
-/// which no real one has, has a byte in its place that no text holds: else two users could be one.
-fn hash(key: &hmac::Key, user: UserKey<'_>) -> impl Iterator<Item = char> + use<> {
-    let mut context = hmac::Context::with_key(key);
-    for (number, part) in user.directory.split('\0').enumerate() {
-        context.update(if number > 0 { &[0xff] } else { &[] });
-        context.update(part.as_bytes());
+/// Makes such a label.
+pub struct Hasher(hmac::Key);
+
+impl Hasher {
+    pub fn new(key: &HashKey) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()))
     }
-    context.update(&[0]);
-    context.update(user.id.as_bytes());
-    let tag = context.sign();
-    let nibbles = tag.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]).take(HASH_DIGITS);
-    let digits: Vec<char> = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
-    digits.into_iter()
+
+    /// The first hex digits of HMAC-SHA256 over directory, one zero byte, id. A directory with a zero byte in
+    /// it, which no real one has, has a byte in its place that no text holds: else two users could be one.
+    pub fn hash(&self, user: UserKey<'_>) -> impl Iterator<Item = char> + use<> {
+        let mut context = hmac::Context::with_key(&self.0);
+        for (number, part) in user.directory.split('\0').enumerate() {
+            context.update(if number > 0 { &[0xff] } else { &[] });
+            context.update(part.as_bytes());
+        }
+        context.update(&[0]);
+        context.update(user.id.as_bytes());
+        let tag = context.sign();
+        let nibbles = tag.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]).take(HASH_DIGITS);
+        let digits: Vec<char> = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
+        digits.into_iter()
+    }
 }

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -46,18 +47,28 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// How long to wait when the operating system gives no more sockets.
 const NO_SOCKET: Duration = Duration::from_millis(200);
 
+/// Connections that the operating system keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+
 /// Files that may be open: more than connections from clients and to proxy services together. Many systems
 /// allow 1024 until a program asks for more.
 const FILES: u64 = 4096;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen on {address}: {error}: is another program using it? (--web.listen-address chooses another)"
-)]
+#[error("cannot listen on {address}: {error}: {} (--web.listen-address chooses another)", advice(.error))]
 pub struct ListenError {
     address: SocketAddr,
     error: io::Error,
+}
+
+/// What the reason may be.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => "this host has no such address",
+        io::ErrorKind::PermissionDenied => "ports below 1024 may need a privilege",
+        _ => "is another program using it?",
+    }
 }
 
 /// Binds all addresses, or none.
@@ -65,11 +76,27 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenEr
     allow_files();
     let mut listeners = Vec::new();
     for &address in addresses {
-        let listener = TcpListener::bind(address).await.map_err(|error| ListenError { address, error })?;
+        let listener = listen(address).map_err(|error| ListenError { address, error })?;
         debug!(address = %listener.local_addr().unwrap_or(address), "listening");
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// An IPv6 address is for IPv6 alone, on every operating system: else Linux would have `[::]` take the port
+/// from `0.0.0.0`.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // After a restart the port is ours again at once. On Windows the option would share it with others.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// Without them, clients that keep connections open would leave none for the proxy services.
@@ -188,6 +215,24 @@ mod tests {
         let mut buffer = vec![0; 64 * 1024];
         while !matches!(client.read(&mut buffer).await, Ok(0) | Err(_)) {}
         start.elapsed()
+    }
+
+    #[tokio::test]
+    async fn both_families_can_have_the_same_port() {
+        let first = bind(&[([0, 0, 0, 0], 0).into()]).await.unwrap();
+        let port = first[0].local_addr().unwrap().port();
+        let any = SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), port);
+        // Some machines have no IPv6 at all.
+        if let Err(error) = bind(&[any]).await {
+            assert_ne!(error.error.kind(), io::ErrorKind::AddrInUse, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_host_is_told_as_such() {
+        // Of a block for documentation.
+        let error = bind(&[([192, 0, 2, 1], 0).into()]).await.unwrap_err().to_string();
+        assert!(error.contains("this host has no such address"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

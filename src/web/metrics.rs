@@ -87,12 +87,11 @@ impl App {
 }
 
 fn format(headers: &HeaderMap) -> Format {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    Format::negotiate(accept.unwrap_or_default())
+    Format::negotiate(headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()))
 }
 
-fn exposition_headers(format: Format) -> [(HeaderName, &'static str); 1] {
-    [(header::CONTENT_TYPE, format.content_type())]
+fn exposition_headers(format: Format) -> [(HeaderName, &'static str); 2] {
+    [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept, Accept-Encoding")]
 }
 
 impl Wanted {

@@ -46,9 +46,10 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Plain text in UTF-8.
+const TEXT: &str = "text/plain; charset=utf-8";
+
 fn text(body: String) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body)
+    ([(header::CONTENT_TYPE, TEXT)], body)
 }
 
 /// Told instead of figures that would be wrong, or too late.

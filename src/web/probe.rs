@@ -4,14 +4,18 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use prometheus_client::encoding::prometheus_text;
+use futures::StreamExt;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 
 use super::App;
 use crate::collect::{PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
+use crate::exposition::Format;
+use crate::terminal::escaped;
 
 pub async fn one_site(
     State(app): State<Arc<App>>,
@@ -33,7 +37,7 @@ pub async fn one_site(
         let message = format!("target: expected the name of a site: {}\n", names.join(", "));
         return (StatusCode::BAD_REQUEST, super::text(message)).into_response();
     };
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let deadline = running.deadline(&headers);
     let snapshots = running.collector.scrape(Some(&site), deadline).await;
     if app.is_ending() {
@@ -42,22 +46,25 @@ pub async fn one_site(
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
     registry.register_collector(Box::new(running.sites(snapshots)));
+    let until = running.given_up(deadline);
     match steps {
-        None => app.exposition(registry, &headers, running.given_up(deadline)).await,
-        Some(steps) => explained(steps, registry).await,
+        None => app.exposition(registry, &headers, until).await,
+        Some(steps) => explained(&app, steps, registry, until).await,
     }
 }
 
-/// What this probe did, for a person.
+/// What this probe did, for a person, who may read it in a terminal.
 fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
     let mut text = format!("Time to answer: {}; waited {}.\n\n", rounded(time), rounded(took));
     for site in snapshots {
         // Writing to memory cannot fail.
         if let Some(repository) = &site.repository {
-            let _ = writeln!(text, "repository: {}", discovery(repository, site.topology.proxies.len()));
+            let told = discovery(repository, site.topology.proxies.len());
+            let _ = writeln!(text, "repository: {}", escaped(&told));
         }
         for pair in &site.pairs {
-            let _ = writeln!(text, "{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+            let line = format!("{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
+            let _ = writeln!(text, "{}", escaped(&line));
         }
         if site.pairs.is_empty() {
             let _ = writeln!(
@@ -96,15 +103,47 @@ fn rounded(duration: Duration) -> String {
     format!("{:?}", Duration::from_millis(milliseconds))
 }
 
-async fn explained(steps: String, registry: Registry) -> Response {
-    let text = tokio::task::spawn_blocking(move || {
-        let mut text = format!("{steps}\nMetrics that this probe gives:\n\n");
-        // Writing to memory cannot fail.
-        let _ = prometheus_text::encode(&mut text, &registry);
-        text
-    });
-    match text.await {
-        Ok(text) => super::text(text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+async fn explained(app: &App, steps: String, registry: Registry, until: Instant) -> Response {
+    let Some(metrics) = app.encoders.encode(registry, Format::Classic, until).await else {
+        return super::unavailable(super::BUSY);
+    };
+    let text = format!("{steps}\nMetrics that this probe gives:\n\n");
+    let body = futures::stream::iter([Ok(text.into())]).chain(metrics);
+    ([(header::CONTENT_TYPE, super::TEXT)], Body::from_stream(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::collect::topology::{ProxyPlan, Topology};
+    use crate::qlik::VirtualProxy;
+
+    #[test]
+    fn no_name_forges_a_line() {
+        let proxy = ProxyPlan {
+            name: "A\nrepository: \u{202e}".into(),
+            host: "sense1".into(),
+            port: 4243,
+            url: "https://sense1:4243".parse().unwrap(),
+            virtual_proxies: Vec::new(),
+            found: None,
+        };
+        let pair = PairSnapshot {
+            proxy: Arc::new(proxy),
+            virtual_proxy: VirtualProxy::parse("/").unwrap(),
+            used: Used::GaveUp,
+            history: Default::default(),
+        };
+        let site = SiteSnapshot {
+            name: "production".into(),
+            topology: Arc::new(Topology::default()),
+            pairs: vec![pair],
+            expiries: Vec::new(),
+            repository: None,
+        };
+        let text = steps(&[site], Duration::ZERO, Duration::ZERO);
+        assert!(text.contains(r"A\nrepository: \u{202e} /: no answer"), "{text}");
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -14,7 +14,7 @@ use super::App;
 use super::app::Running;
 use crate::collect::{Expiry, PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
-use crate::exposition::users::{Hashes, SiteUsers};
+use crate::exposition::users::{Hasher, SiteUsers};
 
 /// The page's only companion.
 pub const STYLE_PATH: &str = "/-/style.css";
@@ -35,7 +35,16 @@ pub async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("status.css"))
 }
 
-pub async fn page(State(app): State<Arc<App>>) -> Markup {
+pub async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let deadline = app.running().deadline(&headers);
+    let shown = app.clone();
+    match app.encoders.run(deadline, move || render(&shown)).await {
+        Some(page) => page.into_response(),
+        None => super::unavailable(super::BUSY),
+    }
+}
+
+fn render(app: &App) -> Markup {
     let running = app.running();
     let sites = running.collector.last_known();
     html! {
@@ -85,8 +94,8 @@ fn site(site: &SiteSnapshot, running: &Running) -> Markup {
 
 /// Who has reached the limit, by the names that the setting for labels allows.
 fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
-    let hashes = match &settings.label {
-        UserLabel::Hashed(key) => Some(Hashes::new(users, key)),
+    let hasher = match &settings.label {
+        UserLabel::Hashed(key) => Some(Hasher::new(key)),
         UserLabel::Plain | UserLabel::Off => None,
     };
     let reached = match settings.label {
@@ -97,10 +106,10 @@ fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
         p { (users.at_limit()) @if users.at_limit() == 1 { " user" } @else { " users" } " with " (settings.session_limit) " sessions or more" @if reached.is_empty() { "." } @else { ":" } }
         @if !reached.is_empty() {
             ul.down {
-                @for (user, sessions, place) in reached.iter().take(MOST_NAMED) {
+                @for (user, sessions) in reached.iter().take(MOST_NAMED) {
                     li {
-                        @match &hashes {
-                            Some(hashes) => { (hashes.get(*place)) }
+                        @match &hasher {
+                            Some(hasher) => { (hasher.hash(*user).collect::<String>()) }
                             None => { (user.directory) "\\" (user.id) }
                         }
                         ": " (sessions) " sessions"

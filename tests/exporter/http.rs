@@ -149,6 +149,7 @@ async fn the_format_is_the_one_that_is_asked_for_and_classic_when_none_is() {
         (prometheus, OPENMETRICS),
     ] {
         let answer = exporter.ask(Method::GET, "/metrics", &[("Accept", accept)]).await;
+        assert_eq!(answer.header("vary"), "Accept, Accept-Encoding");
         assert!(answer.header("content-type").starts_with(expected), "{accept}: {answer:?}");
         if expected == OPENMETRICS {
             Scrape::openmetrics(&answer.text());
@@ -165,6 +166,7 @@ async fn gzip_is_used_when_it_is_asked_for() {
 
     let packed = exporter.ask(Method::GET, "/metrics", &[("Accept-Encoding", "gzip")]).await;
     assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.header("vary"), "Accept, Accept-Encoding");
     let mut text = String::new();
     GzDecoder::new(packed.body.as_slice()).read_to_string(&mut text).unwrap();
     assert_eq!(counts(&Scrape::classic(&text)), expected(&site, &site.pairs()));

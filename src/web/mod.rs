@@ -11,6 +11,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -40,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/-/healthy", get(lifecycle::healthy))
         .route("/-/ready", get(lifecycle::ready))
         .route("/-/reload", post(lifecycle::reload))
+        .fallback(not_found)
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(fixed("x-content-type-options", "nosniff"))
         .layer(fixed("content-security-policy", status::SECURITY_POLICY))
@@ -50,6 +52,12 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 fn text(body: String) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, TEXT)], body)
+}
+
+async fn not_found(State(app): State<Arc<App>>) -> Response {
+    let message =
+        format!("there is /, {}, /probe, /sd, /-/healthy, /-/ready and /-/reload\n", app.telemetry_path);
+    (StatusCode::NOT_FOUND, text(message)).into_response()
 }
 
 /// Told instead of figures that would be wrong, or too late.

@@ -75,7 +75,7 @@ fn site(site: &SiteSnapshot, running: &Running) -> Markup {
     let probe = format!("/probe?target={}&debug=true", utf8_percent_encode(&site.name, NON_ALPHANUMERIC));
     html! {
         h2 { "Site " (site.name) " " small { a href=(probe) { "ask now" } } }
-        @if let Some(users) = &users { (reached_limit(users, &running.users)) }
+        @if let Some(users) = &users { (reached_limit(site, users, &running.users)) }
         (repository(site))
         table {
             thead {
@@ -93,7 +93,7 @@ fn site(site: &SiteSnapshot, running: &Running) -> Markup {
 }
 
 /// Who has reached the limit, by the names that the setting for labels allows.
-fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
+fn reached_limit(site: &SiteSnapshot, users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
     let hasher = match &settings.label {
         UserLabel::Hashed(key) => Some(Hasher::new(key)),
         UserLabel::Plain | UserLabel::Off => None,
@@ -103,7 +103,7 @@ fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
         UserLabel::Plain | UserLabel::Hashed(_) => users.reached_limit(),
     };
     html! {
-        p { (users.at_limit()) @if users.at_limit() == 1 { " user" } @else { " users" } " with " (settings.session_limit) " sessions or more" @if reached.is_empty() { "." } @else { ":" } }
+        p { (lower_bound(site)) (users.at_limit()) @if users.at_limit() == 1 { " user" } @else { " users" } " with " (settings.session_limit) " sessions or more" @if reached.is_empty() { "." } @else { ":" } }
         @if !reached.is_empty() {
             ul.down {
                 @for (user, sessions) in reached.iter().take(MOST_NAMED) {
@@ -118,6 +118,16 @@ fn reached_limit(users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
                 @if reached.len() > MOST_NAMED { li { "and " (reached.len() - MOST_NAMED) " more" } }
             }
         }
+    }
+}
+
+/// Says so before figures of a site whose pairs did not all answer.
+fn lower_bound(site: &SiteSnapshot) -> String {
+    let down = site.pairs.iter().filter(|pair| pair.tally().is_none()).count();
+    match (down, site.pairs.len()) {
+        (0, _) => String::new(),
+        (1, all) => format!("1 of {all} is down: at least "),
+        (_, all) => format!("{down} of {all} are down: at least "),
     }
 }
 
@@ -167,7 +177,7 @@ fn total(site: &SiteSnapshot, users: &SiteUsers<'_>) -> Markup {
     html! {
         tfoot {
             tr {
-                td colspan="2" { "Site" }
+                td colspan="2" { "Site " small { (lower_bound(site)) } }
                 td.number { (tallies().map(|tally| tally.sessions()).sum::<u64>()) }
                 td.number { (tallies().map(|tally| tally.anonymous()).sum::<u64>()) }
                 td.number { (users.distinct()) }

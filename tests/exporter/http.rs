@@ -208,10 +208,26 @@ async fn the_first_page_loads_nothing_from_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_says_when_its_figures_are_the_least_there_can_be() {
+    let site = Site::busy(2, &["", "sales"], 20, 5).await;
+    let exporter = site.exporter("cache_ttl = \"0s\"\n").await;
+    exporter.scrape().await;
+    assert!(!exporter.get("/").await.text().contains("at least"));
+
+    site.simulator.stop_node(2).await;
+    exporter.scrape().await;
+
+    let text = exporter.get("/").await.text();
+    assert_eq!(text.matches("2 of 4 are down: at least").count(), 2, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_paths_are_not_found_and_other_methods_not_allowed() {
     let (_site, exporter) = exporter().await;
     for path in ["/nowhere", "/metrics/", "/-/", "/qps/session"] {
-        assert_eq!(exporter.get(path).await.status, 404, "{path}");
+        let answer = exporter.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("/metrics, /probe, /sd"), "{path}: {}", answer.text());
     }
     for path in ["/", "/metrics", "/probe?target=simulated", "/sd", "/-/healthy", "/-/ready"] {
         for method in [Method::POST, Method::PUT, Method::DELETE] {

@@ -367,6 +367,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_pair_that_takes_anothers_place_asks_when_the_others_query_has_ended() {
+        let (tasks, turns) = (Tasks::default(), turns(4));
+        let (old, _) = pair(&turns, &[]);
+        let asked = Arc::new(AtomicU64::new(0));
+        let counter = asked.clone();
+        let ask: Ask = Box::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok(Counting::default().finish()) })
+        });
+        let record = old.record().clone();
+        let new = Pair::new("site".into(), "proxy".into(), VirtualProxy::default(), turns, ask, record);
+
+        let (first, second) = (old.want(TTL, &tasks), new.want(TTL, &tasks));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "the first query takes a second");
+        assert!(answer(first).await.outcome.is_ok() && answer(second).await.outcome.is_ok());
+        assert_eq!((asked.load(Ordering::Relaxed), new.history().counters.queries), (1, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_first_answer_is_the_baseline_and_a_failure_does_not_move_it() {
         let (tasks, (pair, _)) = (Tasks::default(), pair(&turns(4), &[2]));
         for _ in 0..3 {

@@ -34,7 +34,7 @@ pub enum Command {
     Check(CheckArgs),
     /// A simulated Qlik Sense site and the exporter on top of it, without any configuration
     #[cfg(feature = "simulator")]
-    Demo(WebArgs),
+    Demo(DemoArgs),
     /// Only the simulated site, for tests and for trying other tools
     #[cfg(feature = "simulator")]
     #[command(after_long_help = simulate_help())]
@@ -110,6 +110,16 @@ impl WebArgs {
             && self.telemetry_path.is_none()
             && !(self.enable_lifecycle || self.config_check)
     }
+}
+
+#[cfg(feature = "simulator")]
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// Start Prometheus and Alertmanager beside it, with the files that are shipped; both must be installed
+    #[arg(long)]
+    pub with_prometheus: bool,
 }
 
 /// For whom a result is written.

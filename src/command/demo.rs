@@ -1,4 +1,10 @@
-//! `demo`: a simulated Qlik Sense site and the exporter on top of it, in one process.
+//! `demo`: a simulated Qlik Sense site and the exporter on top of it, in one process; on demand, with Prometheus
+//! and Alertmanager beside it.
+
+mod chat;
+mod monitoring;
+mod server;
+pub mod shipped;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -6,11 +12,26 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use super::serve::{self, Exporter, Started};
-use crate::cli::WebArgs;
+use super::wrong_usage;
+use crate::cli::DemoArgs;
 use crate::config::Sources;
 use crate::simulator::{self, Options};
+use monitoring::{Monitoring, Programs, Running};
 
-pub async fn run(args: WebArgs) -> Result<ExitCode> {
+pub async fn run(args: DemoArgs) -> Result<ExitCode> {
+    let DemoArgs { web: args, with_prometheus } = args;
+    let programs = match with_prometheus {
+        false => None,
+        true if args.telemetry_path.is_some() => {
+            return Ok(wrong_usage(
+                "--with-prometheus takes the shipped prometheus.yml, which scrapes /metrics: leave out --web.telemetry-path",
+            ));
+        }
+        true => match Programs::find().await? {
+            Ok(programs) => Some(programs),
+            Err(missing) => return Ok(wrong_usage(missing)),
+        },
+    };
     let folder = tempfile::tempdir().context("cannot make a folder for the certificates")?;
     let options = Options {
         certs: folder.path().to_owned(),
@@ -32,13 +53,36 @@ pub async fn run(args: WebArgs) -> Result<ExitCode> {
     };
     announce(&simulator);
     serve::announce(&exporter.listeners);
-    if let Some(listener) = exporter.listeners.first() {
-        let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
-        explain(reachable(listener.local_addr()?), telemetry_path);
+    let listener = exporter.listeners.first().context("the exporter has no address")?;
+    let web = reachable(listener.local_addr()?);
+    let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
+    let mut monitoring = match programs {
+        Some(programs) => Some(Monitoring::new(programs).await?),
+        None => None,
+    };
+    let broken = exporter.run(monitor(monitoring.as_mut(), web, telemetry_path)).await;
+    if let Some(monitoring) = monitoring {
+        monitoring.end().await;
     }
-    exporter.run().await;
     simulator.shutdown().await;
-    Ok(ExitCode::SUCCESS)
+    broken.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+}
+
+/// Explains what there is once all of it runs; ends only when some of it is no longer there.
+async fn monitor(
+    monitoring: Option<&mut Monitoring>,
+    web: SocketAddr,
+    telemetry_path: &str,
+) -> monitoring::Error {
+    let Some(monitoring) = monitoring else {
+        explain(web, telemetry_path);
+        return std::future::pending().await;
+    };
+    match monitoring.start(web).await {
+        Ok(running) => explain_monitoring(web, running),
+        Err(error) => return error,
+    }
+    monitoring.ended().await
 }
 
 fn announce(simulator: &simulator::Simulator) {
@@ -77,6 +121,26 @@ For Prometheus, in prometheus.yml:
       metrics_path: {telemetry_path}
       static_configs:
         - targets: [\"{address}\"]
+"
+    ));
+}
+
+fn explain_monitoring(web: SocketAddr, running: Running) {
+    let Running { prometheus, alertmanager } = running;
+    serve::say(&format!(
+        "
+A simulated Qlik Sense site is running, the exporter on top of it, and Prometheus and Alertmanager with the
+files of the folder prometheus. Ctrl-C ends them all; what they have stored is not kept.
+
+  metrics       http://{web}/metrics
+  status page   http://{web}/
+  graphs        http://{prometheus}/graph
+  alerts        http://{prometheus}/alerts
+  messages      http://{alertmanager}/
+
+Try:
+  curl -s 'http://{prometheus}/api/v1/query?query=qlik_site_users_at_session_limit'
+  curl -s http://{alertmanager}/api/v2/alerts
 "
     ));
 }

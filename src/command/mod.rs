@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+#[cfg(feature = "simulator")]
+use crate::cli::DemoArgs;
 use crate::cli::{Cli, Command};
 
 /// It ran, and something failed.
@@ -30,7 +32,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             "--config.file belongs to serve and check: demo and simulate read no configuration",
         )),
         #[cfg(feature = "simulator")]
-        Some(Command::Demo(own)) => demo::run(own.or(web)).await,
+        Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
         // Flags of `serve` before another command would be passed over in silence.
         Some(_) if !web.is_empty() => Ok(wrong_usage("--web.* and --config.check belong to serve and demo")),
         Some(Command::Check(args)) => check::from_command_line(&global, &args).await,

@@ -22,7 +22,7 @@ pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
         Started::Checked(code) => return Ok(code),
     };
     announce(&exporter.listeners);
-    exporter.run().await;
+    exporter.run(std::future::pending::<()>()).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,8 +66,8 @@ impl Exporter {
         Ok(Started::Running(Box::new(Self { listeners, app, signals })))
     }
 
-    /// Serves until the operating system asks to end.
-    pub async fn run(self) {
+    /// Serves until the operating system asks to end, or until `reason` is there: then that is returned.
+    pub async fn run<T>(self, reason: impl Future<Output = T>) -> Option<T> {
         let stop = CancellationToken::new();
         let server = web::serve(self.listeners, web::router(self.app.clone()), stop.clone());
         let (app, mut signals) = (self.app, self.signals);
@@ -86,15 +86,17 @@ impl Exporter {
             }
         };
         let ending = async {
-            tokio::select! {
-                () = listening => {}
-                () = reloading => {}
-            }
+            let reason = tokio::select! {
+                () = listening => None,
+                () = reloading => None,
+                reason = reason => Some(reason),
+            };
             info!("ending");
             stop.cancel();
             app.end().await;
+            reason
         };
-        tokio::join!(server, ending);
+        tokio::join!(server, ending).1
     }
 }
 

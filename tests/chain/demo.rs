@@ -1,0 +1,242 @@
+//! `demo --with-prometheus`: the programs that are installed, started, watched and ended.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+
+use crate::support::exporter::{command, listening, run};
+use crate::support::http::Server;
+use crate::support::program::{Ended, Program};
+use crate::support::wait::{becomes, eventually};
+
+const FLAGS: &[&str] = &["demo", "--with-prometheus", "--web.listen-address", "127.0.0.1:0"];
+
+/// A demo with a folder of its own for what is temporary, and with programs that go before the installed ones.
+struct Demo {
+    program: Program,
+    /// Dropped after the program, see there.
+    folder: Folder,
+}
+
+/// Where a demo keeps what is temporary. When a test fails the demo is killed, and cannot end its children.
+struct Folder {
+    root: TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        ["tmp", "bin"].iter().for_each(|name| fs::create_dir(root.path().join(name)).unwrap());
+        Self { root }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Puts a shell script in the place of a program. `$FOLDER` is this folder, `real` the installed program;
+    /// asked for its version, the script is silent.
+    fn instead_of(&self, program: &str, script: &str) {
+        let path = self.path("bin").join(program);
+        let real = format!("real() {{ PATH=${{PATH#*:}} exec {program} \"$@\"; }}");
+        let version = "[ \"$1\" = --version ] && exit 0";
+        fs::write(&path, format!("#!/bin/sh\n{real}\n{version}\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn start(self) -> Demo {
+        let installed = std::env::vars().find(|(name, _)| name == "PATH").unwrap().1;
+        let path = format!("{}:{installed}", self.path("bin").display());
+        let [root, tmp] = [self.path(""), self.path("tmp")].map(|path| path.to_str().unwrap().to_owned());
+        let environment = [("PATH", path.as_str()), ("TMPDIR", &tmp), ("FOLDER", &root)];
+        Demo { program: Program::start(&mut command(FLAGS, &environment, &self.path(""))), folder: self }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        for id in processes_in(&self.path("tmp")) {
+            let _ = with_process(id, Process::kill);
+        }
+    }
+}
+
+impl Demo {
+    async fn listening(&mut self, name: &str) -> Url {
+        listening(&mut self.program, name).await
+    }
+
+    /// The processes that it has started, by their working directory.
+    fn children(&self) -> Vec<Pid> {
+        processes_in(&self.folder.path("tmp"))
+    }
+
+    /// Asked to end or not, nothing is left of it.
+    async fn leaves_nothing(folder: &Folder) {
+        becomes(Vec::<Pid>::new(), "children", async || processes_in(&folder.path("tmp"))).await;
+        assert_eq!(fs::read_dir(folder.path("tmp")).unwrap().count(), 0);
+    }
+
+    async fn terminated(self) -> Ended {
+        let ended = self.program.signal("TERM").await;
+        Self::leaves_nothing(&self.folder).await;
+        ended
+    }
+
+    async fn ended(self) -> Ended {
+        let ended = self.program.ended().await;
+        Self::leaves_nothing(&self.folder).await;
+        ended
+    }
+}
+
+fn processes_in(folder: &Path) -> Vec<Pid> {
+    let mut system = System::new().unwrap();
+    let kind = ProcessRefreshKind::nothing().with_cwd(UpdateKind::Always).without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
+    let inside = |process: &&Process| process.cwd().is_some_and(|cwd| cwd.starts_with(folder));
+    system.processes().values().filter(inside).map(Process::pid).collect()
+}
+
+fn with_process<T>(id: Pid, what: impl FnOnce(&Process) -> T) -> Option<T> {
+    let mut system = System::new().unwrap();
+    system.refresh_processes(ProcessesToUpdate::Some(&[id]), true);
+    system.process(id).map(what)
+}
+
+async fn refuses(address: &str) -> bool {
+    TcpStream::connect(address).await.is_err()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exporter_is_scraped_and_the_alerts_go_to_alertmanager_until_it_is_asked_to_end() {
+    let mut demo = Folder::new().start();
+    let [alertmanager, prometheus] =
+        [demo.listening("alertmanager").await, demo.listening("prometheus").await].map(Server::at);
+    let web = demo.listening("web").await;
+
+    let up = format!(r#"up{{instance="{}",job="qlik"}}"#, web.authority());
+    let query = url::form_urlencoded::byte_serialize(up.as_bytes()).collect::<String>();
+    let said = async || prometheus.text(&format!("/api/v1/query?query={query}"), &[]).await;
+    eventually("the exporter is scraped", async || said().await.contains("\"1\"]").then_some(())).await;
+    let told = format!("http://{}/api/v2/alerts", alertmanager.authority());
+    let said = async || prometheus.text("/api/v1/alertmanagers", &[]).await;
+    eventually("Prometheus knows Alertmanager", async || said().await.contains(&told).then_some(())).await;
+    assert!(prometheus.text("/api/v1/rules", &[]).await.contains("QlikUserAtSessionLimit"));
+
+    // On this address alone, and without others of its kind.
+    for server in [&alertmanager, &prometheus] {
+        let port = server.url().port().unwrap();
+        assert_eq!(server.url().host_str(), Some("127.0.0.1"));
+        assert!(refuses(&format!("127.0.0.2:{port}")).await, "{}", server.url());
+    }
+    assert!(alertmanager.text("/api/v2/status", &[]).await.contains(r#""status":"disabled""#));
+
+    let addresses = [&alertmanager, &prometheus].map(|server| server.authority().to_owned());
+    let ended = demo.terminated().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(refuses(&addresses[0]).await && refuses(&addresses[1]).await);
+    // Their own log is not ours.
+    assert!(ended.stderr.iter().all(|line| line.contains("target=qlik_session_exporter")), "{ended:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ends_by_itself_ends_the_demo_and_its_log_is_told() {
+    let mut demo = Folder::new().start();
+    demo.listening("prometheus").await;
+    let is_prometheus = |process: &Process| process.name().to_string_lossy() == "prometheus";
+    let found = demo.children().into_iter().find(|id| with_process(*id, is_prometheus) == Some(true));
+    // Asked to end, it says so in its log.
+    let asked = |process: &Process| process.kill_with(sysinfo::Signal::Term);
+    with_process(found.expect("a child is Prometheus"), asked).unwrap();
+
+    let ended = demo.ended().await;
+
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let told = ended.stderr.join("\n");
+    assert!(
+        told.contains("error: prometheus ended by itself (exit status: 0). The end of its log:\n  "),
+        "{told}"
+    );
+    assert!(told.contains("See you next time!"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_start_ends_the_demo_and_its_log_is_told_as_text() {
+    let folder = Folder::new();
+    folder.instead_of("prometheus", r#"printf '1\n2\n3\n4\n5\nno \033[2Jluck\n'; exit 3"#);
+
+    let ended = folder.start().ended().await;
+
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let told = ended.stderr.join("\n");
+    let expected = "error: prometheus ended by itself (exit status: 3). The end of its log:\n  2\n  3\n  4\n  5\n  no \\u{1b}[2Jluck";
+    assert!(told.ends_with(expected), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_to_end_before_they_are_ready_it_ends_them_too() {
+    let folder = Folder::new();
+    folder.instead_of("prometheus", "touch $FOLDER/started; exec sleep 1000");
+    let mut demo = folder.start();
+    demo.listening("alertmanager").await;
+    let started = demo.folder.path("started");
+    becomes(true, "it has been started", async || started.exists()).await;
+    assert_eq!(demo.children().len(), 2);
+
+    let ended = demo.terminated().await;
+
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_somebody_else_takes_in_between_is_left_to_them() {
+    let folder = Folder::new();
+    // The first one waits until the port is taken, and ends as it does when it finds that.
+    folder.instead_of(
+        "prometheus",
+        "mkdir $FOLDER/first || real \"$@\"\n\
+         echo \"$*\" > $FOLDER/args; mv $FOLDER/args $FOLDER/asked\n\
+         until [ -e $FOLDER/taken ]; do sleep 0.05; done; exit 1",
+    );
+    let mut demo = folder.start();
+    let asked = demo.folder.path("asked");
+    let args = eventually("it is asked for a port", async || fs::read_to_string(&asked).ok()).await;
+    let address = args.split("--web.listen-address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let taken = TcpListener::bind(address).await.unwrap();
+    fs::write(demo.folder.path("taken"), "").unwrap();
+
+    let prometheus = demo.listening("prometheus").await;
+
+    assert_ne!(prometheus.port().unwrap(), taken.local_addr().unwrap().port());
+    assert_eq!(demo.terminated().await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_is_not_installed_is_told_before_anything_starts() {
+    let empty = tempfile::tempdir().unwrap();
+    let ended = run(FLAGS, &[("PATH", empty.path().to_str().unwrap())]).await;
+
+    assert_eq!((ended.status.code(), ended.stdout.len(), ended.stderr.len()), (Some(2), 0, 1), "{ended:?}");
+    let told = &ended.stderr[0];
+    let missing = "prometheus and alertmanager (or prometheus-alertmanager) cannot be found in the PATH";
+    assert!(told.starts_with("error: --with-prometheus") && told.contains(missing), "{told}");
+    assert!(told.contains("https://prometheus.io/download/"), "{told}");
+}
+
+#[tokio::test]
+async fn another_path_for_the_metrics_is_refused_since_the_shipped_file_scrapes_the_usual_one() {
+    for args in [
+        &["demo", "--with-prometheus", "--web.telemetry-path", "/other"][..],
+        &["--web.telemetry-path", "/other", "demo", "--with-prometheus"],
+    ] {
+        let ended = run(args, &[]).await;
+        assert_eq!((ended.status.code(), ended.stdout.len()), (Some(2), 0), "{ended:?}");
+        assert!(ended.stderr[0].contains("--web.telemetry-path"), "{ended:?}");
+    }
+}

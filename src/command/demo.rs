@@ -6,7 +6,7 @@ mod monitoring;
 mod server;
 pub mod shipped;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -18,13 +18,18 @@ use crate::config::Sources;
 use crate::simulator::{self, Options};
 use monitoring::{Monitoring, Programs, Running};
 
+/// Where the metrics are, unless told otherwise.
+const METRICS: &str = "/metrics";
+
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     let DemoArgs { web: args, with_prometheus } = args;
+    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS);
     let programs = match with_prometheus {
         false => None,
-        true if args.telemetry_path.is_some() => {
+        true if telemetry_path != METRICS => {
             return Ok(wrong_usage(
-                "--with-prometheus takes the shipped prometheus.yml, which scrapes /metrics: leave out --web.telemetry-path",
+                "--with-prometheus takes the shipped prometheus.yml, which scrapes /metrics: \
+                 leave out --web.telemetry-path",
             ));
         }
         true => match Programs::find().await? {
@@ -55,7 +60,6 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     serve::announce(&exporter.listeners);
     let listener = exporter.listeners.first().context("the exporter has no address")?;
     let web = reachable(listener.local_addr()?);
-    let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
     let mut monitoring = match programs {
         Some(programs) => Some(Monitoring::new(programs).await?),
         None => None,
@@ -95,8 +99,10 @@ fn announce(simulator: &simulator::Simulator) {
 
 /// An address that stands for all addresses cannot be connected to.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
     }
     address
 }
@@ -130,17 +136,18 @@ fn explain_monitoring(web: SocketAddr, running: Running) {
     serve::say(&format!(
         "
 A simulated Qlik Sense site is running, the exporter on top of it, and Prometheus and Alertmanager with the
-files of the folder prometheus. Ctrl-C ends them all; what they have stored is not kept.
+files of the folder prometheus. Ctrl-C ends them all; nothing is kept.
 
   metrics       http://{web}/metrics
   status page   http://{web}/
-  graphs        http://{prometheus}/graph
-  alerts        http://{prometheus}/alerts
-  messages      http://{alertmanager}/
+  Prometheus    http://{prometheus}/alerts
+  Alertmanager  http://{alertmanager}/
 
 Try:
   curl -s 'http://{prometheus}/api/v1/query?query=qlik_site_users_at_session_limit'
   curl -s http://{alertmanager}/api/v2/alerts
+
+What Alertmanager would send to a chat is shown here, the first of it within two minutes. Mail is not sent.
 "
     ));
 }

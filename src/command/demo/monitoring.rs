@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,17 +178,10 @@ impl Monitoring {
     async fn write(&self, files: [File; 2]) -> Result<(), Error> {
         let folder = self.folder.path().to_owned();
         let written = tokio::task::spawn_blocking(move || {
-            files.iter().try_for_each(|(name, text)| write(&folder.join(name), text))
+            files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
         });
         written.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(Error::Files)
     }
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(path, text)
 }
 
 /// A client for loopback. It speaks no TLS, but cannot be built without somebody who could.

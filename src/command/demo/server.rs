@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use tracing::debug;
 
 use crate::terminal::escaped;
 
 /// How long a server may take until it is ready, and a program until it has said its version.
 const START: Duration = Duration::from_secs(60);
+
+/// How long it may take to be gone once it is killed.
+const END: Duration = Duration::from_secs(5);
 
 /// How often it is asked whether it is ready.
 const STEP: Duration = Duration::from_millis(100);
@@ -88,6 +92,7 @@ impl Server {
             command.spawn()
         });
         let child = child.map_err(|error| Error::Start { name: program.name, error })?;
+        debug!(program = program.file, %address, log = %log.display(), "started");
         Ok(Self { name: program.name, address, child, log })
     }
 
@@ -132,7 +137,7 @@ impl Server {
     /// needs no time to put it in order.
     pub async fn end(mut self) {
         // It may have ended already.
-        let _ = self.child.kill().await;
+        let _ = timeout(END, self.child.kill()).await;
     }
 
     async fn last_lines(&self) -> LastLines {

@@ -146,6 +146,24 @@ async fn the_exporter_is_scraped_and_the_alerts_go_to_alertmanager_until_it_is_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_the_chat_is_shown() {
+    let mut demo = Folder::new().start();
+    let chat = demo.listening("chat").await.join("/hooks/change-me").unwrap();
+    let message =
+        serde_json::json!({ "attachments": [{ "title": "[1] A", "text": "• LAB\\anna\u{1b}[2J\n" }] });
+    // Nothing here speaks TLS, but a client cannot be built without somebody who could.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let sent = client.post(chat).header("Content-Type", "application/json").body(message.to_string()).send();
+    assert_eq!(sent.await.unwrap().status(), reqwest::StatusCode::OK);
+
+    let line = |line: &str| (line == r"  • LAB\anna\u{1b}[2J").then_some(());
+    demo.program.printed("the message", line).await;
+    assert!(demo.program.stdout().contains(&"[1] A".to_owned()));
+    assert_eq!(demo.terminated().await.status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_ends_by_itself_ends_the_demo_and_its_log_is_told() {
     let mut demo = Folder::new().start();
     demo.listening("prometheus").await;

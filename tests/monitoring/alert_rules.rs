@@ -1,10 +1,12 @@
 //! Grafana's alert rules are those of Prometheus, and what is provisioned fits together.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::shipped::{expression, grafana_rules, list, prometheus_rules, string, yaml};
+use super::shipped::{expression, grafana_rules, list, path, prometheus_rules, string, yaml};
 
 /// Where `prometheus/rules.yml` looks at a recorded series over time, the expression is looked at this often:
 /// Prometheus' own `evaluation_interval` there.
@@ -59,6 +61,45 @@ fn grafana_waits_as_long_as_prometheus_and_says_the_same() {
             assert_eq!(string(&rule["annotations"][annotation]), expected, "{annotation} of {name}");
         }
     }
+}
+
+/// Grafana's rule as one of Prometheus, with its value by the name that Prometheus has for it.
+fn as_of_prometheus(rule: Value) -> Value {
+    let mut annotations = rule["annotations"].clone();
+    for annotation in annotations.as_object_mut().unwrap().values_mut() {
+        *annotation = string(annotation).replace("$values.A.Value", "$value").into();
+    }
+    json!({
+        "alert": rule["title"],
+        "expr": expression(&rule),
+        "for": rule["for"],
+        "labels": rule["labels"],
+        "annotations": annotations,
+    })
+}
+
+#[test]
+fn grafanas_rules_pass_the_tests_of_those_of_prometheus() {
+    let folder = tempfile::tempdir().unwrap();
+    // The tests look at recorded series, too.
+    let rules: Vec<_> = prometheus_rules("record")
+        .into_iter()
+        .chain(grafana_rules().into_iter().map(as_of_prometheus))
+        .collect();
+    // JSON is YAML.
+    let file = json!({"groups": [{"name": "qlik", "rules": rules}]});
+    fs::write(folder.path().join("rules.yml"), file.to_string()).unwrap();
+    let tests = folder.path().join("tests");
+    fs::create_dir(&tests).unwrap();
+    let mut promtool = Command::new("promtool");
+    promtool.current_dir(&tests).args(["test", "rules"]);
+    for test in fs::read_dir(path("prometheus/tests")).unwrap() {
+        let test = test.unwrap();
+        fs::copy(test.path(), tests.join(test.file_name())).unwrap();
+        promtool.arg(test.file_name());
+    }
+    let said = promtool.output().expect("promtool starts; tests/run installs it");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&[said.stdout, said.stderr].concat()));
 }
 
 #[test]

@@ -119,8 +119,9 @@ async fn asked(query: &Query<'_>, choices: &Choices, prometheus: &Prometheus) ->
     if query.instant {
         return prometheus.ask("query", &[("query", &expression)]).await;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs()).unwrap();
-    let (start, end) = ((now - PAST).to_string(), now.to_string());
+    // With its fraction: a scrape of this very second counts.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let (start, end) = ((now - PAST as f64).to_string(), now.to_string());
     let span = [("query", expression.as_str()), ("start", &start), ("end", &end), ("step", "60")];
     prometheus.ask("query_range", &span).await
 }

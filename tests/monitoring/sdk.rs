@@ -15,9 +15,9 @@ fn of_the_sdk(file: &str) -> PathBuf {
 
 /// Runs a program to its end: what it printed.
 fn run(command: &mut Command, advice: &str) -> String {
-    let ended = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}. {advice}"));
+    let ended = command.output().unwrap_or_else(|error| panic!("{advice}\n{command:?}: {error}"));
     let [stdout, stderr] = [&ended.stdout, &ended.stderr].map(|output| String::from_utf8_lossy(output));
-    assert!(ended.status.success(), "{command:?}: {}. {advice}\n{stdout}{stderr}", ended.status);
+    assert!(ended.status.success(), "{advice}\n{command:?}: {}\n{stdout}{stderr}", ended.status);
     stdout.into_owned()
 }
 

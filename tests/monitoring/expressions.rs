@@ -33,7 +33,8 @@ const SHOWN_IN_TROUBLE: [(&str, &str); 3] = [
 ];
 
 /// Panels about users that have series of their own.
-const OF_NAMED_USERS: [(&str, &str); 6] = [
+const OF_NAMED_USERS: [(&str, &str); 7] = [
+    ("overview", "Who has reached the limit"),
     ("site", "Who is connected"),
     ("users", "Users found"),
     ("users", "Their sessions"),

@@ -1,6 +1,9 @@
 //! The files in prometheus/: Prometheus' own tools take them, the rules' unit tests hold, and rules, tests,
 //! runbooks and metrics know of each other.
 
+mod messages;
+mod scraping;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +12,6 @@ use std::process::Command;
 use qlik_session_exporter::exposition::catalogue;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::json;
-
-use crate::support::exporter::Exporter;
-use crate::support::prometheus::Prometheus;
-use crate::support::scrape::{Labels, labels};
-use crate::support::site::SITE;
 
 /// Prefix of the runbooks' addresses, to be replaced by whoever knows the true one.
 const RUNBOOKS: &str = "https://example.com/qlik-session-exporter/docs/runbooks/";
@@ -164,6 +161,30 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 }
 
 #[test]
+fn the_documentation_lists_every_alert_with_its_severity_and_every_recorded_name() {
+    let text = fs::read_to_string(path("docs/alerting.md")).unwrap();
+    let rows: Vec<Vec<_>> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let rules = rules();
+    for rule in &rules {
+        let (first, last) = match (&rule.alert, &rule.record) {
+            (Some(alert), _) => (format!("[{alert}](runbooks/{alert}.md)"), &*rule.labels["severity"]),
+            (_, record) => (format!("`{}`", record.as_ref().unwrap()), ""),
+        };
+        assert!(
+            rows.iter().any(|row| row[0] == first && row.iter().any(|cell| cell.contains(last))),
+            "{first}"
+        );
+    }
+    let told = rows.iter().filter(|row| row[0].starts_with("[Qlik") || row[0].contains(':')).count();
+    // QlikExporterDown is two rules and one row.
+    assert_eq!(told, rules.len() - 1);
+}
+
+#[test]
 fn every_alert_is_tested_to_fire_and_not_to_fire() {
     let tests = files("prometheus/tests", ".yml");
     let groups = tests.iter().flat_map(|file| yaml::<TestFile>(file).tests);
@@ -223,119 +244,4 @@ fn every_metric_of_a_rule_is_exported_or_recorded_before() {
         assert!(!used.is_empty() && unknown.is_empty(), "{}: {unknown:?}", rule.expr);
         known.extend(rule.record);
     }
-}
-
-/// The example with one of its three ways to scrape: the first as it stands, the others with their signs taken
-/// away.
-fn scraping_in_way(number: usize) -> String {
-    let text = fs::read_to_string(path("prometheus/prometheus.yml")).unwrap();
-    let mut parts = ["\n# 1. ", "\n# 2. ", "\n# 3. "].iter().fold(vec![&*text], |mut parts, start| {
-        let (before, after) = parts.pop().unwrap().split_once(start).unwrap();
-        parts.extend([before, after]);
-        parts
-    });
-    let way = parts.remove(number);
-    let is_prose = |line: &&str| line.starts_with("# ") && !line.starts_with("#  ");
-    // The first line lost its sign above.
-    let lines = way.lines().skip(1).filter(|line| !is_prose(line));
-    let used: Vec<_> = lines.map(|line| line.strip_prefix('#').unwrap_or(line)).collect();
-    parts[0].to_owned() + "\n" + &used.join("\n") + "\n"
-}
-
-/// Starts Prometheus with one of the ways to scrape this exporter, once a second.
-async fn prometheus_scraping(exporter: &Exporter, way: usize) -> Prometheus {
-    let config = scraping_in_way(way)
-        .replace("15s", "1s")
-        .replace("10s", "1s")
-        .replace("- rules.yml", &format!("- {}", path("prometheus/rules.yml").display()))
-        .replace("localhost:9877", exporter.authority())
-        .replace("[production, test]", &format!("[{SITE}]"));
-    Prometheus::start(&config).await
-}
-
-/// The demo as each way to scrape it shows it, with so many targets of no site and of its site.
-async fn shows_the_demo(way: usize, targets: BTreeMap<Labels, f64>) {
-    let exporter = Exporter::start(&["demo"], &[]).await;
-    let prometheus = prometheus_scraping(&exporter, way).await;
-    let up = format!(r#"count by (target) (up{{job=~"qlik.*", instance="{}"}} == 1)"#, exporter.authority());
-    prometheus.says(&up, targets).await;
-    // Each pair once, and the exporter's own metrics once.
-    prometheus.says("count(qlik_proxy_up == 1)", [(labels([]), 6.0)].into()).await;
-    prometheus.says("count(qlik_session_exporter_build_info)", [(labels([]), 1.0)].into()).await;
-    prometheus.says("count(site_proxy_virtual_proxy:qlik_proxy_up:max)", [(labels([]), 6.0)].into()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn all_sites_at_once_can_be_scraped() {
-    shows_the_demo(1, [(labels([]), 1.0)].into()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sites_can_be_discovered_as_targets() {
-    shows_the_demo(2, [(labels([]), 1.0), (labels([("target", SITE)]), 1.0)].into()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sites_can_be_named_as_targets() {
-    shows_the_demo(3, [(labels([]), 1.0), (labels([("target", SITE)]), 1.0)].into()).await;
-}
-
-/// A message that Alertmanager makes of so many users at the limit, and one who no longer is.
-fn message(template: &str, users: usize) -> String {
-    let alert = |status: &str, user: String| {
-        json!({
-            "status": status,
-            "labels": { "alertname": "QlikUserAtSessionLimit", "site": "production", "severity": "warning" },
-            "annotations": {
-                "summary": format!("User LAB\\{user} has 5 open sessions"),
-                "description": format!("To end them:\nsessions delete --user 'LAB\\{user}'"),
-                "runbook_url": format!("{RUNBOOKS}QlikUserAtSessionLimit.md"),
-            },
-            "startsAt": "2026-11-25T01:00:00Z",
-            "endsAt": "2026-11-25T01:10:00Z",
-        })
-    };
-    let firing = (1..=users).map(|n| alert("firing", format!("<!u{n}&>")));
-    let data = json!({
-        "status": "firing",
-        "alerts": firing.chain([alert("resolved", "ben".to_owned())]).collect::<Vec<_>>(),
-        "groupLabels": { "alertname": "QlikUserAtSessionLimit", "site": "production" },
-        "commonLabels": { "alertname": "QlikUserAtSessionLimit", "site": "production", "severity": "warning" },
-        "commonAnnotations": { "runbook_url": format!("{RUNBOOKS}QlikUserAtSessionLimit.md") },
-        "externalURL": "http://alertmanager:9093",
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("data.json");
-    fs::write(&file, data.to_string()).unwrap();
-    run(Command::new("amtool")
-        .args(["template", "render", "--template.glob"])
-        .arg(path("prometheus/qlik.tmpl"))
-        .args(["--template.text", &format!("{{{{ template \"{template}\" . }}}}")])
-        .arg("--template.data")
-        .arg(file))
-}
-
-#[test]
-fn a_mail_names_every_user_and_what_to_do() {
-    let title = message("qlik.title", 200);
-    assert_eq!(title.trim(), "[200 WARNING] QlikUserAtSessionLimit on production");
-    for template in ["qlik.mail.text", "qlik.mail.html"] {
-        let mail = message(template, 200);
-        for user in 1..=200 {
-            assert_eq!(mail.matches(&format!("User LAB\\<!u{user}&> has 5")).count(), 1, "{template}");
-            assert_eq!(mail.matches(&format!("delete --user 'LAB\\<!u{user}&>'")).count(), 1, "{template}");
-        }
-        let resolved = mail.split_once("Resolved:").unwrap().1;
-        assert!(resolved.contains("User LAB\\ben has 5"), "{template}");
-        assert_eq!(mail.matches(&format!("{RUNBOOKS}QlikUserAtSessionLimit.md")).count(), 1, "{template}");
-    }
-}
-
-#[test]
-fn a_chat_message_names_thirty_users_and_calls_nobody() {
-    let names = |text: &str| text.matches("User LAB").count();
-    let [few, many] = [30, 200].map(|users| message("qlik.chat", users));
-    assert!(few.contains("LAB\\&lt;!u30&amp;&gt; has 5") && !few.contains('<') && !few.contains("and more"));
-    assert_eq!((names(&few), names(&many)), (31, 31));
-    assert!(many.contains("… and more, 200 in all\n"), "{many}");
 }

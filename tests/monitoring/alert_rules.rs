@@ -152,6 +152,58 @@ fn what_is_provisioned_names_what_is_provisioned() {
     assert_eq!(told, contacts);
 }
 
+/// Members by the names that Grafana's documentation of provisioning has for them; it ignores others silently.
+#[test]
+fn what_is_provisioned_is_spelt_as_grafana_does() {
+    let each = |file: &str, lists: &[&str], known: &[&str]| {
+        let file = yaml(&format!("grafana/provisioning/{file}.yml"));
+        assert_eq!(file["apiVersion"], 1);
+        let mut found = vec![&file];
+        for member in lists {
+            found = found.into_iter().flat_map(|one| list(&one[*member])).collect();
+        }
+        for member in found.into_iter().flat_map(|one| one.as_object().unwrap().keys()) {
+            assert!(known.contains(&member.as_str()), "{member} in {lists:?} of {file}");
+        }
+    };
+    let policy = [
+        "orgId",
+        "receiver",
+        "group_by",
+        "group_wait",
+        "group_interval",
+        "repeat_interval",
+        "matchers",
+        "routes",
+    ];
+    each("datasources/prometheus", &[], &["apiVersion", "datasources"]);
+    each(
+        "datasources/prometheus",
+        &["datasources"],
+        &["orgId", "name", "uid", "type", "access", "url", "jsonData"],
+    );
+    each(
+        "dashboards/qlik",
+        &["providers"],
+        &["orgId", "name", "folder", "type", "allowUiUpdates", "options"],
+    );
+    each("alerting/rules", &["groups"], &["orgId", "name", "folder", "interval", "rules"]);
+    each(
+        "alerting/rules",
+        &["groups", "rules"],
+        &["uid", "title", "condition", "data", "for", "noDataState", "execErrState", "labels", "annotations"],
+    );
+    each(
+        "alerting/rules",
+        &["groups", "rules", "data"],
+        &["refId", "relativeTimeRange", "datasourceUid", "model"],
+    );
+    each("alerting/contact-points", &["contactPoints"], &["orgId", "name", "receivers"]);
+    each("alerting/contact-points", &["contactPoints", "receivers"], &["uid", "type", "settings"]);
+    each("alerting/policies", &["policies"], &policy);
+    each("alerting/policies", &["policies", "routes"], &policy);
+}
+
 /// The expression with each recorded series replaced by what it records.
 fn written_out(expression: &str) -> String {
     let records = prometheus_rules("record");

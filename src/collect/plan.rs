@@ -13,7 +13,6 @@ use super::turns::Turns;
 use crate::config::{ScrapeSettings, SiteSettings};
 use crate::qlik::endpoint::EndpointError;
 use crate::qlik::{Endpoint, Limits, UserKey, VirtualProxy, qps};
-use crate::terminal::escaped;
 
 /// With what a site's services are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +116,8 @@ impl Proxy {
             Some(before) => before.endpoint.clone(),
             None => Arc::new(access.endpoint(&plan.url)?),
         };
-        // For the log, which may end on a terminal.
         let (site, name): (Arc<str>, Arc<str>) =
-            (escaped(&access.settings.name).into(), escaped(&plan.name).into());
+            (access.settings.name.as_str().into(), plan.name.as_str().into());
         let pair = |virtual_proxy: &VirtualProxy| {
             let before = connected.and_then(|proxy| proxy.pair(virtual_proxy));
             before.cloned().unwrap_or_else(|| {

@@ -53,13 +53,17 @@ impl Prometheus {
 
     /// An instant query: each series' labels, without its name, `instance` and `job`, and its value.
     pub async fn query(&self, expression: &str) -> BTreeMap<Labels, f64> {
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("query", expression).finish();
-        let answer: Value =
-            serde_json::from_slice(&self.server.get(&format!("/api/v1/query?{query}")).await.body).unwrap();
-        assert_eq!(answer["status"], "success", "{expression}: {answer}");
-        let series = answer["data"]["result"].as_array().unwrap();
+        let series = self.ask("query", &[("query", expression)]).await;
         series.iter().map(|one| (labels_of(&one["metric"]), value_of(&one["value"][1]))).collect()
+    }
+
+    /// What it answers to a query of this kind: series, as it writes them. Panics when it is refused.
+    pub async fn ask(&self, kind: &str, parameters: &[(&str, &str)]) -> Vec<Value> {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let mut answer: Value =
+            serde_json::from_slice(&self.server.get(&format!("/api/v1/{kind}?{query}")).await.body).unwrap();
+        assert_eq!(answer["status"], "success", "{parameters:?}: {answer}");
+        serde_json::from_value(answer["data"]["result"].take()).unwrap()
     }
 
     /// Waits until an instant query has exactly this result.

@@ -1,6 +1,6 @@
 //! What a repository may answer: fewer members than usual, more of them, names that are no names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::expected::{all_labels, counts, expected, pairs_of};
 use crate::support::exporter::Exporter;
 use crate::support::scrape::labels;
 use crate::support::site::{Pair, SITE, Site, TRUSTED};
-use crate::support::stand_in::StandIn;
+use crate::support::stand_in::{StandIn, ok, response};
 use crate::support::wait::becomes;
 
 const ABOUT: &str = "/qrs/about";
@@ -38,7 +38,11 @@ fn proxy_service(site: &Site, node: usize, name: &str, prefixes: &[&str]) -> Val
 
 /// An exporter that is told what this repository says of the site.
 async fn told(site: &Site, answers: &[(&'static str, &str)]) -> (Exporter, StandIn) {
-    let repository = StandIn::start(&site.certificates(), answers).await;
+    let answers: BTreeMap<_, _> = answers.iter().map(|(path, text)| (*path, ok(text))).collect();
+    let repository = StandIn::start(&site.certificates(), move |request| {
+        Some(answers.get(request.path).cloned().unwrap_or_else(|| response("404 Not Found", "", "")))
+    })
+    .await;
     let text = format!("cache_ttl = \"0s\"\n[site.{SITE}]{TRUSTED}repository = \"{}\"\n", repository.url);
     (Exporter::with_config(&site.write_config(&text), &[]).await, repository)
 }

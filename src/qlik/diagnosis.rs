@@ -106,6 +106,7 @@ impl<'a> Circumstances<'a> {
             QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => {
                 self.another_answer(error.to_string())
             }
+            QueryError::NoProxyServices => diagnosis(error.to_string(), ""),
             QueryError::TooLarge(_) => diagnosis(
                 error.to_string(),
                 "Raise max_response_size, when so many sessions are what is to be expected.",

@@ -319,4 +319,4 @@ fn virtual_proxies(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

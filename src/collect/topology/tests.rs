@@ -17,7 +17,7 @@ fn parsed(prefix: &str) -> VirtualProxy {
     VirtualProxy::parse(prefix).unwrap()
 }
 
-fn site(proxies: Vec<ProxySettings>) -> SiteSettings {
+pub(in crate::collect) fn site(proxies: Vec<ProxySettings>) -> SiteSettings {
     SiteSettings {
         name: "production".into(),
         user: QlikUser { directory: "INTERNAL".into(), id: "sa_api".into() },
@@ -45,7 +45,7 @@ fn section(name: &str, url: Option<&str>, prefixes: Option<&[&str]>) -> ProxySet
     }
 }
 
-fn service(name: &str, host: &str, prefixes: &[&str]) -> ProxyService {
+pub(in crate::collect) fn service(name: &str, host: &str, prefixes: &[&str]) -> ProxyService {
     let link = |prefix: &&str| Link { id: format!("id-{prefix}"), virtual_proxy: parsed(prefix) };
     ProxyService {
         id: format!("id-{name}-{host}"),
@@ -66,7 +66,7 @@ fn facts(prefix: &str) -> VirtualProxyFacts {
     }
 }
 
-fn found(proxy_services: Vec<ProxyService>, prefixes: &[&str]) -> Found {
+pub(in crate::collect) fn found(proxy_services: Vec<ProxyService>, prefixes: &[&str]) -> Found {
     let virtual_proxies = prefixes.iter().map(|prefix| facts(prefix)).collect();
     Found { version: Some("32.25.0.0".into()), proxy_services, virtual_proxies, skipped: vec![] }
 }

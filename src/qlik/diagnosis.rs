@@ -2,8 +2,6 @@
 
 mod tls;
 
-use std::time::SystemTime;
-
 use url::Url;
 
 use super::credentials::{self, CertificateFacts, Credentials};
@@ -274,10 +272,4 @@ fn more(error: &NoConnection) -> String {
 
 fn diagnosis(message: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
     Diagnosis { message: message.into(), advice: advice.into().trim().replace("  ", " ") }
-}
-
-/// In Unix seconds.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -83,6 +83,12 @@ pub fn facts(der: &[u8]) -> Result<CertificateFacts, NoCertificate> {
     })
 }
 
+/// The time, in Unix seconds as the dates of certificates are.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// The day of a moment in Unix seconds, as `2026-11-24`.
 pub fn day(seconds: i64) -> String {
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());

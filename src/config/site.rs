@@ -67,6 +67,10 @@ impl<'n> Section<'_, '_, 'n> {
         self.warn_of_dates("certificate", "the client certificate", credentials.client_facts());
         for facts in credentials.ca_facts() {
             self.warn_of_dates("ca", "the CA's certificate", facts);
+            if !facts.is_ca {
+                let text = format!("the certificate {:?} is no CA's, expected root.pem", facts.subject);
+                self.reading.warn(&self.at("ca"), text);
+            }
         }
         if credentials.is_foreign() {
             let CertificateFacts { subject, issuer, .. } = credentials.client_facts();

@@ -163,6 +163,24 @@ async fn our_certificate_signed_itself() {
 }
 
 #[tokio::test]
+async fn a_ca_file_with_a_certificate_that_is_no_ca() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
+    let both =
+        ["root.pem", "server.pem"].map(|name| std::fs::read_to_string(files.path().join(name)).unwrap());
+    files.replace("root.pem", &both.concat());
+    let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
+    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    let of_ca: Vec<_> = checked.steps.iter().filter(|line| line.target == "ca").collect();
+    let [ca, server] = of_ca[..] else { panic!("{of_ca:#?}") };
+    assert_eq!((&*ca.status, &*server.status), ("ok", "warning"));
+    assert!(
+        server.message.ends_with(" left), and no CA's") && server.advice.contains("root.pem"),
+        "{server:?}"
+    );
+}
+
+#[tokio::test]
 async fn our_certificate_that_will_expire_soon_is_worth_a_word() {
     let authority = Authority::new("site-CA").unwrap();
     let files = Files::with_server(&authority, &loopback());

@@ -30,7 +30,11 @@ impl<W: Write> Site<'_, '_, W> {
         }
         self.add(step)?;
         for ca in credentials.ca_facts() {
-            self.add(certificate("ca", ca, ""))?;
+            self.add(match certificate("ca", ca, "") {
+                step if ca.is_ca || step.status == Status::Failed => step,
+                step => Step { status: Status::Warning, message: step.message + ", and no CA's", ..step }
+                    .advise("Name root.pem, of the same export as client.pem, in ca."),
+            })?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::repository::Repository;
 use super::site::Site;
 use super::topology::Topology;
+use crate::qlik::QueryError;
 use crate::qlik::qrs::{self, Found};
 
 /// How soon a repository that failed is asked again, doubling up to `repository_refresh`.
@@ -33,7 +34,7 @@ impl Site {
         let Some(repository) = &self.repository else { return };
         let mut retry = FIRST_RETRY;
         loop {
-            let pause = match qrs::discover(repository.endpoint()).await {
+            let pause = match qrs::discover(repository.endpoint()).await.and_then(shown) {
                 Ok(found) => {
                     self.take_over(repository, found);
                     retry = FIRST_RETRY;
@@ -78,4 +79,9 @@ impl Site {
             Err(error) => error!(site, %error, "what the repository found cannot be asked"),
         }
     }
+}
+
+/// A repository that shows no proxy service has failed: what it said to a user with rights stays true.
+fn shown(found: Found) -> Result<Found, QueryError> {
+    if found.proxy_services.is_empty() { Err(QueryError::NoProxyServices) } else { Ok(found) }
 }

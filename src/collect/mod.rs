@@ -109,10 +109,15 @@ impl Collector {
         self.sites.iter().map(|site| site.last_known()).collect()
     }
 
-    /// Ends the discovery of the sites that `new` has not taken over.
+    /// Ends the discovery of the sites that are not the same in `new`, which has not begun yet.
     pub async fn give_way_to(&self, new: &Self) {
-        let gone = |site: &&Arc<Site>| !new.sites.iter().any(|other| Arc::ptr_eq(site, other));
-        join_all(self.sites.iter().filter(gone).map(|site| site.end())).await;
+        let give_way =
+            async |site: &Arc<Site>| match new.sites.iter().find(|other| other.name() == site.name()) {
+                Some(same) if Arc::ptr_eq(site, same) => {}
+                Some(successor) => site.give_way_to(successor).await,
+                None => site.end().await,
+            };
+        join_all(self.sites.iter().map(give_way)).await;
     }
 
     /// Ends all queries and discoveries; scrapes that wait for them end too, with what there is.

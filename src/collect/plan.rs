@@ -46,6 +46,7 @@ impl Access {
 }
 
 /// Everything that is asked on a site, from one discovery or configuration to the next.
+#[derive(Clone)]
 pub(super) struct Plan {
     pub topology: Arc<Topology>,
     pub proxies: Vec<Arc<Proxy>>,
@@ -96,6 +97,18 @@ impl Plan {
             proxies.push(Arc::new(proxy));
         }
         Ok(Self { topology: Arc::new(topology), proxies, records, forgets: forget })
+    }
+
+    /// With the counters of pairs that `old` has come to since this one was made of it, while it is not known
+    /// yet which pairs stay.
+    pub fn remembering(&self, old: &Self) -> Self {
+        let mut plan = self.clone();
+        if !plan.forgets {
+            for (pair, record) in &old.records {
+                plan.records.entry(pair.clone()).or_insert_with(|| record.clone());
+            }
+        }
+        plan
     }
 
     /// Takes effect when nothing can fail any more: the queries of earlier plans share the turns.
@@ -156,4 +169,35 @@ fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
         }
         .boxed()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::collect::topology::tests::{found, service, site};
+
+    /// Asking the proxy service `Central` for these.
+    fn topology(prefixes: &[&str]) -> Topology {
+        let found = found(vec![service("Central", "sense1", prefixes)], prefixes);
+        Topology::new(&site(vec![]), Some(&found))
+    }
+
+    #[test]
+    fn counters_of_a_pair_that_was_found_during_a_reload_go_on() {
+        let limits = Limits { timeout: Duration::from_secs(5), response_size: 1 << 20, connections: 1 };
+        let access = Access { settings: site(vec![]), limits, at_once: NonZeroUsize::MIN };
+        let plan = |topology, old: &Plan, forget| Plan::new(topology, &access, old, &access, forget).unwrap();
+        let old = plan(topology(&[""]), &Plan::empty(), true);
+
+        let new = plan(topology(&[""]), &old, false);
+        let old = plan(topology(&["", "sales"]), &old, true);
+        let new = plan(topology(&["", "sales"]), &new.remembering(&old), true);
+
+        let records = |plan: &Plan| {
+            plan.proxies[0].pairs.iter().map(|pair| Arc::as_ptr(pair.record())).collect::<Vec<_>>()
+        };
+        assert_eq!(records(&new), records(&old));
+    }
 }

@@ -1,7 +1,7 @@
 //! One Qlik site: asked for its proxy services now and then, and for its sessions at each scrape.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,8 @@ pub struct Site {
     pub(super) plan: ArcSwap<Plan>,
     /// The discovery; ends with the site.
     pub(super) tasks: Tasks,
+    /// This site in the next configuration, when that is another one.
+    successor: OnceLock<Arc<Self>>,
 }
 
 /// How answers are had: what all scrapes of a site have in common.
@@ -69,6 +71,7 @@ impl Site {
             access,
             repository,
             tasks: Tasks::default(),
+            successor: OnceLock::new(),
         });
         Ok(site)
     }
@@ -76,6 +79,14 @@ impl Site {
     /// Ends the discovery.
     pub(super) async fn end(&self) {
         self.tasks.end().await;
+    }
+
+    /// Ends the discovery; what it has found until now goes on in `successor`, which has not begun yet.
+    pub(super) async fn give_way_to(&self, successor: &Arc<Self>) {
+        // Set once: it is in force until another one is.
+        let _ = self.successor.set(successor.clone());
+        self.end().await;
+        successor.plan.store(Arc::new(successor.plan.load().remembering(&self.plan.load())));
     }
 
     pub fn name(&self) -> &str {
@@ -93,6 +104,9 @@ impl Site {
         // discovery, so that one that hangs takes nothing from proxies that are configured.
         let known = asking.want_all(&self.plan.load(), Wishes::new());
         self.wait_for_first_discovery(deadline).await;
+        if let Some(successor) = self.successor.get().filter(|_| !self.is_discovered()) {
+            return Box::pin(successor.scrape(asking, deadline)).await;
+        }
         let (repository, plan) = self.state();
         let mut wanted = asking.want_all(&plan, known);
         let mut snapshots = Vec::new();
@@ -107,6 +121,11 @@ impl Site {
         self.snapshot(&plan, repository, snapshots)
     }
 
+    /// Whether there is nothing to discover, or a discovery has worked.
+    fn is_discovered(&self) -> bool {
+        self.repository.as_ref().is_none_or(|repository| repository.found().is_some())
+    }
+
     /// How discovery went, and what is asked: at least what that discovery found.
     fn state(&self) -> (Option<RepositorySnapshot>, Arc<Plan>) {
         // In this order: a discovery changes the plan first.
@@ -117,7 +136,7 @@ impl Site {
     /// Returns when the repository has been asked for the first time, in vain or not; at once when something
     /// is known from before a reload.
     async fn wait_for_first_discovery(&self, deadline: Instant) {
-        let Some(repository) = self.repository.as_ref().filter(|it| it.found().is_none()) else { return };
+        let Some(repository) = self.repository.as_ref().filter(|_| !self.is_discovered()) else { return };
         tokio::select! {
             // In vain: what is configured besides is asked.
             _ = timeout_at(deadline, repository.tried()) => {}

@@ -95,11 +95,6 @@ pub enum Note {
     #[error("{0:?} in virtual_proxies fits no virtual proxy of the site")]
     FitsNothing(String),
     #[error(
-        "the repository shows the user {user} no proxy service: it leaves out, without an error, what a user may \
-         not read. Give that user (user_directory, user_id) a role such as RootAdmin, or ask as INTERNAL\\sa_api"
-    )]
-    NoProxyServices { user: String },
-    #[error(
         "no proxy service that the repository shows the user {user} links a virtual proxy that is to be asked: do \
          virtual_proxies and exclude_virtual_proxies leave any? May that user (user_directory, user_id) read \
          virtual proxies? RootAdmin and INTERNAL\\sa_api may"
@@ -115,7 +110,7 @@ impl Topology {
         let known = found.unwrap_or(&nothing);
         notes.extend(known.skipped.iter().cloned().map(Note::Skipped));
         let links = links(known);
-        notes.extend(found.and_then(|found| shows_nothing(settings, found, &links)));
+        notes.extend(nothing_linked(settings, &links));
         let overrides = overrides(settings, known, found.is_some(), &mut notes);
         let labels = labels(known, &overrides);
 
@@ -249,15 +244,12 @@ fn address(service: &ProxyService, notes: &mut Vec<Note>) -> Option<Url> {
     url
 }
 
-/// A discovery that found nothing to ask: mostly for want of rights, which the repository does not tell.
-fn shows_nothing(settings: &SiteSettings, found: &Found, links: &[HashSet<&VirtualProxy>]) -> Option<Note> {
-    let user = format!("{}\\{}", settings.user.directory, settings.user.id);
-    if found.proxy_services.is_empty() {
-        return Some(Note::NoProxyServices { user });
-    }
+/// Proxy services without anything to ask: mostly for want of rights, which the repository does not tell.
+fn nothing_linked(settings: &SiteSettings, links: &[HashSet<&VirtualProxy>]) -> Option<Note> {
     let mut linked = links.iter().flatten();
     let is_asked = linked.any(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
-    (!is_asked).then_some(Note::NothingLinked { user })
+    let user = || format!("{}\\{}", settings.user.directory, settings.user.id);
+    (!links.is_empty() && !is_asked).then(|| Note::NothingLinked { user: user() })
 }
 
 /// Takes from each proxy what an earlier one of the same address is asked for already: the sessions would
@@ -327,4 +319,4 @@ fn virtual_proxies(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

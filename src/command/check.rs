@@ -11,9 +11,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::{CheckArgs, GlobalArgs, Output};
-use crate::config::{self, Config, Mistakes, Sources};
+use crate::config::{self, Config, Mistake, Mistakes, Origin, Sources};
 use crate::terminal::stdout_has_colors;
 use report::{Report, Status, Step};
+
+/// What is checked where there is no file.
+const ENVIRONMENT: &str = "environment";
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +69,7 @@ pub async fn run(
         Ok(config) => config,
         Err(mistakes) => {
             for mistake in mistakes.iter() {
-                report.add(Step::new("configuration", "", Status::Failed, mistake.to_string()))?;
+                report.add(wrong(mistake))?;
             }
             report.finish()?;
             return Ok(Outcome::Mistaken);
@@ -74,7 +77,7 @@ pub async fn run(
     };
     report.add(configuration(&config))?;
     for warning in config.warnings.iter().filter(|warning| !is_about_certificates(warning)) {
-        report.add(Step::new("configuration", "", Status::Warning, warning.clone()))?;
+        report.add(Step::new("configuration", source(&config), Status::Warning, warning.clone()))?;
     }
     for settings in &config.sites {
         site::check(settings, &config.scrape, &mut report).await?;
@@ -86,11 +89,22 @@ pub async fn run(
 
 fn configuration(config: &Config) -> Step {
     let sites = report::counted(config.sites.len(), "site");
-    let (target, text) = match &*config.file {
-        "" => ("environment", format!("no file, {sites}")),
-        file => (file, format!("read, {sites}")),
+    let text = if config.file.is_empty() { format!("no file, {sites}") } else { format!("read, {sites}") };
+    Step::new("configuration", source(config), Status::Ok, text)
+}
+
+/// Where the settings come from.
+fn source(config: &Config) -> &str {
+    if config.file.is_empty() { ENVIRONMENT } else { &config.file }
+}
+
+fn wrong(mistake: &Mistake) -> Step {
+    let target = match &mistake.origin {
+        // In no file, nor in what a variable says.
+        Origin::Nowhere => ENVIRONMENT.to_owned(),
+        origin => origin.to_string(),
     };
-    Step::new("configuration", target, Status::Ok, text)
+    Step::new("configuration", target, Status::Failed, mistake.told())
 }
 
 /// The steps of the site's certificates say the same and more.

@@ -8,6 +8,7 @@ use super::file;
 use super::keys::{self, KEYS, Kind};
 use super::layers::Layer;
 use super::mistakes::{Mistakes, Origin};
+use super::reading::distance;
 use crate::terminal::escaped;
 
 /// What every variable of ours begins with.
@@ -42,7 +43,11 @@ pub fn read(environment: &[(String, String)], file: &Dict) -> Variables {
         let origin = format!("environment variable {variable}");
         let mut fitting = fitting(&name.to_lowercase(), file);
         match (fitting.pop(), fitting.pop()) {
-            (None, _) => found.warnings.push(escaped(&format!("{origin} is no setting: it is not used"))),
+            (None, _) => {
+                let meant = meant(&name.to_lowercase());
+                let advice = meant.map(|meant| format!(", expected {meant}")).unwrap_or_default();
+                found.warnings.push(escaped(&format!("{origin} is no setting: it is not used{advice}")));
+            }
             (Some(second), Some(first)) => {
                 let (first, second) = (keys::shown(&first), keys::shown(&second));
                 let text = format!(
@@ -117,6 +122,21 @@ fn in_site(site: &str, rest: &str, section: Option<&Dict>) -> Vec<Vec<String>> {
         }
     }
     found
+}
+
+/// The variable that may have been meant by a misspelt one, less its prefix and in lower case.
+fn meant(name: &str) -> Option<String> {
+    let plain = KEYS.iter().filter(|key| key.available && !key.path.contains('*'));
+    let plain = plain.map(|key| key.path.replace('.', SEPARATOR));
+    let in_section = name.rsplit_once(SEPARATOR).filter(|(around, _)| around.starts_with("site__"));
+    let in_section = in_section.into_iter().flat_map(|(around, _)| {
+        let section: &[&str] =
+            if around.contains("__proxy__") { &["site", "*", "proxy", "*"] } else { &["site", "*"] };
+        keys::names_in(section).into_iter().map(move |key| format!("{around}{SEPARATOR}{key}"))
+    });
+    let nearest = plain.chain(in_section).min_by_key(|known| distance(name, known))?;
+    let last = nearest.rsplit(SEPARATOR).next().unwrap_or_default();
+    (distance(name, &nearest) <= last.len() / 3).then(|| format!("{PREFIX}{}", nearest.to_uppercase()))
 }
 
 /// What follows a name of the file in a variable's name.
@@ -212,6 +232,28 @@ mod tests {
             warnings,
             [r"environment variable QLIK_SESSION_EXPORTER_A\nB\u{1b}[2J is no setting: it is not used"]
         );
+    }
+
+    #[test]
+    fn a_misspelt_variable_gets_the_one_that_may_be_meant() {
+        let warned = |name: &str| {
+            let environment = [(format!("{PREFIX}{name}"), String::new())];
+            let warnings = read(&environment, &file(&[("production", &["Central"])])).warnings;
+            warnings[0].split(", expected ").nth(1).map(str::to_owned)
+        };
+        for (misspelt, meant) in [
+            ("USERS__SESION_LIMIT", "USERS__SESSION_LIMIT"),
+            ("USER__LABEL", "USERS__LABEL"),
+            ("CACHE_TLL", "CACHE_TTL"),
+            ("SITE__PRODUCTION__USERID", "SITE__PRODUCTION__USER_ID"),
+            ("SITE__NEW__CERTIFCATE", "SITE__NEW__CERTIFICATE"),
+            ("SITE__PRODUCTION__PROXY__CENTRAL__URI", "SITE__PRODUCTION__PROXY__CENTRAL__URL"),
+        ] {
+            assert_eq!(warned(misspelt), Some(format!("{PREFIX}{meant}")), "{misspelt}");
+        }
+        for other in ["SERVICE_HOST", "PORT", "PORT_9877_TCP_ADDR", "SITE__PRODUCTION__COLOUR", "SITE"] {
+            assert_eq!(warned(other), None, "{other}");
+        }
     }
 
     #[test]

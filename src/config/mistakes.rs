@@ -54,18 +54,35 @@ impl Mistakes {
     }
 }
 
+impl Mistake {
+    /// What it says, without the place. Not escaped.
+    pub fn told(&self) -> String {
+        match &*self.key {
+            "" => self.text.clone(),
+            key => format!("{key}: {}", self.text),
+        }
+    }
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = match &self.origin {
-            Origin::File { name, line: Some(line) } => format!("{name}:{line}: "),
-            Origin::File { name, line: None } => format!("{name}: "),
-            Origin::Given(by) => format!("{by}: "),
-            Origin::Nowhere => String::new(),
+        let line = match &self.origin {
+            Origin::Nowhere => self.told(),
+            origin => format!("{origin}: {}", self.told()),
         };
-        if !self.key.is_empty() {
-            line = line + &self.key + ": ";
+        f.write_str(&escaped(&line))
+    }
+}
+
+/// Not escaped; empty when it is nowhere.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { name, line: Some(line) } => write!(f, "{name}:{line}"),
+            Self::File { name, line: None } => f.write_str(name),
+            Self::Given(by) => f.write_str(by),
+            Self::Nowhere => Ok(()),
         }
-        f.write_str(&escaped(&(line + &self.text)))
     }
 }
 

@@ -39,8 +39,25 @@ pub struct NamedFile {
 impl Reading<'_> {
     /// Notes a mistake in the key, or the section, at `path`.
     pub fn wrong(&mut self, path: &[&str], text: impl Into<String>) -> Told {
-        self.mistakes.add(self.merged.origin(path), keys::shown(path), text);
+        let origin = match self.merged.origin(path) {
+            Origin::Nowhere => self.first_given(path),
+            origin => origin,
+        };
+        self.mistakes.add(origin, keys::shown(path), text);
         Told
+    }
+
+    /// What gave the first value in the section around `path`: without it there would be no such section.
+    fn first_given(&self, path: &[&str]) -> Origin {
+        let mut around = (1..=path.len()).rev().filter_map(|length| path.get(..length));
+        let section = around.find_map(|at| Some((at.to_vec(), self.merged.get(at)?)));
+        let Some((mut path, mut value)) = section else { return Origin::Nowhere };
+        while let Some((name, first)) = value.as_dict().and_then(|dict| dict.iter().next()) {
+            path.push(name);
+            value = first;
+        }
+        let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
+        self.merged.origin_of(value.tag(), &path)
     }
 
     /// Notes a warning.
@@ -148,7 +165,8 @@ pub fn is_like(name: &str, known: &str) -> bool {
     name != known && distance(name, known) <= known.len() / 3
 }
 
-fn distance(name: &str, known: &str) -> usize {
+/// How many letters of a name are not those of a known one.
+pub fn distance(name: &str, known: &str) -> usize {
     strsim::damerau_levenshtein(known, &name.to_lowercase())
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::keys;
 use super::paths::without_line_end;
@@ -11,7 +10,7 @@ use super::reading::{NamedFile, Reading, Told};
 use super::settings::{ProxySettings, RepositorySettings, SiteSettings};
 use super::values;
 use crate::qlik::credentials::{
-    CertificateFacts, Credentials, KeyError, ParsedKey, Verify, day, parse_certificates, parse_key,
+    CertificateFacts, Credentials, KeyError, ParsedKey, Verify, day, now, parse_certificates, parse_key,
 };
 use crate::qlik::{QlikUser, VirtualProxy};
 
@@ -68,6 +67,10 @@ impl<'n> Section<'_, '_, 'n> {
         self.warn_of_dates("certificate", "the client certificate", credentials.client_facts());
         for facts in credentials.ca_facts() {
             self.warn_of_dates("ca", "the CA's certificate", facts);
+            if !facts.is_ca {
+                let text = format!("the certificate {:?} is no CA's, expected root.pem", facts.subject);
+                self.reading.warn(&self.at("ca"), text);
+            }
         }
         if credentials.is_foreign() {
             let CertificateFacts { subject, issuer, .. } = credentials.client_facts();
@@ -130,8 +133,7 @@ impl<'n> Section<'_, '_, 'n> {
     }
 
     fn warn_of_dates(&mut self, key: &str, what: &str, facts: &CertificateFacts) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let now = now();
         let CertificateFacts { subject, not_before, not_after, .. } = facts;
         if *not_after < now {
             self.reading.warn(&self.at(key), format!("{what} of {subject:?} expired on {}", day(*not_after)));

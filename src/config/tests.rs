@@ -445,14 +445,18 @@ fn the_same_configuration_compares_equal() {
 }
 
 #[test]
-fn what_a_section_lacks_is_not_the_mistake_of_a_variable_in_it() {
+fn what_a_section_lacks_is_the_mistake_of_a_variable_in_it_only_when_nothing_else_makes_that_section() {
     let folder = Folder::new("[site.production]\n");
     let told = folder.mistakes(&[("SITE__PRODUCTION__USER_ID", "x"), ("SITE__TEST__USER_ID", "x")]);
     assert!(told.contains(
         &"config.toml:1: site.production.ca: missing, expected the path of a file in quotes".into()
     ));
     assert!(
-        told.contains(&"site.test.ca: missing, expected the path of a file in quotes".into()),
+        told.contains(
+            &"environment variable QLIK_SESSION_EXPORTER_SITE__TEST__USER_ID: site.test.ca: missing, expected the \
+              path of a file in quotes"
+                .into()
+        ),
         "{told:?}"
     );
 }

@@ -15,7 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{CertificateError as Refusal, RootCertStore};
 
-pub use certificate::{CertificateError, CertificateFacts, day, facts, parse_certificates};
+pub use certificate::{CertificateError, CertificateFacts, day, facts, now, parse_certificates};
 pub use key::{KeyError, ParsedKey, parse_key};
 pub use pem_text::NotPem;
 

@@ -2,8 +2,6 @@
 
 mod tls;
 
-use std::time::SystemTime;
-
 use url::Url;
 
 use super::credentials::{self, CertificateFacts, Credentials};
@@ -106,6 +104,7 @@ impl<'a> Circumstances<'a> {
             QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => {
                 self.another_answer(error.to_string())
             }
+            QueryError::NoProxyServices => diagnosis(error.to_string(), ""),
             QueryError::TooLarge(_) => diagnosis(
                 error.to_string(),
                 "Raise max_response_size, when so many sessions are what is to be expected.",
@@ -273,10 +272,4 @@ fn more(error: &NoConnection) -> String {
 
 fn diagnosis(message: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
     Diagnosis { message: message.into(), advice: advice.into().trim().replace("  ", " ") }
-}
-
-/// In Unix seconds.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
+use super::connections::Connections;
 use super::credentials::Credentials;
 use super::error::QueryError;
 use super::trust::{ClientCertificate, ServerTrust, UnusableCa};
@@ -17,11 +18,6 @@ use super::vocabulary::QlikUser;
 
 /// What stays as it is in a value of the `X-Qlik-User` header.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// How long an unused connection is kept: longer than usual scrape intervals, and shorter than servers
-/// usually keep it (two minutes with Windows' HTTP server), since one that the server closes just as it is
-/// used again is a failed query.
-const IDLE: Duration = Duration::from_secs(90);
 
 /// How much of a refusal is read, to see what it is about.
 const REFUSAL_BYTES: usize = 4096;
@@ -43,7 +39,7 @@ pub struct Limits {
 /// A service's address with everything needed to ask it. Lives as long as its site, so that
 /// connections and TLS sessions are used again.
 pub struct Endpoint {
-    client: Client,
+    connections: Connections,
     base: Url,
     trust: Arc<ServerTrust>,
     certificate: Arc<ClientCertificate>,
@@ -87,17 +83,8 @@ impl Endpoint {
             reqwest::header::HeaderName::from_static("x-qlik-user"),
             HeaderValue::try_from(header)?,
         )]);
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(limits.connections)
-            .build()?;
-        Ok(Self { client, base: base.clone(), trust, certificate, limits })
+        let connections = Connections::new(tls, headers, limits.connections)?;
+        Ok(Self { connections, base: base.clone(), trust, certificate, limits })
     }
 
     pub fn limits(&self) -> Limits {
@@ -142,8 +129,8 @@ impl Endpoint {
         let mut url = self.base.clone();
         url.set_path(path);
         url.query_pairs_mut().append_pair("Xrfkey", &key);
-        let answer = self.client.get(url).header("X-Qlik-Xrfkey", key).send().await;
-        let answer = answer.map_err(|error| QueryError::before_answer(&error))?;
+        let request = self.connections.request(Method::GET, url).header("X-Qlik-Xrfkey", key);
+        let answer = self.connections.send(request).await?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {

@@ -63,6 +63,13 @@ pub enum QueryError {
     /// 401 or 403.
     #[error("HTTP status {0}: this user or client certificate has no rights here")]
     Denied(u16),
+    /// 200, and an empty list.
+    #[error(
+        "no proxy service is shown, though every site has one: the repository leaves out, without an error, what a \
+         user may not read. Give the user (user_directory, user_id) a role such as RootAdmin, or ask as \
+         INTERNAL\\sa_api"
+    )]
+    NoProxyServices,
     /// What came over TLS has no head that HTTP knows.
     #[error("the answer is no HTTP")]
     NotHttp,
@@ -83,7 +90,7 @@ impl QueryError {
             Self::Tls(_) => Reason::Tls,
             Self::Timeout(_) => Reason::Timeout,
             Self::HttpStatus(_) | Self::Xsrf => Reason::HttpStatus,
-            Self::Denied(_) => Reason::Denied,
+            Self::Denied(_) | Self::NoProxyServices => Reason::Denied,
             Self::NotHttp | Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
             Self::TooLarge(_) => Reason::TooLarge,
         }

@@ -1,5 +1,6 @@
 //! All that knows Qlik's protocols, and nothing of Prometheus.
 
+mod connections;
 pub mod credentials;
 pub mod diagnosis;
 pub mod endpoint;

@@ -15,7 +15,7 @@ const MARK: &str = "# Written by `qlik-session-exporter simulate`, again at ever
 /// Writes `config.toml` beside the certificates.
 pub(super) fn write(folder: &Path, site: &Site, discovery: bool) -> Result<PathBuf, Error> {
     let path = folder.join(NAME);
-    let failed = |source: io::Error| Error::File { path: path.clone(), source };
+    let failed = |error: io::Error| Error::File { path: path.clone(), error };
     match fs::read_to_string(&path) {
         Ok(text) if !text.starts_with(MARK) => return Err(Error::ForeignConfig { path }),
         Ok(_) => {}

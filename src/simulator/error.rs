@@ -13,16 +13,16 @@ pub enum Error {
     Option { flag: &'static str, found: String, expected: &'static str },
 
     #[error(
-        "{name} cannot listen on {address}: {source} (another port with --{flag}, 0 for a free one, or \
+        "{name} cannot listen on {address}: {error} (another port with --{flag}, 0 for a free one, or \
          another address with --host)"
     )]
-    Listen { name: String, address: SocketAddr, flag: &'static str, source: io::Error },
+    Listen { name: String, address: SocketAddr, flag: &'static str, error: io::Error },
 
     #[error(
-        "the control address cannot listen on {address}: {source} (another port with --control-port, 0 for a \
+        "the control address cannot listen on {address}: {error} (another port with --control-port, 0 for a \
          free one)"
     )]
-    Control { address: SocketAddr, source: io::Error },
+    Control { address: SocketAddr, error: io::Error },
 
     #[error(
         "{}: {} of the certificate files are there ({}) and others are not ({}): add the missing ones, or \
@@ -31,13 +31,13 @@ pub enum Error {
     )]
     HalfSet { folder: PathBuf, found: Vec<&'static str>, missing: Vec<&'static str> },
 
-    #[error("{}: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
 
     #[error("{}: {problem}; remove all five certificate files and new ones are made", path.display())]
     Certificate { path: PathBuf, problem: String },
 
-    #[error("a certificate cannot be made: {0}")]
+    #[error("a certificate cannot be made")]
     Make(#[from] rcgen::Error),
 
     #[error(

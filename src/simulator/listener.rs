@@ -81,7 +81,7 @@ impl Service {
     pub async fn bind(&self) -> Result<TcpListener, Error> {
         let port = if self.endpoint.port() == 0 { self.chosen } else { self.endpoint.port() };
         let address = SocketAddr::new(self.endpoint.address, port);
-        let failed = |source| Error::Listen { name: self.name.clone(), address, flag: self.flag, source };
+        let failed = |error| Error::Listen { name: self.name.clone(), address, flag: self.flag, error };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         self.endpoint.set_port(listener.local_addr().map_err(failed)?.port());
         Ok(listener)

@@ -79,7 +79,7 @@ pub(super) fn make_or_read(folder: &Path, names: &[String], spare: &[String]) ->
 
 /// Writes the five files.
 pub(super) fn write(folder: &Path, set: &CertificateSet) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder).map_err(|error| Error::File { path: folder.to_owned(), error })?;
     for (name, text, secret) in [
         (ROOT, &set.root, false),
         (CLIENT, &set.client.certificate, false),
@@ -88,7 +88,7 @@ pub(super) fn write(folder: &Path, set: &CertificateSet) -> Result<(), Error> {
         (SERVER_KEY, &set.server.key, true),
     ] {
         let path = folder.join(name);
-        create(&path, text, secret).map_err(|source| Error::File { path, source })?;
+        create(&path, text, secret).map_err(|error| Error::File { path, error })?;
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn tls(folder: &Path, names: &[String]) -> Result<Tls, Error> {
     let chain = certificates(folder.join(SERVER))?;
     warn_of_names(&folder.join(SERVER), &chain, names);
     let path = folder.join(SERVER_KEY);
-    let text = fs::read(&path).map_err(|source| Error::File { path, source })?;
+    let text = fs::read(&path).map_err(|error| Error::File { path, error })?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| problem(SERVER_KEY, error.to_string()))?;
     let own = builder(&verifier)
         .and_then(|builder| builder.with_single_cert(chain, key))
@@ -151,7 +151,7 @@ fn builder(
 }
 
 fn certificates(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = fs::read(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    let text = fs::read(&path).map_err(|error| Error::File { path: path.clone(), error })?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),

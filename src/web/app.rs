@@ -136,9 +136,9 @@ impl App {
         if new.listen_addresses != old.listen_addresses {
             warn!("listen_address is different now: it takes effect at the next start");
         }
-        new.collector.begin();
         self.running.store(new.clone());
         old.collector.give_way_to(&new.collector).await;
+        new.collector.begin();
         Ok(())
     }
 

@@ -2,7 +2,6 @@
 //! age.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -15,6 +14,7 @@ use super::app::Running;
 use crate::collect::{Expiry, PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
 use crate::exposition::users::{Hasher, SiteUsers};
+use crate::qlik::credentials::now;
 
 /// The page's only companion.
 pub const STYLE_PATH: &str = "/-/style.css";
@@ -188,7 +188,7 @@ fn total(site: &SiteSnapshot, users: &SiteUsers<'_>) -> Markup {
 }
 
 fn certificates(expiries: &[Expiry]) -> Markup {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+    let now = now();
     html! {
         table.narrow {
             thead { tr { th { "Certificate" } th.number { "Days left" } } }

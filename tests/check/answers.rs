@@ -3,17 +3,18 @@
 use qlik_session_exporter::command::check::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Checked, Files, StandIn, ok, response, tls};
+use crate::stand_in::{StandIn, ok, response, tls};
+use crate::support::{Checked, Files};
 
 async fn check_answering(answer: String) -> Checked {
     let files = Files::new();
-    let server = StandIn::start(&files, move |_| Some(answer.clone())).await;
+    let server = StandIn::start(files.path(), move |_| Some(answer.clone())).await;
     files.check_proxy(&server.url).await
 }
 
 async fn check_repository_answering(answer: String) -> Checked {
     let files = Files::new();
-    let server = StandIn::start(&files, move |path| match path.starts_with("/qrs/") {
+    let server = StandIn::start(files.path(), move |request| match request.path.starts_with("/qrs/") {
         true => Some(answer.clone()),
         false => Some(ok("[]")),
     })
@@ -41,7 +42,7 @@ async fn a_user_without_rights() {
 #[tokio::test]
 async fn a_server_that_never_asks_for_our_certificate_and_refuses_us() {
     let files = Files::new();
-    let tls = tls(&files, false, &[&rustls::version::TLS12]);
+    let tls = tls(files.path(), false, &[&rustls::version::TLS12]);
     let server = StandIn::with_tls(tls, |_| Some(response("403 Forbidden", "", ""))).await;
     files.check_proxy(&server.url).await.fails(
         "denied",
@@ -53,7 +54,7 @@ async fn a_server_that_never_asks_for_our_certificate_and_refuses_us() {
 #[tokio::test]
 async fn a_server_that_never_asks_for_our_certificate_and_closes_the_connection() {
     let files = Files::new();
-    let server = StandIn::with_tls(tls(&files, false, &[&rustls::version::TLS12]), |_| None).await;
+    let server = StandIn::with_tls(tls(files.path(), false, &[&rustls::version::TLS12]), |_| None).await;
     files.check_proxy(&server.url).await.fails(
         "connect",
         &["closed the connection", "the handshake did not ask for our client certificate"],
@@ -64,7 +65,7 @@ async fn a_server_that_never_asks_for_our_certificate_and_closes_the_connection(
 #[tokio::test]
 async fn a_server_that_closes_the_connection_once_it_has_our_certificate() {
     let files = Files::new();
-    let server = StandIn::start(&files, |_| None).await;
+    let server = StandIn::start(files.path(), |_| None).await;
     files.check_proxy(&server.url).await.fails(
         "connect",
         &["asked for our certificate and then closed the connection"],
@@ -128,7 +129,7 @@ async fn an_answer_that_is_cut_off_or_something_else() {
 #[tokio::test]
 async fn an_answer_that_is_too_large() {
     let files = Files::new();
-    let server = StandIn::start(&files, |_| Some(ok(&" ".repeat(2000)))).await;
+    let server = StandIn::start(files.path(), |_| Some(ok(&" ".repeat(2000)))).await;
     let site = crate::support::proxy("Central", &server.url);
     files.check("max_response_size = \"1KiB\"", &site).await.fails(
         "too_large",
@@ -143,8 +144,8 @@ async fn an_answer_that_is_too_large() {
 /// A server that sends this and then ends the connection without TLS' farewell.
 async fn check_ending_abruptly(answer: &'static str) -> Checked {
     let files = Files::new();
-    let tls = tls(&files, true, rustls::ALL_VERSIONS);
-    let server = StandIn::each(move |stream| {
+    let tls = tls(files.path(), true, rustls::ALL_VERSIONS);
+    let server = StandIn::each(move |_, stream| {
         let tls = tls.clone();
         async move {
             let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await else { return };

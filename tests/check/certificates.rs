@@ -3,7 +3,8 @@
 use qlik_session_exporter::command::check::Outcome;
 use qlik_session_exporter::simulator::{Authority, Leaf};
 
-use crate::support::{Files, StandIn, ok, tls, url_of};
+use crate::stand_in::{StandIn, ok, tls};
+use crate::support::{Files, url_of};
 
 fn loopback() -> Leaf {
     Leaf::server(vec!["127.0.0.1".into(), "sense1.company.com".into()])
@@ -46,13 +47,13 @@ async fn a_server_certificate_of_another_ca() {
 
 #[tokio::test]
 async fn a_server_certificate_that_signed_itself_as_a_ca() {
-    let mut files = Files::new();
+    let files = Files::new();
     let mut own = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     own.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let key = rcgen::KeyPair::generate().unwrap();
-    files.set.server.certificate = own.self_signed(&key).unwrap().pem();
-    files.set.server.key = key.serialize_pem();
-    let server = StandIn::with_tls(tls(&files, true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
+    files.replace("server.pem", &own.self_signed(&key).unwrap().pem());
+    files.replace("server_key.pem", &key.serialize_pem());
+    let server = StandIn::with_tls(tls(files.path(), true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
     files.check_proxy(&server.url).await.fails(
         "tls",
         &["and not by the CA in this site's ca file, \"CN=site-CA\""],
@@ -64,7 +65,7 @@ async fn a_server_certificate_that_signed_itself_as_a_ca() {
 async fn a_server_certificate_with_very_many_names_tells_the_first_ones() {
     let names = (0..100).map(|number| format!("sense{number}.company.com")).collect();
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &Leaf::server(names));
-    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
     files.check_proxy(&server.url).await.fails(
         "tls",
         &["it is for \"sense0.company.com\", ", "\"sense4.company.com\" and 95 more"],
@@ -131,7 +132,7 @@ async fn an_expired_server_certificate() {
 async fn our_certificate_is_refused_in_every_version_of_tls() {
     for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
         let files = Files::new();
-        let server = StandIn::with_tls(tls(&files, true, versions), |_| Some(ok("[]"))).await;
+        let server = StandIn::with_tls(tls(files.path(), true, versions), |_| Some(ok("[]"))).await;
         let other = Authority::new("other-CA").unwrap().issue(&Leaf::client("Stranger")).unwrap();
         files.replace("client.pem", &other.certificate);
         files.replace("client_key.pem", &other.key);
@@ -162,6 +163,24 @@ async fn our_certificate_signed_itself() {
 }
 
 #[tokio::test]
+async fn a_ca_file_with_a_certificate_that_is_no_ca() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
+    let both =
+        ["root.pem", "server.pem"].map(|name| std::fs::read_to_string(files.path().join(name)).unwrap());
+    files.replace("root.pem", &both.concat());
+    let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
+    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    let of_ca: Vec<_> = checked.steps.iter().filter(|line| line.target == "ca").collect();
+    let [ca, server] = of_ca[..] else { panic!("{of_ca:#?}") };
+    assert_eq!((&*ca.status, &*server.status), ("ok", "warning"));
+    assert!(
+        server.message.ends_with(" left), and no CA's") && server.advice.contains("root.pem"),
+        "{server:?}"
+    );
+}
+
+#[tokio::test]
 async fn our_certificate_that_will_expire_soon_is_worth_a_word() {
     let authority = Authority::new("site-CA").unwrap();
     let files = Files::with_server(&authority, &loopback());
@@ -170,7 +189,7 @@ async fn our_certificate_that_will_expire_soon_is_worth_a_word() {
     let soon = authority.issue(&soon).unwrap();
     files.replace("client.pem", &soon.certificate);
     files.replace("client_key.pem", &soon.key);
-    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
     let checked = files.check_proxy(&server.url).await;
     assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
     let client = checked.steps.iter().find(|line| line.target == "client").unwrap();
@@ -188,7 +207,7 @@ async fn our_certificate_has_expired() {
     let expired = authority.issue(&Leaf::client("QlikClient").expired()).unwrap();
     files.replace("client.pem", &expired.certificate);
     files.replace("client_key.pem", &expired.key);
-    let server = StandIn::start(&files, |_| Some(ok("[]"))).await;
+    let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
     let checked = files.check_proxy(&server.url).await;
     assert!(checked.lines("certificate")[0].starts_with("failed client: \"CN=QlikClient\" expired on "));
     let advice = "Have the management console make new ones (Certificates), and export them again.";

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Files, StandIn, tls};
+use crate::stand_in::{StandIn, tls};
+use crate::support::Files;
 
 #[tokio::test]
 async fn a_host_name_that_is_not_known() {
@@ -32,7 +33,7 @@ async fn a_port_where_nobody_listens() {
 
 #[tokio::test]
 async fn a_host_that_says_nothing() {
-    let server = StandIn::each(|stream| async move {
+    let server = StandIn::each(|_, stream| async move {
         let _open = stream;
         std::future::pending().await
     })
@@ -48,8 +49,8 @@ async fn a_host_that_says_nothing() {
 #[tokio::test]
 async fn a_service_that_is_reached_and_does_not_answer_in_time() {
     let files = Files::new();
-    let tls = tls(&files, true, rustls::ALL_VERSIONS);
-    let server = StandIn::each(move |stream| {
+    let tls = tls(files.path(), true, rustls::ALL_VERSIONS);
+    let server = StandIn::each(move |_, stream| {
         let tls = tls.clone();
         async move {
             let _open = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await;
@@ -68,7 +69,7 @@ async fn a_service_that_is_reached_and_does_not_answer_in_time() {
 
 #[tokio::test]
 async fn a_port_that_speaks_no_tls() {
-    let server = StandIn::each(|mut stream| async move {
+    let server = StandIn::each(|_, mut stream| async move {
         let _ = stream.read(&mut [0; 64]).await;
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
         let _ = stream.shutdown().await;
@@ -84,7 +85,7 @@ async fn a_port_that_speaks_no_tls() {
 
 #[tokio::test]
 async fn a_port_that_hangs_up() {
-    let server = StandIn::each(|stream| async move { drop(stream) }).await;
+    let server = StandIn::each(|_, stream| async move { drop(stream) }).await;
     Files::new().check_proxy(&server.url).await.fails(
         "connect",
         &["closed the connection in the TLS handshake"],
@@ -95,7 +96,7 @@ async fn a_port_that_hangs_up() {
 #[tokio::test]
 async fn a_service_that_speaks_tls_and_no_http() {
     let files = Files::new();
-    let server = StandIn::start(&files, |_| Some("220 mail.company.com ESMTP\r\n".into())).await;
+    let server = StandIn::start(files.path(), |_| Some("220 mail.company.com ESMTP\r\n".into())).await;
     files.check_proxy(&server.url).await.fails(
         "decode",
         &["the answer is no HTTP"],
@@ -106,8 +107,8 @@ async fn a_service_that_speaks_tls_and_no_http() {
 #[tokio::test]
 async fn a_connection_that_just_ends_is_told_without_the_librarys_words() {
     let files = Files::new();
-    let tls = tls(&files, true, rustls::ALL_VERSIONS);
-    let server = StandIn::each(move |stream| {
+    let tls = tls(files.path(), true, rustls::ALL_VERSIONS);
+    let server = StandIn::each(move |_, stream| {
         let tls = tls.clone();
         async move {
             let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await else { return };

@@ -7,3 +7,7 @@ mod old_tls;
 mod program;
 mod sites;
 mod support;
+
+#[path = "../support/stand_in.rs"]
+#[allow(dead_code, reason = "the tests of the running program use more of it")]
+mod stand_in;

@@ -90,5 +90,7 @@ async fn what_fails_and_what_is_mistaken_is_json_too_with_exit_codes_of_their_ow
     assert_eq!(mistaken.status.code(), Some(2));
     let found = json(&mistaken);
     assert_eq!(found["status"], "failed");
-    assert!(found["steps"][0]["message"].as_str().unwrap().starts_with("nowhere.toml: "), "{found:#}");
+    let step = &found["steps"][0];
+    assert_eq!(step["target"], "nowhere.toml", "{found:#}");
+    assert!(step["message"].as_str().unwrap().starts_with("there is no file "), "{found:#}");
 }

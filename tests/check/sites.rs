@@ -5,7 +5,8 @@ use std::time::Duration;
 use qlik_session_exporter::command::check::Outcome;
 use qlik_session_exporter::simulator::{Authority, Leaf, Session};
 
-use crate::support::{Files, StandIn, ok, proxy, response, url_of};
+use crate::stand_in::{StandIn, ok, response};
+use crate::support::{Files, proxy, url_of};
 
 fn session(id: &str) -> Session {
     Session {
@@ -148,8 +149,8 @@ async fn listing(
 ) -> StandIn {
     let port = std::sync::Arc::new(std::sync::OnceLock::new());
     let known = port.clone();
-    let server = StandIn::start(files, move |path| {
-        Some(match path {
+    let server = StandIn::start(files.path(), move |request| {
+        Some(match request.path {
             "/qrs/about" => response("500 Internal Server Error", "", ""),
             "/qrs/proxyservice/full" => ok(&proxy_services(*known.get().unwrap())),
             "/qrs/virtualproxyconfig/full" => ok(virtual_proxies),
@@ -157,7 +158,7 @@ async fn listing(
         })
     })
     .await;
-    port.set(server.port()).unwrap();
+    port.set(server.url.port().unwrap()).unwrap();
     server
 }
 
@@ -243,6 +244,9 @@ async fn mistakes_in_the_configuration_end_it_before_anything_is_asked() {
     assert_eq!(checked.outcome.code(), 2);
     let told = checked.lines("configuration");
     assert_eq!(told.len(), 3, "{told:#?}");
-    assert!(told[0].contains("cache_ttl: found 5"), "{told:#?}");
-    assert!(checked.text.starts_with("✗ configuration: "), "{}", checked.text);
+    assert!(
+        told[0].starts_with("failed ") && told[0].contains("checked.toml:1: cache_ttl: found 5"),
+        "{told:#?}"
+    );
+    assert!(checked.steps.iter().all(|line| line.target.contains("checked.toml:")), "{:#?}", checked.steps);
 }

@@ -90,6 +90,17 @@ async fn a_value_that_simulate_cannot_take_is_told_with_what_it_takes() {
     }
 }
 
+#[tokio::test]
+async fn what_keeps_simulate_from_starting_is_told_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+
+    let ended = run(&["simulate", "--certs", "certs", "--qrs-port", &port, "--qps-port", "0"], &[]).await;
+
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(ended.stderr.join("\n").matches("(os error").count(), 1, "{ended:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_is_what_is_run_when_no_command_is_named() {
     let named = run(&["serve"], &[]).await;

@@ -17,6 +17,7 @@ mod discovery_failures;
 mod failures;
 mod faults;
 mod http;
+mod kept_connections;
 mod logging;
 mod prometheus;
 mod promtool;

@@ -1,6 +1,8 @@
 //! What a repository may answer: fewer members than usual, more of them, names that are no names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -8,7 +10,7 @@ use crate::support::expected::{all_labels, counts, expected, pairs_of};
 use crate::support::exporter::Exporter;
 use crate::support::scrape::labels;
 use crate::support::site::{Pair, SITE, Site, TRUSTED};
-use crate::support::stand_in::StandIn;
+use crate::support::stand_in::{StandIn, ok, response};
 use crate::support::wait::becomes;
 
 const ABOUT: &str = "/qrs/about";
@@ -38,9 +40,21 @@ fn proxy_service(site: &Site, node: usize, name: &str, prefixes: &[&str]) -> Val
 
 /// An exporter that is told what this repository says of the site.
 async fn told(site: &Site, answers: &[(&'static str, &str)]) -> (Exporter, StandIn) {
-    let repository = StandIn::start(&site.certificates(), answers).await;
-    let text = format!("cache_ttl = \"0s\"\n[site.{SITE}]{TRUSTED}repository = \"{}\"\n", repository.url);
-    (Exporter::with_config(&site.write_config(&text), &[]).await, repository)
+    let answers: BTreeMap<_, _> = answers.iter().map(|(path, text)| (*path, ok(text))).collect();
+    let repository = StandIn::start(&site.certificates(), move |request| {
+        Some(answers.get(request.path).cloned().unwrap_or_else(|| response("404 Not Found", "", "")))
+    })
+    .await;
+    (asking(site, &repository).await, repository)
+}
+
+/// An exporter that asks this repository every second.
+async fn asking(site: &Site, repository: &StandIn) -> Exporter {
+    let text = format!(
+        "cache_ttl = \"0s\"\n[site.{SITE}]{TRUSTED}repository = \"{}\"\nrepository_refresh = \"1s\"\n",
+        repository.url
+    );
+    Exporter::with_config(&site.write_config(&text), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,14 +155,32 @@ async fn an_answer_that_is_no_list_is_told_with_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_shows_nothing_leaves_nothing_to_ask() {
+async fn a_repository_that_shows_no_proxy_service_has_failed_and_what_it_said_before_stays() {
     let site = site().await;
-    let answers = [(ABOUT, "{}"), (PROXY_SERVICES, "[]"), (VIRTUAL_PROXIES, "[]")];
-    let (exporter, _repository) = told(&site, &answers).await;
+    let services = json!([
+        proxy_service(&site, 1, "Central", &["", "sales"]),
+        proxy_service(&site, 2, "Node2", &["sales"])
+    ]);
+    let has_rights = Arc::new(AtomicBool::new(false));
+    let asked = has_rights.clone();
+    let repository = StandIn::start(&site.certificates(), move |request| {
+        let shows = request.path == PROXY_SERVICES && asked.load(Ordering::Relaxed);
+        Some(ok(&if shows { services.to_string() } else { "[]".to_owned() }))
+    })
+    .await;
+    let mut exporter = asking(&site, &repository).await;
+    let up = async |exporter: &Exporter| exporter.scrape().await.value("qlik_repository_up", &[]);
 
     let scrape = exporter.scrape().await;
-
-    assert_eq!(scrape.value("qlik_repository_up", &[]), Some(1.0));
-    assert_eq!(counts(&scrape), expected(&site, &[]));
+    assert_eq!(scrape.value("qlik_repository_up", &[]), Some(0.0));
     assert_eq!(scrape.series("qlik_proxy_up"), [].into());
+    let told = |line: &str| line.contains("no proxy service").then(|| line.to_owned());
+    let line = exporter.program.printed("why", told).await;
+    assert!(line.contains("level=warn") && line.contains("reason=denied"), "{line}");
+
+    has_rights.store(true, Ordering::Relaxed);
+    becomes(Some(1.0), "the repository is up", async || up(&exporter).await).await;
+    has_rights.store(false, Ordering::Relaxed);
+    becomes(Some(0.0), "the repository is up", async || up(&exporter).await).await;
+    assert_eq!(counts(&exporter.scrape().await), expected(&site, PAIRS));
 }

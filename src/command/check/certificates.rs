@@ -1,13 +1,12 @@
 //! The steps about certificates: our own, and those of the servers that were accepted.
 
 use std::io::{self, Write};
-use std::time::SystemTime;
 
 use super::report::{Facts, Status, Step, counted};
 use super::site::Site;
 use crate::collect::topology::ProxyPlan;
 use crate::qlik::Endpoint;
-use crate::qlik::credentials::{self, CertificateFacts, day};
+use crate::qlik::credentials::{self, CertificateFacts, day, now};
 
 /// From how many days on a certificate's end is worth a word.
 const SOON: i64 = 30;
@@ -31,7 +30,11 @@ impl<W: Write> Site<'_, '_, W> {
         }
         self.add(step)?;
         for ca in credentials.ca_facts() {
-            self.add(certificate("ca", ca, ""))?;
+            self.add(match certificate("ca", ca, "") {
+                step if ca.is_ca || step.status == Status::Failed => step,
+                step => Step { status: Status::Warning, message: step.message + ", and no CA's", ..step }
+                    .advise("Name root.pem, of the same export as client.pem, in ca."),
+            })?;
         }
         Ok(())
     }
@@ -60,8 +63,7 @@ impl<W: Write> Site<'_, '_, W> {
 
 fn certificate(whose: &str, facts: &CertificateFacts, more: &str) -> Step {
     let CertificateFacts { subject, not_before, not_after, .. } = facts;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let now = now();
     let days = (not_after - now).div_euclid(86_400);
     let until = day(*not_after);
     let (status, message, advice) = if *not_before > now {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::report::{Facts, Report, Status, Step, counted};
-use crate::collect::topology::{Note, Topology};
+use crate::collect::topology::Topology;
 use crate::config::{ScrapeSettings, SiteSettings};
 use crate::qlik::diagnosis::{Circumstances, Service};
 use crate::qlik::endpoint::EndpointError;
@@ -24,9 +24,7 @@ pub async fn check(
     site.certificates()?;
     let found = site.repository().await?;
     let topology = Topology::new(settings, found.as_ref());
-    // The repository's own step has said already that it shows nothing.
-    let is_new = |note: &&Note| !matches!(note, Note::NoProxyServices { .. });
-    for note in topology.notes.iter().filter(is_new) {
+    for note in &topology.notes {
         site.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
     }
     // Of a repository that failed all is said: what it would have found is not known.

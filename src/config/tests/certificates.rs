@@ -89,6 +89,18 @@ fn an_expired_or_foreign_certificate_is_a_warning() {
 }
 
 #[test]
+fn a_ca_file_with_a_certificate_that_is_no_ca_is_a_warning() {
+    let folder = Folder::new(SITE);
+    let mut server = rcgen::CertificateParams::default();
+    server.distinguished_name.push(rcgen::DnType::CommonName, "sense1");
+    let server = server.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+    folder.write("certs/root.pem", server);
+    let warnings = folder.load(&[]).warnings;
+    let expected = "site.production.ca: the certificate \"CN=sense1\" is no CA's, expected root.pem";
+    assert!(warnings.contains(&expected.to_owned()), "{warnings:?}");
+}
+
+#[test]
 fn without_any_check_of_servers_no_ca_is_needed() {
     let without_ca = SITE.replace("ca = \"certs/root.pem\"", "verify = \"ca\"");
     assert_eq!(

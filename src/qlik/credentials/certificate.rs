@@ -36,6 +36,8 @@ pub struct CertificateFacts {
     pub not_before: i64,
     /// Until when it is valid, in Unix seconds.
     pub not_after: i64,
+    /// Whether it may issue others; X.509's first version does not say, and then it may.
+    pub is_ca: bool,
     /// The host names and IP addresses that it is for (subject alternative names).
     pub names: Vec<String>,
 }
@@ -79,8 +81,15 @@ pub fn facts(der: &[u8]) -> Result<CertificateFacts, NoCertificate> {
         issuer: certificate.issuer().to_string(),
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
+        is_ca: certificate.is_ca() || certificate.version() == X509Version::V1,
         names: names.unwrap_or_default(),
     })
+}
+
+/// The time, in Unix seconds as the dates of certificates are.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The day of a moment in Unix seconds, as `2026-11-24`.

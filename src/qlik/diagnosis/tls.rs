@@ -2,8 +2,8 @@
 
 use rustls::AlertDescription as Alert;
 
-use super::{Circumstances, Diagnosis, diagnosis, now};
-use crate::qlik::credentials::{CertificateFacts, day};
+use super::{Circumstances, Diagnosis, diagnosis};
+use crate::qlik::credentials::{CertificateFacts, day, now};
 use crate::qlik::tls_failure::{ServerFailure, TlsFailure, listed};
 
 impl Circumstances<'_> {
@@ -56,7 +56,7 @@ impl Circumstances<'_> {
 
     fn server_certificate(&self, failure: &ServerFailure<'_>) -> Diagnosis {
         let host = self.url.host_str().unwrap_or_default();
-        let CertificateFacts { subject, issuer, not_before, not_after, names } =
+        let CertificateFacts { subject, issuer, not_before, not_after, names, .. } =
             self.server.clone().unwrap_or_default();
         let address = self.address();
         match failure {

@@ -64,7 +64,7 @@ pub(super) async fn start(
     stop: CancellationToken,
 ) -> Result<Control, Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let failed = |source| Error::Control { address, source };
+    let failed = |error| Error::Control { address, error };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     let url = Url::parse(&url).map_err(|error| failed(std::io::Error::other(error)))?;

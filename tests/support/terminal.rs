@@ -1,7 +1,8 @@
 //! The binary in a terminal of its own: what is typed into it, and what its screen shows.
 
+use std::num::NonZeroU16;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 
 use pty_process::{OwnedWritePty, Size};
@@ -32,18 +33,27 @@ pub struct Left {
     pub status: ExitStatus,
     /// What the screen showed in the end.
     pub screen: String,
+    /// Whether that was still the alternate screen.
+    pub alternate: bool,
+    /// Whether the cursor is still hidden.
+    pub hidden_cursor: bool,
     /// Every byte that came.
     pub written: String,
 }
 
 impl Terminal {
     /// Starts the binary in a terminal of so many rows and columns.
-    pub fn start(args: &[&str], directory: &Path, (rows, columns): (u16, u16)) -> Self {
-        let plain = command(args, &[], directory);
+    pub fn start(args: &[&str], directory: &Path, size: (u16, u16)) -> Self {
+        Self::run(&command(args, &[], directory), directory, size)
+    }
+
+    /// Starts any program.
+    pub fn run(plain: &Command, directory: &Path, (rows, columns): (u16, u16)) -> Self {
         let mut command = pty_process::Command::new(plain.get_program())
             .args(plain.get_args())
             .current_dir(directory)
             .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
             .kill_on_drop(true);
         for (name, value) in plain.get_envs() {
             command = match value {
@@ -55,8 +65,10 @@ impl Terminal {
         pty.resize(Size::new(rows, columns)).unwrap();
         let child = command.spawn(inside).unwrap();
         let (mut output, keys) = pty.into_split();
-        let seen =
-            Arc::new(Mutex::new(Seen { written: Vec::new(), screen: vt100::Parser::new(rows, columns, 0) }));
+        let seen = Arc::new(Mutex::new(Seen {
+            written: Vec::new(),
+            screen: vt100::Parser::new(some(rows), some(columns), 0),
+        }));
         let reader = tokio::spawn({
             let seen = seen.clone();
             async move {
@@ -97,16 +109,46 @@ impl Terminal {
     /// The terminal has another size from now on.
     pub fn resize(&self, rows: u16, columns: u16) {
         self.keys.resize(Size::new(rows, columns)).unwrap();
-        self.seen.lock().unwrap().screen.screen_mut().set_size(rows, columns);
+        self.seen.lock().unwrap().screen.screen_mut().set_size(some(rows), some(columns));
+    }
+
+    /// Waits until the screen does not show this text any more.
+    pub async fn hides(&self, text: &str) {
+        let what = format!("{text:?} gone from the screen");
+        eventually(&what, async || (!self.screen().contains(text)).then_some(())).await;
+    }
+
+    /// Whether the program has the alternate screen.
+    pub fn is_alternate(&self) -> bool {
+        self.seen.lock().unwrap().screen.screen().alternate_screen()
+    }
+
+    /// Sends a signal to the program, by its name without `SIG`.
+    pub fn send(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let script = "kill -s \"$1\" \"$2\"";
+        let sent = Command::new("sh").args(["-c", script, "sh", name, &id]).status().unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
     }
 
     /// Waits until the program ends by itself.
     pub async fn ended(mut self) -> Left {
         let status = eventually("the program ends", async || self.child.try_wait().unwrap()).await;
         let _ = (&mut self.reader).await;
-        let written = String::from_utf8_lossy(&self.seen.lock().unwrap().written).into_owned();
-        Left { status, screen: self.screen(), written }
+        let seen = self.seen.lock().unwrap();
+        let screen = seen.screen.screen();
+        Left {
+            status,
+            screen: screen.contents(),
+            alternate: screen.alternate_screen(),
+            hidden_cursor: screen.hide_cursor(),
+            written: String::from_utf8_lossy(&seen.written).into_owned(),
+        }
     }
+}
+
+fn some(length: u16) -> NonZeroU16 {
+    NonZeroU16::new(length).unwrap()
 }
 
 impl Drop for Terminal {

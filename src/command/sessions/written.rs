@@ -113,6 +113,13 @@ impl Serialize for Attribute<'_> {
 
 /// One header line, then a record for each session. `to_terminal`: nothing that a terminal would obey.
 pub fn csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> io::Result<()> {
+    write_csv(out, sessions, to_terminal).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
+}
+
+fn write_csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> csv::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(HEADER)?;
     for (_, pair, session) in sessions.iter() {
@@ -143,7 +150,7 @@ pub fn csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> i
         }
         csv.write_record(None::<&[u8]>)?;
     }
-    csv.flush()
+    Ok(csv.flush()?)
 }
 
 const HEADER: [&str; 12] = [

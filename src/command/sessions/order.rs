@@ -23,7 +23,7 @@ type Key = [usize; 3];
 type User<'r> = [&'r str; 3];
 
 /// Site, prefix, proxy host and proxy name.
-fn place<'r>(pair: &'r Pair) -> [&'r str; 4] {
+fn place(pair: &Pair) -> [&str; 4] {
     [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
 }
 

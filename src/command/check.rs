@@ -11,12 +11,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::{CheckArgs, GlobalArgs, Output};
-use crate::config::{self, Config, Mistake, Mistakes, Origin, Sources};
+use crate::config::{self, Config, Mistake, Mistakes, Origin};
 use crate::terminal::stdout_has_colors;
 use report::{Report, Status, Step};
 
 /// What is checked where there is no file.
 const ENVIRONMENT: &str = "environment";
+const FLAGS: &str = "flags";
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,10 @@ impl Outcome {
 
 /// Checks what the files and the environment say, on standard output.
 pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let sources = Sources::of_process(global.config_file.clone(), Vec::new());
+    let sources = match super::sources(global, &args.site) {
+        Ok(sources) => sources,
+        Err(code) => return Ok(code),
+    };
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
     let mut out = anstream::stdout();
     let outcome = run(config, args.output, &mut out, stdout_has_colors()).await;
@@ -95,7 +99,11 @@ fn configuration(config: &Config) -> Step {
 
 /// Where the settings come from.
 fn source(config: &Config) -> &str {
-    if config.file.is_empty() { ENVIRONMENT } else { &config.file }
+    match &*config.file {
+        "" if config.by_flags => FLAGS,
+        "" => ENVIRONMENT,
+        file => file,
+    }
 }
 
 fn wrong(mistake: &Mistake) -> Step {
@@ -110,5 +118,5 @@ fn wrong(mistake: &Mistake) -> Step {
 /// The steps of the site's certificates say the same and more.
 fn is_about_certificates(warning: &str) -> bool {
     let key = warning.split(": ").next().unwrap_or_default();
-    key.ends_with(".certificate") || key.ends_with(".ca")
+    [".certificate", ".ca", "--certificate", "--ca"].iter().any(|end| key.ends_with(end))
 }

@@ -9,8 +9,10 @@ use crate::terminal::escaped;
 pub enum Origin {
     /// The configuration file as it was named, and the line, counted from 1, where it is known.
     File { name: String, line: Option<usize> },
-    /// An environment variable or a flag, in words.
+    /// An environment variable, in words.
     Given(String),
+    /// A flag, which says what it is about.
+    Flag(String),
     /// Nowhere: a default, or something that is missing altogether.
     Nowhere,
 }
@@ -57,9 +59,9 @@ impl Mistakes {
 impl Mistake {
     /// What it says, without the place. Not escaped.
     pub fn told(&self) -> String {
-        match &*self.key {
-            "" => self.text.clone(),
-            key => format!("{key}: {}", self.text),
+        match (&*self.key, &self.origin) {
+            ("", _) | (_, Origin::Flag(_)) => self.text.clone(),
+            (key, _) => format!("{key}: {}", self.text),
         }
     }
 }
@@ -80,7 +82,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File { name, line: Some(line) } => write!(f, "{name}:{line}"),
             Self::File { name, line: None } => f.write_str(name),
-            Self::Given(by) => f.write_str(by),
+            Self::Given(by) | Self::Flag(by) => f.write_str(by),
             Self::Nowhere => Ok(()),
         }
     }

@@ -16,8 +16,8 @@ use super::error::QueryError;
 use super::trust::{ClientCertificate, ServerTrust, UnusableCa};
 use super::vocabulary::QlikUser;
 
-/// What stays as it is in a value of the `X-Qlik-User` header.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What stays as it is in a value of the `X-Qlik-User` header, and in a segment of a path.
+pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How much of a refusal is read, to see what it is about.
 const REFUSAL_BYTES: usize = 4096;
@@ -125,11 +125,16 @@ impl Endpoint {
 
     /// Sends a GET and returns the answer once its head is there and says 200.
     pub(super) async fn get(&self, path: &str) -> Result<Response, QueryError> {
+        self.send(Method::GET, path).await
+    }
+
+    /// Sends a request without a body and returns the answer once its head is there and says 200.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Result<Response, QueryError> {
         let key: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
         let mut url = self.base.clone();
         url.set_path(path);
         url.query_pairs_mut().append_pair("Xrfkey", &key);
-        let request = self.connections.request(Method::GET, url).header("X-Qlik-Xrfkey", key);
+        let request = self.connections.request(method, url).header("X-Qlik-Xrfkey", key);
         let answer = self.connections.send(request).await?;
         match answer.status() {
             StatusCode::OK => Ok(answer),

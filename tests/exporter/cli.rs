@@ -15,7 +15,7 @@ async fn help_lists_what_is_built_and_nothing_else() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, ["check", "demo", "help", "serve", "simulate"].into());
+    assert_eq!(commands, ["check", "demo", "help", "serve", "sessions", "simulate"].into());
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
 
 #[tokio::test]
 async fn a_flag_that_a_command_would_pass_over_is_told() {
-    let config = "--config.file belongs to serve and check: demo and simulate read no configuration";
+    let config = "--config.file is not for demo and simulate: they read no configuration";
     let web = "--web.* and --config.check belong to serve and demo";
     for (args, told) in [
         (&["demo", "--config.file", "x.toml"][..], config),

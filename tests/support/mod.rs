@@ -17,4 +17,7 @@ pub mod site;
 #[cfg(unix)]
 pub mod slow_key;
 pub mod stand_in;
+#[cfg(unix)]
+#[allow(dead_code, reason = "only some of the test crates need a terminal")]
+pub mod terminal;
 pub mod wait;

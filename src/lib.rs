@@ -5,6 +5,7 @@
 //! - [`command`] the subcommands, each a short file that puts the modules below together
 //! - [`web`] the HTTP listener and its paths
 //! - [`exposition`] snapshots to text: the catalogue of metrics, user labels, streaming
+//! - [`sessions`] the sessions themselves, listed and ended, for the commands that do that
 //! - [`collect`] who is asked, how many at once, until when; cache and single flight
 //! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
@@ -32,6 +33,7 @@ pub mod config;
 pub mod exposition;
 pub mod logging;
 pub mod qlik;
+pub mod sessions;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod terminal;

@@ -1,10 +1,10 @@
 //! One log line per thing that an operator would act on, as logfmt or JSON, on standard error or in a
-//! file.
+//! file. Whatever stands in it, it is one line, and no terminal obeys it.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -13,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{GlobalArgs, LogFormat, LogLevel};
+use crate::terminal::{escaped, escaped_json};
 
 /// The log file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +25,16 @@ pub struct LogFileError {
 
 /// Sets up the log of the whole process.
 pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
+    let escape = match args.log_format {
+        LogFormat::Logfmt => escaped,
+        LogFormat::Json => escaped_json,
+    };
     let writer = match &args.log_file {
-        None => BoxMakeWriter::new(io::stderr),
-        Some(path) => BoxMakeWriter::new(Mutex::new(append_to(path)?)),
+        None => BoxMakeWriter::new(move || Lines { to: io::stderr(), escape }),
+        Some(path) => {
+            let file = Arc::new(append_to(path)?);
+            BoxMakeWriter::new(move || Lines { to: file.clone(), escape })
+        }
     };
     let level = match args.log_level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -51,7 +59,46 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
     Ok(())
 }
 
-fn append_to(path: &Path) -> Result<std::fs::File, LogFileError> {
+fn append_to(path: &Path) -> Result<File, LogFileError> {
     let opened = OpenOptions::new().append(true).create(true).open(path);
     opened.map_err(|error| LogFileError { path: path.display().to_string(), error })
+}
+
+/// Log lines on their way. Each comes as one write, with its line end.
+struct Lines<W> {
+    to: W,
+    escape: fn(&str) -> String,
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let mut escaped = (self.escape)(text.trim_end_matches('\n'));
+        escaped.push('\n');
+        self.to.write_all(escaped.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(escape: fn(&str) -> String, line: &str) -> String {
+        let mut lines = Lines { to: Vec::new(), escape };
+        lines.write_all(line.as_bytes()).unwrap();
+        String::from_utf8(lines.to).unwrap()
+    }
+
+    #[test]
+    fn a_line_stays_one_line_that_no_terminal_obeys() {
+        assert_eq!(written(escaped, "site=a\u{202e}b\u{1b}[2J\n"), "site=a\\u{202e}b\\u{1b}[2J\n");
+        assert_eq!(written(escaped, "a\nlevel=info\n"), "a\\nlevel=info\n");
+        let json = written(escaped_json, "{\"site\":\"a\u{202e}\"}\n");
+        assert_eq!(json, "{\"site\":\"a\\u202e\"}\n");
+    }
 }

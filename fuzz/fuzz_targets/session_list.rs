@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use qlik_session_exporter::qlik::session_list::{DecodeError, Session, SessionListDecoder};
+use qlik_session_exporter::qlik::session_list::{Counted, DecodeError, Session, SessionListDecoder};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -39,7 +39,7 @@ fn decode(body: &[u8], sizes: &[usize]) -> Result<Rows, DecodeError> {
     let mut each = |session: Session<'_>| {
         rows.push([session.user_directory, session.user_id, session.session_id].map(Into::into));
     };
-    let mut decoder = SessionListDecoder::default();
+    let mut decoder = SessionListDecoder::<Counted>::default();
     let (mut rest, mut sizes) = (body, sizes.iter().cycle());
     while !rest.is_empty() {
         let size = sizes.next().copied().unwrap_or(rest.len()).min(rest.len());

@@ -5,6 +5,7 @@
 //! scrape wait for the one query under way; `turns` bound the queries in flight on one proxy service.
 //! What has not come by the [`deadline`] is down in this [`snapshot`].
 
+pub mod access;
 pub mod deadline;
 mod discovery;
 pub mod pair;

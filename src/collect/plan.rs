@@ -1,50 +1,16 @@
 //! A site's topology brought to life: connections and pairs, carried over where nothing changed.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::FutureExt;
 
+use super::access::{Access, count};
 use super::pair::{Ask, Pair, Record};
-use super::tally::Counting;
 use super::topology::{ProxyPlan, Topology};
 use super::turns::Turns;
-use crate::config::{ScrapeSettings, SiteSettings};
 use crate::qlik::endpoint::EndpointError;
-use crate::qlik::{Endpoint, Limits, UserKey, VirtualProxy, qps};
-use crate::terminal::escaped;
-
-/// With what a site's services are asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Access {
-    pub settings: SiteSettings,
-    pub limits: Limits,
-    pub at_once: NonZeroUsize,
-}
-
-impl Access {
-    pub fn new(settings: &SiteSettings, scrape: &ScrapeSettings) -> Self {
-        let at_once = scrape.max_requests_per_proxy;
-        let limits = Limits {
-            timeout: scrape.request_timeout,
-            response_size: scrape.max_response_size,
-            connections: at_once.get(),
-        };
-        Self { settings: settings.clone(), limits, at_once }
-    }
-
-    /// Whether connections made with `other` serve as well.
-    fn connects_like(&self, other: &Self) -> bool {
-        let (own, others) = (&self.settings, &other.settings);
-        (&own.credentials, &own.user) == (&others.credentials, &others.user)
-            && (self.limits, self.at_once) == (other.limits, other.at_once)
-    }
-
-    pub fn endpoint(&self, url: &url::Url) -> Result<Endpoint, EndpointError> {
-        Endpoint::new(url, &self.settings.credentials, &self.settings.user, self.limits)
-    }
-}
+use crate::qlik::{Endpoint, VirtualProxy};
 
 /// Everything that is asked on a site, from one discovery or configuration to the next.
 pub(super) struct Plan {
@@ -117,9 +83,8 @@ impl Proxy {
             Some(before) => before.endpoint.clone(),
             None => Arc::new(access.endpoint(&plan.url)?),
         };
-        // For the log, which may end on a terminal.
         let (site, name): (Arc<str>, Arc<str>) =
-            (escaped(&access.settings.name).into(), escaped(&plan.name).into());
+            (access.settings.name.as_str().into(), plan.name.as_str().into());
         let pair = |virtual_proxy: &VirtualProxy| {
             let before = connected.and_then(|proxy| proxy.pair(virtual_proxy));
             before.cloned().unwrap_or_else(|| {
@@ -147,15 +112,6 @@ impl Proxy {
 fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
     Box::new(move || {
         let (endpoint, virtual_proxy) = (endpoint.clone(), virtual_proxy.clone());
-        async move {
-            let mut counting = Counting::default();
-            qps::list_sessions(&endpoint, &virtual_proxy, |session| {
-                let user = UserKey { directory: &session.user_directory, id: &session.user_id };
-                counting.add(user, &session.session_id);
-            })
-            .await?;
-            Ok(counting.finish())
-        }
-        .boxed()
+        async move { count(&endpoint, &virtual_proxy).await }.boxed()
     })
 }

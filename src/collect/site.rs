@@ -8,8 +8,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::access::Access;
 use super::pair::{Answer, Pair, Wanted};
-use super::plan::{Access, Plan};
+use super::plan::Plan;
 use super::repository::Repository;
 use super::snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use super::tasks::Tasks;

@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use crate::config::{ProxySettings, SiteSettings};
 use crate::qlik::VirtualProxy;
-use crate::qlik::qrs::{Found, ProxyService, Skipped};
+use crate::qlik::qrs::{Found, Node, ProxyService, Skipped};
 
 /// What is asked on a site, and what is known of it besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub struct VirtualProxyPlan {
     pub description: String,
     pub session_cookie_header: String,
     pub inactivity_timeout: Option<Duration>,
+    pub load_balancing_nodes: Vec<Node>,
     /// How many of the proxy services found link it.
     pub linked: usize,
 }
@@ -317,6 +318,7 @@ fn virtual_proxies(
             description: facts.description.clone(),
             session_cookie_header: facts.session_cookie_header.clone(),
             inactivity_timeout: facts.inactivity_timeout,
+            load_balancing_nodes: facts.load_balancing_nodes.clone(),
             linked: links.iter().filter(|links| links.contains(&facts.virtual_proxy)).count(),
         })
         .collect();

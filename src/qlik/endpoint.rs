@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use url::Url;
@@ -15,8 +15,8 @@ use super::error::QueryError;
 use super::trust::{ClientCertificate, ServerTrust, UnusableCa};
 use super::vocabulary::QlikUser;
 
-/// What stays as it is in a value of the `X-Qlik-User` header.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What stays as it is in a value of the `X-Qlik-User` header, and in a segment of a path.
+pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How long an unused connection is kept: longer than usual scrape intervals, and shorter than servers
 /// usually keep it (two minutes with Windows' HTTP server), since one that the server closes just as it is
@@ -138,11 +138,16 @@ impl Endpoint {
 
     /// Sends a GET and returns the answer once its head is there and says 200.
     pub(super) async fn get(&self, path: &str) -> Result<Response, QueryError> {
+        self.send(Method::GET, path).await
+    }
+
+    /// Sends a request without a body and returns the answer once its head is there and says 200.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Result<Response, QueryError> {
         let key: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
         let mut url = self.base.clone();
         url.set_path(path);
         url.query_pairs_mut().append_pair("Xrfkey", &key);
-        let answer = self.client.get(url).header("X-Qlik-Xrfkey", key).send().await;
+        let answer = self.client.request(method, url).header("X-Qlik-Xrfkey", key).send().await;
         let answer = answer.map_err(|error| QueryError::before_answer(&error))?;
         match answer.status() {
             StatusCode::OK => Ok(answer),

@@ -13,4 +13,4 @@ pub mod vocabulary;
 
 pub use endpoint::{Endpoint, Limits};
 pub use error::{NoConnection, QueryError, Reason};
-pub use vocabulary::{QlikUser, UserKey, VirtualProxy};
+pub use vocabulary::{QlikUser, SessionId, UserKey, VirtualProxy};

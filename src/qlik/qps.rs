@@ -1,25 +1,29 @@
 //! The proxy service's interface (QPS, port 4243).
 
+use std::time::Duration;
+
+use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use reqwest::{Method, StatusCode};
 use tokio::time::timeout;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, PLAIN};
 use super::error::{QueryError, is_end_of_connection};
-use super::session_list::{Session, SessionListDecoder};
-use super::vocabulary::VirtualProxy;
+use super::session_list::{Row, SessionListDecoder};
+use super::vocabulary::{SessionId, VirtualProxy};
 
-/// Asks for the sessions of one virtual proxy and hands on each as it arrives.
+/// Asks for the sessions of one virtual proxy and hands on each, as far as `R` has it decoded, as it arrives.
 ///
 /// Ends within the endpoint's timeout. What was handed on before an error is to be forgotten.
-pub async fn list_sessions(
+pub async fn list_sessions<R: Row>(
     endpoint: &Endpoint,
     virtual_proxy: &VirtualProxy,
-    mut each: impl FnMut(Session<'_>),
+    mut each: impl FnMut(R::Of<'_>),
 ) -> Result<(), QueryError> {
     let limits = endpoint.limits();
     let list = async {
         let mut answer = endpoint.get(&session_path(virtual_proxy)).await?;
-        let mut decoder = SessionListDecoder::default();
+        let mut decoder = SessionListDecoder::<R>::default();
         let mut size = 0;
         // Where the end of the connection is that of the answer, a missing farewell of TLS cuts nothing off
         // that the decoder would not miss.
@@ -42,6 +46,42 @@ pub async fn list_sessions(
     };
     timeout(limits.timeout, list).await.unwrap_or(Err(QueryError::Timeout(limits.timeout)))
 }
+
+/// What became of a session that was to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    Deleted,
+    /// There was none of that id.
+    AlreadyGone,
+}
+
+/// Ends one session of a virtual proxy.
+///
+/// Ends within the endpoint's timeout. After an error nobody knows whether the session is gone, but for a
+/// status other than 200.
+pub async fn delete_session(
+    endpoint: &Endpoint,
+    virtual_proxy: &VirtualProxy,
+    id: SessionId<'_>,
+) -> Result<Deletion, QueryError> {
+    let limits = endpoint.limits();
+    let path = format!("{}/{}", session_path(virtual_proxy), utf8_percent_encode(id.as_str(), PLAIN));
+    let answer = timeout(limits.timeout, endpoint.send(Method::DELETE, &path)).await;
+    let mut answer = match answer.unwrap_or(Err(QueryError::Timeout(limits.timeout))) {
+        Ok(answer) => answer,
+        Err(QueryError::HttpStatus(status)) if status == StatusCode::NOT_FOUND => {
+            return Ok(Deletion::AlreadyGone);
+        }
+        Err(error) => return Err(error),
+    };
+    // The status has said it. The rest is read only so that the connection can be used again.
+    let rest = async { while let Ok(Some(_)) = answer.chunk().await {} };
+    let _ = timeout(REST, rest).await;
+    Ok(Deletion::Deleted)
+}
+
+/// How long the rest of an answer is waited for, when only its status matters.
+const REST: Duration = Duration::from_secs(1);
 
 /// `/qps/session` for the default virtual proxy, `/qps/{prefix}/session` for the others.
 fn session_path(virtual_proxy: &VirtualProxy) -> String {

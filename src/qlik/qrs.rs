@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::endpoint::Endpoint;
@@ -66,6 +66,17 @@ pub struct VirtualProxyFacts {
     pub session_cookie_header: String,
     /// After which a session without activity ends.
     pub inactivity_timeout: Option<Duration>,
+    /// The engine nodes that it sends its users on to: not those of the proxy services that link it.
+    pub load_balancing_nodes: Vec<Node>,
+}
+
+/// A node of the site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Empty when missing.
+    pub name: String,
+    /// Empty when missing.
+    pub host: String,
 }
 
 /// A virtual proxy whose prefix cannot be one.
@@ -144,6 +155,23 @@ struct VirtualProxyAnswer {
     session_cookie_header_name: Option<String>,
     /// In minutes.
     session_inactivity_timeout: Option<u32>,
+    #[serde(default, deserialize_with = "nodes_if_readable")]
+    load_balancing_server_nodes: Vec<Option<NodeAnswer>>,
+}
+
+/// Nodes that are shown only: whatever stands in their place, discovery does not fail for it.
+fn nodes_if_readable<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Option<NodeAnswer>>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+impl From<NodeAnswer> for Node {
+    fn from(answer: NodeAnswer) -> Self {
+        let text = |text: Option<String>| text.unwrap_or_default().trim().to_owned();
+        Self { name: text(answer.name), host: text(answer.host_name) }
+    }
 }
 
 /// Asks for `what` and decodes the answer, away from the tasks that must not wait: on a big site it has
@@ -215,24 +243,27 @@ fn found(
                 inactivity_timeout: answer
                     .session_inactivity_timeout
                     .map(|minutes| Duration::from_secs(60 * u64::from(minutes))),
+                load_balancing_nodes: answer
+                    .load_balancing_server_nodes
+                    .into_iter()
+                    .flatten()
+                    .map(Node::from)
+                    .collect(),
             })
         })
         .collect();
     let proxy_services = proxy_services
         .into_iter()
         .map(|answer| {
-            let (name, host) = answer
-                .server_node_configuration
-                .map(|node| (node.name.unwrap_or_default(), node.host_name.unwrap_or_default()))
-                .unwrap_or_default();
+            let Node { name, host } = answer.server_node_configuration.map(Node::from).unwrap_or_default();
             let (port, links) = answer
                 .settings
                 .map(|settings| (settings.rest_listen_port, settings.virtual_proxies.unwrap_or_default()))
                 .unwrap_or_default();
             ProxyService {
                 id: answer.id.unwrap_or_default(),
-                name: name.trim().to_owned(),
-                host: host.trim().to_owned(),
+                name,
+                host,
                 port: port.filter(|port| *port != 0).unwrap_or(PROXY_PORT),
                 links: links
                     .into_iter()
@@ -266,7 +297,8 @@ mod tests {
                 "settings": {"listenPort": 443, "restListenPort": 5243,
                              "virtualProxies": [{"id": "v1", "prefix": "Finance", "description": "x"}]}}]"#,
             r#"[{"id": "v1", "prefix": "finance", "description": "Finance people",
-                "sessionCookieHeaderName": "X-Qlik-Session-finance", "sessionInactivityTimeout": 30}]"#,
+                "sessionCookieHeaderName": "X-Qlik-Session-finance", "sessionInactivityTimeout": 30,
+                "loadBalancingServerNodes": [{"name": "Engine", "hostName": "sense2.company.com"}, null]}]"#,
         );
         let link = Link { id: "v1".into(), virtual_proxy: parsed("finance") };
         assert_eq!(
@@ -287,6 +319,7 @@ mod tests {
                 description: "Finance people".into(),
                 session_cookie_header: "X-Qlik-Session-finance".into(),
                 inactivity_timeout: Some(Duration::from_secs(1800)),
+                load_balancing_nodes: vec![Node { name: "Engine".into(), host: "sense2.company.com".into() }],
             }]
         );
         assert_eq!(found.skipped, []);
@@ -297,7 +330,11 @@ mod tests {
         let nothing = r#"[{}, {"id": null, "serverNodeConfiguration": null, "settings": null},
             {"serverNodeConfiguration": {"name": null}, "settings": {"restListenPort": null, "virtualProxies": null}},
             {"settings": {"restListenPort": 0, "virtualProxies": [{}]}}]"#;
-        let found = found_in(nothing, r#"[{}, {"prefix": null, "sessionInactivityTimeout": null}]"#);
+        let found = found_in(
+            nothing,
+            r#"[{}, {"prefix": null, "sessionInactivityTimeout": null, "loadBalancingServerNodes": null},
+                {"loadBalancingServerNodes": {"name": "x"}}]"#,
+        );
         let [first, second, third, fourth] = &found.proxy_services[..] else { panic!() };
         let empty = ProxyService { port: PROXY_PORT, ..ProxyService::default() };
         assert_eq!([first, second, third], [&empty; 3]);

@@ -5,15 +5,29 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
 
 /// What some programs put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What is decoded of a row: the less that is, the sooner it is done.
+pub trait Row {
+    /// It borrows from the piece that holds it.
+    type Of<'a>: Deserialize<'a>;
+}
+
+/// Rows as far as they are counted.
+pub struct Counted;
+
+impl Row for Counted {
+    type Of<'a> = Session<'a>;
+}
 
 /// One row of a session list, as far as it is counted.
 #[derive(Deserialize)]
@@ -34,6 +48,42 @@ pub struct Session<'a> {
     #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
     pub session_id: Cow<'a, str>,
 }
+
+/// Rows with everything that Qlik tells of a session.
+pub struct Whole;
+
+impl Row for Whole {
+    type Of<'a> = WholeSession<'a>;
+}
+
+/// One row of a session list, with everything that is known of it.
+#[derive(Deserialize)]
+pub struct WholeSession<'a> {
+    /// Empty when missing or null.
+    #[serde(
+        rename = "UserDirectory",
+        alias = "userDirectory",
+        default,
+        borrow,
+        deserialize_with = "text_or_null"
+    )]
+    pub user_directory: Cow<'a, str>,
+    /// Empty when missing or null.
+    #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
+    pub user_id: Cow<'a, str>,
+    /// None when missing or null, as many versions have it.
+    #[serde(rename = "UserName", alias = "userName", default, borrow, deserialize_with = "text_if_any")]
+    pub user_name: Option<Cow<'a, str>>,
+    /// In their order, names may repeat; empty when missing or null.
+    #[serde(rename = "Attributes", alias = "attributes", default, borrow, deserialize_with = "attributes")]
+    pub attributes: Vec<Attribute<'a>>,
+    /// A secret: whoever has it can take the session over.
+    #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
+    pub session_id: Cow<'a, str>,
+}
+
+/// An attribute of a session: its name and its value, which may be empty.
+pub type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Why an answer is no session list. Never holds a part of the answer: it could be a session id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +117,7 @@ enum Expect {
 }
 
 /// Takes a session list in pieces of any size.
-pub struct SessionListDecoder {
+pub struct SessionListDecoder<R> {
     /// The bytes of a row that is not complete yet.
     tail: Vec<u8>,
     /// The length at which decoding `tail` is tried again. It doubles, so that a long row in small
@@ -76,17 +126,18 @@ pub struct SessionListDecoder {
     expect: Expect,
     /// Rows decoded so far.
     rows: u64,
+    row: PhantomData<R>,
 }
 
-impl Default for SessionListDecoder {
+impl<R> Default for SessionListDecoder<R> {
     fn default() -> Self {
-        Self { tail: Vec::new(), retry_at: 0, expect: Expect::Start, rows: 0 }
+        Self { tail: Vec::new(), retry_at: 0, expect: Expect::Start, rows: 0, row: PhantomData }
     }
 }
 
-impl SessionListDecoder {
+impl<R: Row> SessionListDecoder<R> {
     /// Decodes the rows that this piece completes.
-    pub fn push(&mut self, piece: &[u8], each: &mut impl FnMut(Session<'_>)) -> Result<(), DecodeError> {
+    pub fn push(&mut self, piece: &[u8], each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
         if self.tail.is_empty() {
             let used = self.decode(piece, each)?;
             self.tail.extend_from_slice(piece.get(used..).unwrap_or_default());
@@ -105,7 +156,7 @@ impl SessionListDecoder {
     }
 
     /// To be called at the end of the answer: tells whether the list was whole.
-    pub fn finish(mut self, each: &mut impl FnMut(Session<'_>)) -> Result<(), DecodeError> {
+    pub fn finish(mut self, each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
         self.decode_tail(each)?;
         match self.expect {
             Expect::Nothing => Ok(()),
@@ -116,7 +167,7 @@ impl SessionListDecoder {
         }
     }
 
-    fn decode_tail(&mut self, each: &mut impl FnMut(Session<'_>)) -> Result<(), DecodeError> {
+    fn decode_tail(&mut self, each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
         let mut tail = std::mem::take(&mut self.tail);
         let used = self.decode(&tail, each)?;
         tail.drain(..used);
@@ -125,7 +176,7 @@ impl SessionListDecoder {
     }
 
     /// Decodes as many whole rows as there are and returns the number of bytes used.
-    fn decode(&mut self, bytes: &[u8], each: &mut impl FnMut(Session<'_>)) -> Result<usize, DecodeError> {
+    fn decode(&mut self, bytes: &[u8], each: &mut impl FnMut(R::Of<'_>)) -> Result<usize, DecodeError> {
         let mut used = 0;
         if self.expect == Expect::Start {
             if bytes.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(bytes) {
@@ -152,7 +203,7 @@ impl SessionListDecoder {
                 (Expect::CommaOrEnd, _) => return Err(DecodeError::NoComma(self.rows)),
                 // serde would take an array for a session too, member by member.
                 (Expect::FirstRowOrEnd | Expect::Row, b'{') => {
-                    let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<Session<'_>>();
+                    let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<R::Of<'_>>();
                     match stream.next() {
                         Some(Ok(_)) if stream.byte_offset() > MAX_ROW => {
                             return Err(DecodeError::RowTooLong(self.rows + 1));
@@ -207,6 +258,45 @@ fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, s
     deserializer.deserialize_any(Text { null: true })
 }
 
+fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    Ok(Option::<AnyText<'de>>::deserialize(deserializer)?.map(|text| text.0))
+}
+
+/// A list of objects, each with one member or more.
+fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Attribute<'de>>, D::Error> {
+    let objects = Option::<Vec<Option<Members<'de>>>>::deserialize(deserializer)?;
+    Ok(objects.into_iter().flatten().flatten().flat_map(|members| members.0).collect())
+}
+
+/// A text, or null for an empty one.
+#[derive(Deserialize)]
+struct AnyText<'a>(#[serde(borrow, deserialize_with = "text_or_null")] Cow<'a, str>);
+
+/// The members of an object in their order.
+struct Members<'a>(Vec<Attribute<'a>>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<AnyText<'de>, AnyText<'de>>()? {
+                    members.push((name.0, value.0));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
 struct Text {
     null: bool,
 }
@@ -243,7 +333,7 @@ mod tests {
         let mut each = |s: Session<'_>| {
             rows.push((s.user_directory.into(), s.user_id.into(), s.session_id.into()));
         };
-        let mut decoder = SessionListDecoder::default();
+        let mut decoder = SessionListDecoder::<Counted>::default();
         for piece in body.chunks(piece) {
             decoder.push(piece, &mut each)?;
         }
@@ -284,6 +374,37 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_row_has_name_and_attributes_in_their_order() {
+        let whole = |body: &str, piece: usize| {
+            let mut rows = Vec::new();
+            let mut each = |s: WholeSession<'_>| {
+                let attributes = s.attributes.into_iter().map(|(name, value)| format!("{name}={value}"));
+                let attributes = attributes.collect::<Vec<_>>().join(" ");
+                rows.push((s.user_id.into_owned(), s.user_name.map(Cow::into_owned), attributes));
+            };
+            let mut decoder = SessionListDecoder::<Whole>::default();
+            body.as_bytes().chunks(piece).try_for_each(|piece| decoder.push(piece, &mut each))?;
+            decoder.finish(&mut each)?;
+            Ok(rows)
+        };
+        let body = r#"[{"UserId":"a","UserName":"A \u0041","SessionId":"1",
+                "Attributes":[{"group":"x"},{"mail":""},{"group":null,"b":"\n"},{},null]},
+            {"userId":"b","userName":null,"sessionId":"2","attributes":null},{"SessionId":"3"}]"#;
+        let row = |id: &str, name: Option<&str>, attributes: &str| {
+            (id.to_owned(), name.map(str::to_owned), attributes.to_owned())
+        };
+        let rows =
+            vec![row("a", Some("A A"), "group=x mail= group= b=\n"), row("b", None, ""), row("", None, "")];
+        for piece in [1, 7, 1024] {
+            assert_eq!(whole(body, piece), Ok(rows.clone()), "in pieces of {piece}");
+        }
+        for wrong in [r#""UserName":7"#, r#""Attributes":{}"#, r#""Attributes":["x"]"#] {
+            let body = format!(r#"[{{"SessionId":"1",{wrong}}}]"#);
+            assert_eq!(whole(&body, 1024), Err(DecodeError::NotASession(1)), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_is_no_session_list_is_told_as_that() {
         for (body, error) in [
             ("", DecodeError::NotAList("an empty answer")),
@@ -320,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_row_without_end_is_not_waited_for() {
-        let mut decoder = SessionListDecoder::default();
+        let mut decoder = SessionListDecoder::<Counted>::default();
         let piece = vec![b'x'; 64 * 1024];
         decoder.push(br#"[{"SessionId":""#, &mut |_| {}).unwrap();
         let error = (0..100).find_map(|_| decoder.push(&piece, &mut |_| {}).err());

@@ -104,6 +104,41 @@ impl<'a> UserKey<'a> {
     }
 }
 
+/// The id of a session that can be named in a request. It is a secret: nothing but a request gets it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionId<'a>(&'a str);
+
+/// A text is no session id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionIdError {
+    #[error("a session id is not empty")]
+    Empty,
+    /// `.` or `..`, which no path can hold: they name what stands before them.
+    #[error("{0:?} is no session id")]
+    Dots(String),
+}
+
+impl<'a> SessionId<'a> {
+    /// Any text but an empty one, `.` and `..`.
+    pub fn parse(text: &'a str) -> Result<Self, SessionIdError> {
+        match text {
+            "" => Err(SessionIdError::Empty),
+            "." | ".." => Err(SessionIdError::Dots(text.to_owned())),
+            _ => Ok(Self(text)),
+        }
+    }
+
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for SessionId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
+
 /// The user in whose name we ask: the `X-Qlik-User` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QlikUser {
@@ -148,6 +183,18 @@ mod tests {
         assert!(user("NONE", "anonymous4711").is_anonymous());
         assert!(!user("LAB", "anonymous4711").is_anonymous());
         assert!(!user("NONE", "anna").is_anonymous());
+    }
+
+    #[test]
+    fn what_would_name_another_path_is_no_session_id() {
+        assert_eq!(SessionId::parse(""), Err(SessionIdError::Empty));
+        for text in [".", ".."] {
+            assert_eq!(SessionId::parse(text), Err(SessionIdError::Dots(text.to_owned())));
+        }
+        for text in [" ", "...", "a/..", "%2e", "/"] {
+            assert_eq!(SessionId::parse(text).unwrap().as_str(), text);
+        }
+        assert_eq!(format!("{:?}", SessionId::parse("secret").unwrap()), "SessionId(…)");
     }
 
     #[test]

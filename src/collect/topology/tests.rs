@@ -63,6 +63,7 @@ fn facts(prefix: &str) -> VirtualProxyFacts {
         description: format!("{prefix} people"),
         session_cookie_header: format!("X-Qlik-Session-{prefix}"),
         inactivity_timeout: Some(Duration::from_secs(1800)),
+        load_balancing_nodes: vec![],
     }
 }
 

@@ -2,40 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use tokio::sync::Semaphore;
 
 use super::report::{Facts, Status, Step, counted};
 use super::site::{Site, milliseconds};
-use crate::collect::tally::{Counting, SessionIds, Tally};
+use crate::collect::tally::{SessionIds, Tally};
 use crate::collect::topology::{ProxyPlan, Topology};
-use crate::qlik::diagnosis::Service;
-use crate::qlik::endpoint::EndpointError;
-use crate::qlik::{Endpoint, QueryError, Reason, UserKey, VirtualProxy, qps};
-
-/// One proxy service while it is asked.
-struct Proxy<'a> {
-    plan: &'a ProxyPlan,
-    endpoint: Result<Endpoint, EndpointError>,
-    /// As many permits as requests may be in flight.
-    gate: Semaphore,
-}
+use crate::qlik::{Reason, VirtualProxy};
+use crate::sessions::service::{self, ProxyService};
 
 /// What one pair answered.
-struct Answer {
-    took: Duration,
-    outcome: Result<(Tally, SessionIds), Failure>,
-}
-
-enum Failure {
-    Query(QueryError),
-    /// Nothing was asked; the proxy's own step has said why.
-    NoEndpoint,
-}
+type Answer = service::Answer<(Tally, SessionIds)>;
 
 impl<W: Write> Site<'_, '_, W> {
     /// All proxies at once, told in the order of their names.
@@ -51,25 +31,15 @@ impl<W: Write> Site<'_, '_, W> {
                 None => "Add a section [site.NAME.proxy.NAME] with a url.",
             }));
         }
-        let at_once = self.scrape.max_requests_per_proxy;
-        let proxies: Vec<Proxy<'_>> = topology
-            .proxies
-            .iter()
-            .map(|plan| Proxy {
-                plan,
-                endpoint: self.endpoint(&plan.url, at_once.get()),
-                gate: gate(at_once),
-            })
-            .collect();
+        let proxies: Vec<_> =
+            topology.proxies.iter().map(|plan| (plan, ProxyService::new(&plan.url, &self.access))).collect();
         let mut answers: FuturesOrdered<_> = proxies
             .iter()
-            .flat_map(|proxy| {
-                proxy.plan.virtual_proxies.iter().map(move |virtual_proxy| proxy.ask(virtual_proxy))
-            })
+            .flat_map(|(plan, service)| plan.virtual_proxies.iter().map(|it| service.count(it)))
             .collect();
         let mut listed = Vec::new();
-        for proxy in &proxies {
-            listed.push((proxy.plan, self.proxy(proxy, &mut answers).await?));
+        for (plan, service) in &proxies {
+            listed.push((*plan, self.proxy(plan, service, &mut answers).await?));
         }
         self.listed_by_two(&listed)
     }
@@ -77,24 +47,20 @@ impl<W: Write> Site<'_, '_, W> {
     /// The answers of one proxy service, which come next. The hashes of the sessions that it lists.
     async fn proxy<A: Future<Output = Answer>>(
         &mut self,
-        proxy: &Proxy<'_>,
+        plan: &ProxyPlan,
+        service: &ProxyService,
         answers: &mut FuturesOrdered<A>,
     ) -> io::Result<HashSet<u64>> {
-        let Proxy { plan, endpoint, .. } = proxy;
         let target = format!("{} ({})", plan.name, plan.address());
-        let facts = Facts { proxy: Some(plan.name.clone()), ..Facts::default() };
-        if let Err(error) = endpoint {
-            let step = Step::new("proxy", target.clone(), Status::Failed, error.to_string());
-            self.add(step.with(facts.clone()))?;
-        }
         if plan.virtual_proxies.is_empty() {
             let message = "nothing to ask: it links no virtual proxy that the filters admit";
+            let facts = Facts { proxy: Some(plan.name.clone()), ..Facts::default() };
             self.add(Step::new("proxy", target.clone(), Status::Ok, message).with(facts))?;
         }
         let mut listed = Vec::new();
         let mut trusted = false;
         for virtual_proxy in &plan.virtual_proxies {
-            let (Some(answer), Ok(endpoint)) = (answers.next().await, endpoint) else { continue };
+            let Some(answer) = answers.next().await else { continue };
             let step = Step::new("proxy", format!("{target} {virtual_proxy}"), Status::Ok, "");
             let facts = Facts {
                 proxy: Some(plan.name.clone()),
@@ -108,14 +74,14 @@ impl<W: Write> Site<'_, '_, W> {
                     self.add(counts(step, facts, &tally, answer.took))?;
                     listed.push((virtual_proxy, ids));
                 }
-                Err(Failure::Query(error)) => {
-                    trusted |= !matches!(error.reason(), Reason::Tls | Reason::Connect | Reason::Timeout);
-                    self.failed(step.with(facts), endpoint, Service::Proxy, &error)?;
+                Err(failure) => {
+                    let untrusted = [Reason::Tls, Reason::Connect, Reason::Timeout];
+                    trusted |= failure.reason.is_some_and(|reason| !untrusted.contains(&reason));
+                    self.failed(step.with(facts), failure)?;
                 }
-                Err(Failure::NoEndpoint) => {}
             }
         }
-        if let (true, Ok(endpoint)) = (trusted, endpoint) {
+        if let (true, Some(endpoint)) = (trusted, service.endpoint()) {
             self.server_certificate("proxy", endpoint, Some(plan))?;
         }
         self.listed_twice(plan, &listed)?;
@@ -191,34 +157,6 @@ impl<W: Write> Site<'_, '_, W> {
         }
         Ok(())
     }
-}
-
-impl Proxy<'_> {
-    /// Waits for its turn and asks once.
-    async fn ask(&self, virtual_proxy: &VirtualProxy) -> Answer {
-        // Fails only when the gate is closed, which nobody does.
-        let _turn = self.gate.acquire().await.ok();
-        let begun = Instant::now();
-        let outcome = match &self.endpoint {
-            Ok(endpoint) => count(endpoint, virtual_proxy).await.map_err(Failure::Query),
-            Err(_) => Err(Failure::NoEndpoint),
-        };
-        Answer { took: begun.elapsed(), outcome }
-    }
-}
-
-async fn count(endpoint: &Endpoint, virtual_proxy: &VirtualProxy) -> Result<(Tally, SessionIds), QueryError> {
-    let mut counting = Counting::default();
-    qps::list_sessions(endpoint, virtual_proxy, |session| {
-        let user = UserKey { directory: &session.user_directory, id: &session.user_id };
-        counting.add(user, &session.session_id);
-    })
-    .await?;
-    Ok(counting.finish())
-}
-
-fn gate(at_once: NonZeroUsize) -> Semaphore {
-    Semaphore::new(at_once.get().min(Semaphore::MAX_PERMITS))
 }
 
 fn counts(step: Step, facts: Facts, tally: &Tally, took: Duration) -> Step {

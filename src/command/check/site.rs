@@ -1,18 +1,17 @@
 //! The steps of one site: certificates, repository, then every pair.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::report::{Facts, Report, Status, Step, counted};
+use crate::collect::access::Access;
 use crate::collect::topology::{Note, Topology};
 use crate::config::{ScrapeSettings, SiteSettings};
-use crate::qlik::diagnosis::{Circumstances, Service};
-use crate::qlik::endpoint::EndpointError;
+use crate::qlik::Reason;
+use crate::qlik::diagnosis::Service;
 use crate::qlik::qrs::{self, Found};
-use crate::qlik::{Endpoint, Limits, QueryError};
-
-/// The repository's requests at once: its lists and its version.
-const REPOSITORY_REQUESTS: usize = 3;
+use crate::sessions::Failure;
 
 /// Looks at everything of a site.
 pub async fn check(
@@ -20,7 +19,8 @@ pub async fn check(
     scrape: &ScrapeSettings,
     report: &mut Report<'_, impl Write>,
 ) -> io::Result<()> {
-    let mut site = Site { settings, scrape, report };
+    let access = Arc::new(Access::new(settings, scrape));
+    let mut site = Site { settings, access, report };
     site.certificates()?;
     let found = site.repository().await?;
     let topology = Topology::new(settings, found.as_ref());
@@ -38,7 +38,7 @@ pub async fn check(
 
 pub(super) struct Site<'a, 'w, W> {
     pub(super) settings: &'a SiteSettings,
-    pub(super) scrape: &'a ScrapeSettings,
+    pub(super) access: Arc<Access>,
     report: &'a mut Report<'w, W>,
 }
 
@@ -50,7 +50,7 @@ impl<W: Write> Site<'_, '_, W> {
     async fn repository(&mut self) -> io::Result<Option<Found>> {
         let Some(repository) = &self.settings.repository else { return Ok(None) };
         let target = shown(&repository.url);
-        let endpoint = match self.endpoint(&repository.url, REPOSITORY_REQUESTS) {
+        let endpoint = match self.access.endpoint(&repository.url) {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 self.add(Step::new("repository", target, Status::Failed, error.to_string()))?;
@@ -66,7 +66,8 @@ impl<W: Write> Site<'_, '_, W> {
             Err(error) => {
                 let step = Step::new("repository", target, Status::Failed, "");
                 let facts = Facts { milliseconds, ..Facts::default() };
-                self.failed(step.with(facts), &endpoint, Service::Repository, &error)?;
+                let diagnosis = self.access.diagnose(&endpoint, Service::Repository, &error);
+                self.failed(step.with(facts), Failure::new(error.reason(), diagnosis))?;
                 return Ok(None);
             }
         };
@@ -102,19 +103,10 @@ impl<W: Write> Site<'_, '_, W> {
         Ok(Some(found))
     }
 
-    pub(super) fn failed(
-        &mut self,
-        step: Step,
-        endpoint: &Endpoint,
-        service: Service,
-        error: &QueryError,
-    ) -> io::Result<()> {
-        let circumstances =
-            Circumstances::of(endpoint, service, &self.settings.user, &self.settings.credentials);
-        let diagnosis = circumstances.diagnose(error);
-        let facts = Facts { reason: Some(error.reason().as_str()), ..step.facts.clone() };
-        let step = Step { status: Status::Failed, message: diagnosis.message, ..step };
-        self.add(step.advise(diagnosis.advice).with(facts))
+    pub(super) fn failed(&mut self, step: Step, failure: Failure) -> io::Result<()> {
+        let facts = Facts { reason: failure.reason.map(Reason::as_str), ..step.facts.clone() };
+        let step = Step { status: Status::Failed, message: failure.message, ..step };
+        self.add(step.advise(failure.advice).with(facts))
     }
 
     fn unlinked(&mut self, topology: &Topology) -> io::Result<()> {
@@ -127,15 +119,6 @@ impl<W: Write> Site<'_, '_, W> {
             self.add(step.advise(advice).with(facts))?;
         }
         Ok(())
-    }
-
-    pub(super) fn endpoint(&self, url: &url::Url, connections: usize) -> Result<Endpoint, EndpointError> {
-        let limits = Limits {
-            timeout: self.scrape.request_timeout,
-            response_size: self.scrape.max_response_size,
-            connections,
-        };
-        Endpoint::new(url, &self.settings.credentials, &self.settings.user, limits)
     }
 }
 

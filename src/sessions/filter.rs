@@ -1,0 +1,102 @@
+//! Which sessions are wanted: where to ask, and whose.
+
+use crate::collect::topology::{ProxyPlan, Topology};
+use crate::qlik::vocabulary::UserError;
+use crate::qlik::{UserKey, VirtualProxy};
+
+/// Which sessions are wanted; an empty list leaves all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// By their names.
+    pub sites: Vec<String>,
+    /// By their labels or host names.
+    pub proxies: Vec<String>,
+    pub virtual_proxies: Vec<VirtualProxy>,
+    pub users: Vec<User>,
+}
+
+/// A user as a session names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub directory: String,
+    pub id: String,
+}
+
+impl User {
+    /// Reads `DIRECTORY\ID`, see [`UserKey::parse`].
+    pub fn parse(text: &str) -> Result<Self, UserError> {
+        let UserKey { directory, id } = UserKey::parse(text)?;
+        Ok(Self { directory: directory.to_owned(), id: id.to_owned() })
+    }
+
+    pub fn key(&self) -> UserKey<'_> {
+        UserKey { directory: &self.directory, id: &self.id }
+    }
+}
+
+impl Filter {
+    /// Whether this user's sessions are wanted. Case counts: whether Qlik tells users apart by it is not known.
+    pub fn wants_user(&self, user: UserKey<'_>) -> bool {
+        self.users.is_empty() || self.users.iter().any(|wanted| wanted.key() == user)
+    }
+
+    pub(super) fn wants_virtual_proxy(&self, virtual_proxy: &VirtualProxy) -> bool {
+        self.virtual_proxies.is_empty() || self.virtual_proxies.contains(virtual_proxy)
+    }
+
+    /// The proxy services of a site that are wanted, and the wanted names that fit none of them.
+    pub(super) fn proxies<'a>(&self, topology: &'a Topology) -> (Vec<&'a ProxyPlan>, Vec<&str>) {
+        let plans = &topology.proxies;
+        if self.proxies.is_empty() {
+            return (plans.iter().collect(), Vec::new());
+        }
+        let fitting: Vec<_> = self.proxies.iter().map(|name| (name, fitting(name, plans, names))).collect();
+        let unknown = fitting.iter().filter(|(_, places)| places.is_empty()).map(|(name, _)| name.as_str());
+        let is_wanted = |place: &usize| fitting.iter().any(|(_, places)| places.contains(place));
+        let wanted = (0..).zip(plans).filter(|(place, _)| is_wanted(place)).map(|(_, plan)| plan);
+        (wanted.collect(), unknown.collect())
+    }
+}
+
+/// By which a proxy service can be named, its label first.
+fn names(plan: &ProxyPlan) -> Vec<&str> {
+    let found = plan.found.as_ref().map(|found| [&*found.name, &*found.host]);
+    [&*plan.name, &*plan.host].into_iter().chain(found.into_iter().flatten()).collect()
+}
+
+/// The places of those that a name fits best: as written before without regard to case, and by each one's first
+/// name before its others.
+pub(super) fn fitting<T>(name: &str, all: &[T], names: impl Fn(&T) -> Vec<&str>) -> Vec<usize> {
+    let lower = name.to_lowercase();
+    let tests: [&dyn Fn(&[&str]) -> bool; 4] = [
+        &|names| names.first() == Some(&name),
+        &|names| names.contains(&name),
+        &|names| names.first().is_some_and(|first| first.to_lowercase() == lower),
+        &|names| names.iter().any(|other| other.to_lowercase() == lower),
+    ];
+    let fits = |test: &dyn Fn(&[&str]) -> bool| -> Vec<usize> {
+        (0..).zip(all).filter(|(_, one)| test(&names(one))).map(|(place, _)| place).collect()
+    };
+    tests.into_iter().map(fits).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(name: &str) -> Vec<usize> {
+        let all = [["Central", "sense1"], ["central", "sense2"], ["sense1", "sense3"], ["Node3", "sense2"]];
+        fitting(name, &all, |names| names.to_vec())
+    }
+
+    #[test]
+    fn a_name_is_taken_as_written_before_anything_else() {
+        assert_eq!(found("Central"), [0]);
+        assert_eq!(found("central"), [1]);
+        assert_eq!(found("CENTRAL"), [0, 1]);
+        assert_eq!(found("sense1"), [2], "a label before a host name");
+        assert_eq!(found("sense2"), [1, 3]);
+        assert_eq!(found("SENSE3"), [2]);
+        assert_eq!(found("sense"), [0; 0]);
+    }
+}

@@ -1,0 +1,91 @@
+//! What was asked, and what came back: plain data.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::listed::Sessions;
+use super::service::ProxyService;
+use crate::collect::topology::{ProxyPlan, VirtualProxyPlan};
+use crate::qlik::diagnosis::Diagnosis;
+use crate::qlik::{Reason, VirtualProxy};
+
+/// Everything that was asked once.
+#[derive(Default)]
+pub struct Roster {
+    /// In the order of their names.
+    pub sites: Vec<SiteRoster>,
+    /// Parts of the filter that fit nothing, although everything is known that they could fit: `--proxy x`.
+    pub unknown: Vec<String>,
+}
+
+/// One site, as far as the filter leaves it.
+pub struct SiteRoster {
+    pub name: Arc<str>,
+    /// Why its repository could not be asked the last time. What it found before that is still asked, and what
+    /// is configured.
+    pub discovery: Option<Failure>,
+    /// In the order of their proxies' names, then of their prefixes.
+    pub pairs: Vec<PairRoster>,
+}
+
+/// One pair with what it answered.
+pub struct PairRoster {
+    pub pair: Arc<Pair>,
+    /// Those of the wanted users.
+    pub sessions: Result<Sessions, Failure>,
+    pub took: Duration,
+}
+
+/// A virtual proxy on a proxy service: who is asked.
+pub struct Pair {
+    pub site: Arc<str>,
+    pub proxy: Arc<ProxyPlan>,
+    pub virtual_proxy: VirtualProxy,
+    /// What the repository knows of the virtual proxy; None without one, or when it knows none of that prefix.
+    pub facts: Option<VirtualProxyPlan>,
+    /// To ask it for more: to end sessions.
+    pub service: Arc<ProxyService>,
+}
+
+/// Why an answer could not be had. Both texts may hold what a server said: escape them for a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// None: nothing could be asked.
+    pub reason: Option<Reason>,
+    pub message: String,
+    /// What to try; may be empty.
+    pub advice: String,
+}
+
+impl Failure {
+    pub fn not_asked(because: impl fmt::Display) -> Self {
+        Self { reason: None, message: because.to_string(), advice: String::new() }
+    }
+
+    pub fn new(reason: Reason, diagnosis: Diagnosis) -> Self {
+        let Diagnosis { message, advice } = diagnosis;
+        Self { reason: Some(reason), message, advice }
+    }
+}
+
+impl Roster {
+    /// All pairs, in the order of their sites.
+    pub fn pairs(&self) -> impl Iterator<Item = &PairRoster> {
+        self.sites.iter().flat_map(|site| &site.pairs)
+    }
+
+    /// Whether everything could be asked that was to be.
+    pub fn is_whole(&self) -> bool {
+        self.sites.iter().all(|site| site.discovery.is_none())
+            && self.pairs().all(|pair| pair.sessions.is_ok())
+    }
+}
+
+impl fmt::Display for Pair {
+    /// As messages name it: `production Central (sense1.company.com:4243) /sales`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { site, proxy, virtual_proxy, .. } = self;
+        write!(f, "{site} {} ({}) {virtual_proxy}", proxy.name, proxy.address())
+    }
+}

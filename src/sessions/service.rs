@@ -1,0 +1,93 @@
+//! A proxy service, asked once and now: a few requests at the same time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use super::filter::Filter;
+use super::listed::Sessions;
+use super::roster::Failure;
+use crate::collect::access::{self, Access};
+use crate::collect::tally::{SessionIds, Tally};
+use crate::qlik::diagnosis::Service;
+use crate::qlik::endpoint::EndpointError;
+use crate::qlik::qps::{self, Deletion};
+use crate::qlik::session_list::{Whole, WholeSession};
+use crate::qlik::{Endpoint, QueryError, SessionId, UserKey, VirtualProxy};
+
+/// A proxy service with its connections. Shared by all that ask it, so that together they ask no more than
+/// they may.
+pub struct ProxyService {
+    access: Arc<Access>,
+    endpoint: Result<Endpoint, EndpointError>,
+    /// As many permits as requests may be in flight.
+    gate: Semaphore,
+}
+
+/// What one request brought.
+pub struct Answer<T> {
+    /// From its turn to the last byte.
+    pub took: Duration,
+    pub outcome: Result<T, Failure>,
+}
+
+impl ProxyService {
+    /// Asks nobody yet. Where no client can be built, each request fails.
+    pub fn new(url: &url::Url, access: &Arc<Access>) -> Self {
+        Self {
+            access: access.clone(),
+            endpoint: access.endpoint(url),
+            gate: Semaphore::new(access.at_once.get().min(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    /// None where no client could be built.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref().ok()
+    }
+
+    /// How many sessions there are on a virtual proxy, and whose.
+    pub async fn count(&self, virtual_proxy: &VirtualProxy) -> Answer<(Tally, SessionIds)> {
+        self.ask(|endpoint| access::count(endpoint, virtual_proxy)).await
+    }
+
+    /// The sessions on a virtual proxy, as far as their users are wanted.
+    pub async fn list(&self, virtual_proxy: &VirtualProxy, filter: &Filter) -> Answer<Sessions> {
+        self.ask(async |endpoint| {
+            let mut sessions = Sessions::default();
+            let keep = |session: WholeSession<'_>| {
+                let user = UserKey { directory: &session.user_directory, id: &session.user_id };
+                if filter.wants_user(user) {
+                    sessions.push(&session);
+                }
+            };
+            qps::list_sessions::<Whole>(endpoint, virtual_proxy, keep).await?;
+            Ok(sessions)
+        })
+        .await
+    }
+
+    /// Ends one session.
+    pub async fn delete(&self, virtual_proxy: &VirtualProxy, id: SessionId<'_>) -> Answer<Deletion> {
+        self.ask(|endpoint| qps::delete_session(endpoint, virtual_proxy, id)).await
+    }
+
+    /// Waits for its turn and asks.
+    async fn ask<'a, T, F>(&'a self, request: impl FnOnce(&'a Endpoint) -> F) -> Answer<T>
+    where
+        F: Future<Output = Result<T, QueryError>>,
+    {
+        // Fails only when the gate is closed, which nobody does.
+        let _turn = self.gate.acquire().await.ok();
+        let begun = Instant::now();
+        let outcome = match &self.endpoint {
+            Ok(endpoint) => request(endpoint).await.map_err(|error| {
+                let diagnosis = self.access.diagnose(endpoint, Service::Proxy, &error);
+                Failure::new(error.reason(), diagnosis)
+            }),
+            Err(error) => Err(Failure::not_asked(error)),
+        };
+        Answer { took: begun.elapsed(), outcome }
+    }
+}

@@ -4,6 +4,7 @@ pub mod check;
 #[cfg(feature = "simulator")]
 pub mod demo;
 pub mod serve;
+pub mod sessions;
 mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;

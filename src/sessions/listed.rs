@@ -37,7 +37,7 @@ pub struct Session<'a> {
 }
 
 impl Sessions {
-    pub(super) fn push(&mut self, session: &WholeSession<'_>) {
+    pub(crate) fn push(&mut self, session: &WholeSession<'_>) {
         let start = self.texts.len();
         let directory = self.add(&session.user_directory);
         let id = self.add(&session.user_id);
@@ -68,19 +68,26 @@ impl Sessions {
 
     /// All of them, in the order in which they were listed.
     pub fn iter(&self) -> impl Iterator<Item = Session<'_>> {
-        self.rows.iter().map(|row| {
-            let after_id = row.name.unwrap_or(row.id);
-            Session {
-                user: UserKey {
-                    directory: self.text(row.start, row.directory),
-                    id: self.text(row.directory, row.id),
-                },
-                user_name: row.name.map(|end| self.text(row.id, end)),
-                session_id: self.text(after_id, row.session),
-                sessions: self,
-                row,
-            }
-        })
+        self.rows.iter().map(|row| self.session(row))
+    }
+
+    /// The one at this place in that order.
+    pub fn get(&self, place: usize) -> Option<Session<'_>> {
+        self.rows.get(place).map(|row| self.session(row))
+    }
+
+    fn session<'a>(&'a self, row: &'a Row) -> Session<'a> {
+        let after_id = row.name.unwrap_or(row.id);
+        Session {
+            user: UserKey {
+                directory: self.text(row.start, row.directory),
+                id: self.text(row.directory, row.id),
+            },
+            user_name: row.name.map(|end| self.text(row.id, end)),
+            session_id: self.text(after_id, row.session),
+            sessions: self,
+            row,
+        }
     }
 
     fn text(&self, start: usize, end: usize) -> &str {

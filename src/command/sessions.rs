@@ -1,0 +1,3 @@
+//! `sessions`: who is connected, listed, watched, ended.
+
+pub mod watch;

@@ -1,8 +1,16 @@
 //! Flags and subcommands, named as Prometheus' exporters name theirs.
 
+mod sessions;
+mod site;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use sessions::{
+    DeleteArgs, FilterArgs, ListArgs, ListOutput, PlaceArgs, SessionsArgs, SessionsCommand, SortBy, WhoseArgs,
+};
+pub use site::SiteArgs;
 
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
 #[derive(Debug, Parser)]
@@ -32,6 +40,8 @@ pub enum Command {
     Serve(WebArgs),
     /// Read the configuration, then ask every repository and proxy once and say what works
     Check(CheckArgs),
+    /// List and end sessions
+    Sessions(SessionsArgs),
     /// A simulated Qlik Sense site and the exporter on top of it, without any configuration
     #[cfg(feature = "simulator")]
     Demo(WebArgs),
@@ -125,6 +135,8 @@ pub struct CheckArgs {
     /// How the steps are written: lines for a person, or one JSON object for a script
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Output,
+    #[command(flatten)]
+    pub site: SiteArgs,
 }
 
 /// What can be chosen about the simulated site.

@@ -36,6 +36,19 @@ pub fn escaped_json(json: &str) -> String {
     text
 }
 
+/// The same for JSON while it is written, as serde_json's compact format otherwise.
+pub struct EscapedJson;
+
+impl serde_json::ser::Formatter for EscapedJson {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        // Nearly every text: of ASCII, only this one is left as it is by JSON.
+        match text.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
+            true => out.write_all(text.as_bytes()),
+            false => out.write_all(escaped_json(text).as_bytes()),
+        }
+    }
+}
+
 /// Whether a terminal would do something instead of showing it.
 fn is_command(c: char) -> bool {
     c.is_control()
@@ -46,6 +59,7 @@ fn is_command(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Serialize;
 
     #[test]
     fn nothing_reaches_a_terminal_that_it_would_obey() {
@@ -61,5 +75,9 @@ mod tests {
         let text = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
         assert!(text.chars().all(|c| c == '\n' || !is_command(c)), "{text:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+
+        let mut written = Vec::new();
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut written, EscapedJson)).unwrap();
+        assert_eq!(written, escaped_json(&value.to_string()).as_bytes());
     }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::{CheckArgs, GlobalArgs, Output};
-use crate::config::{self, Config, Mistakes, Sources};
+use crate::config::{self, Config, Mistakes};
 use crate::terminal::stdout_has_colors;
 use report::{Report, Status, Step};
 
@@ -39,7 +39,10 @@ impl Outcome {
 
 /// Checks what the files and the environment say, on standard output.
 pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let sources = Sources::of_process(global.config_file.clone(), Vec::new());
+    let sources = match super::sources(global, &args.site) {
+        Ok(sources) => sources,
+        Err(code) => return Ok(code),
+    };
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
     let mut out = anstream::stdout();
     let outcome = run(config, args.output, &mut out, stdout_has_colors()).await;
@@ -87,6 +90,7 @@ pub async fn run(
 fn configuration(config: &Config) -> Step {
     let sites = report::counted(config.sites.len(), "site");
     let (target, text) = match &*config.file {
+        "" if config.by_flags => ("flags", format!("no file, {sites}")),
         "" => ("environment", format!("no file, {sites}")),
         file => (file, format!("read, {sites}")),
     };
@@ -96,5 +100,5 @@ fn configuration(config: &Config) -> Step {
 /// The steps of the site's certificates say the same and more.
 fn is_about_certificates(warning: &str) -> bool {
     let key = warning.split(": ").next().unwrap_or_default();
-    key.ends_with(".certificate") || key.ends_with(".ca")
+    [".certificate", ".ca", "--certificate", "--ca"].iter().any(|end| key.ends_with(end))
 }

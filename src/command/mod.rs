@@ -13,7 +13,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, GlobalArgs, SiteArgs};
+use crate::config::Sources;
 
 /// It ran, and something failed.
 pub const FAILED: u8 = 1;
@@ -27,17 +28,28 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         None => serve::run(&global, web).await,
         Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
         #[cfg(feature = "simulator")]
-        Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => Ok(wrong_usage(
-            "--config.file belongs to serve and check: demo and simulate read no configuration",
-        )),
+        Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => {
+            Ok(wrong_usage("--config.file is not for demo and simulate: they read no configuration"))
+        }
         #[cfg(feature = "simulator")]
         Some(Command::Demo(own)) => demo::run(own.or(web)).await,
         // Flags of `serve` before another command would be passed over in silence.
         Some(_) if !web.is_empty() => Ok(wrong_usage("--web.* and --config.check belong to serve and demo")),
         Some(Command::Check(args)) => check::from_command_line(&global, &args).await,
+        Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,
         #[cfg(feature = "simulator")]
         Some(Command::Simulate(args)) => simulated(args.into()).await,
     }
+}
+
+/// Where the settings of a command come from that takes a site by flags.
+fn sources(global: &GlobalArgs, site: &SiteArgs) -> Result<Sources, ExitCode> {
+    let site = site.settings();
+    if global.config_file.is_some() && !site.is_empty() {
+        let told = "--config.file and --repository exclude each other: a site is given by a file or by flags";
+        return Err(wrong_usage(told));
+    }
+    Ok(Sources { site, ..Sources::of_process(global.config_file.clone(), Vec::new()) })
 }
 
 fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {

@@ -75,7 +75,6 @@ impl Signals {
 }
 
 /// Resolves when the program is to end; nothing is read again.
-#[cfg(feature = "simulator")]
 pub fn end() -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::listen()?;
     Ok(async move { while signals.next().await != Signal::End {} })

@@ -64,6 +64,21 @@ pub fn read(environment: &[(String, String)], file: &Dict) -> Variables {
     found
 }
 
+/// The same where the one site is given by flags: those of sites are about others.
+pub fn read_without_sites(environment: &[(String, String)]) -> Variables {
+    let is_of_site = |(name, _): &&(String, String)| {
+        without_prefix(name).is_some_and(|name| name.to_lowercase().starts_with("site__"))
+    };
+    let (sites, others): (Vec<_>, Vec<_>) = environment.iter().partition(is_of_site);
+    let others: Vec<_> = others.into_iter().cloned().collect();
+    let mut found = read(&others, &Dict::new());
+    let unused = sites.iter().map(|(name, _)| {
+        escaped(&format!("environment variable {name} is not used: the site is given by flags"))
+    });
+    found.warnings.extend(unused);
+    found
+}
+
 /// What a variable gives to a key of this kind. What cannot be read stays a text, so that the
 /// mistake shows it.
 pub fn value(kind: &Kind, text: &str) -> Value {

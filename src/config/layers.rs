@@ -26,6 +26,11 @@ impl Layer {
     }
 }
 
+/// The flag that stands for a key of a site.
+pub fn flag(key: &str) -> String {
+    format!("--{}", key.replace('_', "-"))
+}
+
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
         Metadata::from("settings", self.origin.clone())
@@ -42,17 +47,18 @@ pub struct Merged {
     tree: Dict,
     file: String,
     lines: Lines,
+    site_by_flags: bool,
 }
 
 impl Merged {
-    /// `file` has its data taken as the lowest layer.
-    pub fn new(file: Content, above: impl IntoIterator<Item = Layer>) -> Self {
+    /// `file` has its data taken as the lowest layer. `site_by_flags`: what a site lacks is a flag that lacks.
+    pub fn new(file: Content, above: impl IntoIterator<Item = Layer>, site_by_flags: bool) -> Self {
         let Content { name, data, lines, .. } = file;
         let lowest = Layer { origin: Source::File(name.clone().into()), data };
         let figment = above.into_iter().fold(Figment::from(lowest), Figment::merge);
         // The empty path is the whole; our layers cannot fail.
         let tree = figment.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
-        Self { figment, tree, file: name, lines }
+        Self { figment, tree, file: name, lines, site_by_flags }
     }
 
     pub fn tree(&self) -> &Dict {
@@ -79,6 +85,11 @@ impl Merged {
         if let Some(value) = self.get(&path).filter(|value| value.as_dict().is_none()) {
             return self.origin_of(value.tag(), &path);
         }
+        if let (true, [section, _, key]) = (self.site_by_flags, &*path)
+            && section == "site"
+        {
+            return Origin::Flag(flag(key));
+        }
         let mut around = (1..=path.len()).rev().filter_map(|length| path.get(..length));
         match around.find(|part| self.get(part).is_some()).and_then(|section| self.lines.get(section)) {
             Some(line) => Origin::File { name: self.file.clone(), line: Some(*line) },
@@ -101,6 +112,7 @@ impl Merged {
                 let line = (1..=path.len()).rev().find_map(|length| self.lines.get(path.get(..length)?));
                 Origin::File { name: name.display().to_string(), line: line.copied() }
             }
+            Some(Source::Custom(given)) if given.starts_with("--") => Origin::Flag(given),
             Some(Source::Custom(given)) => Origin::Given(given),
             _ => Origin::Nowhere,
         }

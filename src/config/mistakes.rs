@@ -9,8 +9,10 @@ use crate::terminal::escaped;
 pub enum Origin {
     /// The configuration file as it was named, and the line, counted from 1, where it is known.
     File { name: String, line: Option<usize> },
-    /// An environment variable or a flag, in words.
+    /// An environment variable, in words.
     Given(String),
+    /// A flag, which says what it is about.
+    Flag(String),
     /// Nowhere: a default, or something that is missing altogether.
     Nowhere,
 }
@@ -59,10 +61,10 @@ impl fmt::Display for Mistake {
         let mut line = match &self.origin {
             Origin::File { name, line: Some(line) } => format!("{name}:{line}: "),
             Origin::File { name, line: None } => format!("{name}: "),
-            Origin::Given(by) => format!("{by}: "),
+            Origin::Given(by) | Origin::Flag(by) => format!("{by}: "),
             Origin::Nowhere => String::new(),
         };
-        if !self.key.is_empty() {
+        if !self.key.is_empty() && !matches!(self.origin, Origin::Flag(_)) {
             line = line + &self.key + ": ";
         }
         f.write_str(&escaped(&(line + &self.text)))

@@ -41,6 +41,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// `--web.listen-address`, which replaces the configured ones.
     pub listen_addresses: Vec<String>,
+    /// One site by flags, by the names of its keys: where there is one, no file is read.
+    pub site: Vec<(&'static str, String)>,
     /// Where relative paths of variables and flags start.
     pub working_directory: PathBuf,
     /// The program's own path.
@@ -54,6 +56,7 @@ impl Sources {
             file,
             environment: process_environment(),
             listen_addresses,
+            site: Vec::new(),
             // Without one, paths stay relative, and the system says what is wrong with it.
             working_directory: std::env::current_dir().unwrap_or_default(),
             executable: std::env::current_exe().ok(),
@@ -63,11 +66,16 @@ impl Sources {
 
 /// Reads everything, or tells every mistake. Reads files, so it blocks.
 pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
-    let (file, unreadable) = match file::read(sources) {
+    let by_flags = !sources.site.is_empty();
+    let read = if by_flags { Ok(file::Content::default()) } else { file::read(sources) };
+    let (file, unreadable) = match read {
         Ok(content) => (content, None),
         Err(mistakes) => (file::Content::default(), Some(mistakes)),
     };
-    let variables = environment::read(&sources.environment, &file.data);
+    let variables = match by_flags {
+        true => environment::read_without_sites(&sources.environment),
+        false => environment::read(&sources.environment, &file.data),
+    };
     if let Some(mut mistakes) = unreadable {
         // What stands in the file is not known, so nothing can be said to be missing.
         mistakes.append(variables.mistakes);
@@ -78,10 +86,11 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
         let addresses = Value::from(sources.listen_addresses.clone());
         layers.push(Layer::one("--web.listen-address".into(), &["listen_address".into()], addresses));
     }
+    layers.extend(site::layers(&sources.site));
     let name = file.name.clone();
     let mut reading = Reading {
         folder: file.folder.clone(),
-        merged: &Merged::new(file, layers),
+        merged: &Merged::new(file, layers, by_flags),
         working_directory: sources.working_directory.clone(),
         mistakes: variables.mistakes,
         warnings: variables.warnings,
@@ -91,7 +100,7 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
     let Reading { mut mistakes, warnings, .. } = reading;
     mistakes.sort();
     match config {
-        Ok(config) if mistakes.is_empty() => Ok(Config { file: name, warnings, ..config }),
+        Ok(config) if mistakes.is_empty() => Ok(Config { file: name, by_flags, warnings, ..config }),
         _ => Err(mistakes),
     }
 }
@@ -103,6 +112,7 @@ fn config(reading: &mut Reading<'_>) -> Result<Config, Told> {
     let sites = sites(reading);
     Ok(Config {
         file: String::new(),
+        by_flags: false,
         listen_addresses: listen_addresses?,
         scrape: scrape?,
         users: users?,

@@ -45,7 +45,11 @@ impl Reading<'_> {
 
     /// Notes a warning.
     pub fn warn(&mut self, path: &[&str], text: impl AsRef<str>) {
-        self.warnings.push(escaped(&format!("{}: {}", keys::shown(path), text.as_ref())));
+        let place = match self.merged.origin(path) {
+            Origin::Flag(flag) => flag,
+            _ => keys::shown(path),
+        };
+        self.warnings.push(escaped(&format!("{place}: {}", text.as_ref())));
     }
 
     /// The value at `path`, or its default; None when there is neither.

@@ -17,6 +17,8 @@ use crate::qlik::{QlikUser, VirtualProxy};
 pub struct Config {
     /// The file that was read, as messages name it; empty when there was none.
     pub file: String,
+    /// Whether its one site is given by flags.
+    pub by_flags: bool,
     /// Where the web server listens; at least one. Port 0 is one of the system's choice.
     pub listen_addresses: Vec<SocketAddr>,
     pub scrape: ScrapeSettings,

@@ -4,7 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use figment::value::Value;
+use url::Url;
+
 use super::keys;
+use super::layers::{self, Layer};
 use super::paths::without_line_end;
 use super::patterns::VirtualProxyFilter;
 use super::reading::{NamedFile, Reading, Told};
@@ -37,6 +41,19 @@ pub fn read(reading: &mut Reading<'_>, name: &str) -> Result<SiteSettings, Told>
         virtual_proxies,
         proxies,
     })
+}
+
+/// One site by flags, a layer for each. It is named after its repository's host.
+pub fn layers(settings: &[(&'static str, String)]) -> Vec<Layer> {
+    let repository = settings.iter().find(|(key, _)| *key == "repository");
+    let url = repository.and_then(|(_, url)| Url::parse(url).ok());
+    // Without a host the address is told as a mistake.
+    let host = url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty()).unwrap_or("site");
+    let layer = |(key, value): &(&str, String)| {
+        let path = ["site", host, key].map(str::to_owned);
+        Layer::one(layers::flag(key), &path, Value::from(value.as_str()))
+    };
+    settings.iter().map(layer).collect()
 }
 
 struct Section<'r, 'a, 'n> {

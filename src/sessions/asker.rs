@@ -152,7 +152,7 @@ impl Site {
             }
         };
         let discovery = self.repository.as_ref().and_then(|it| it.failure.clone());
-        SiteRoster { name: self.name.clone(), discovery, pairs }
+        SiteRoster { name: self.name.clone(), discovery, notes: self.topology.notes.clone(), pairs }
     }
 
     /// The pairs that the filter leaves.

@@ -16,7 +16,7 @@ pub struct Filter {
 }
 
 /// A user as a session names one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct User {
     pub directory: String,
     pub id: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::listed::Sessions;
 use super::service::ProxyService;
-use crate::collect::topology::{ProxyPlan, VirtualProxyPlan};
+use crate::collect::topology::{Note, ProxyPlan, VirtualProxyPlan};
 use crate::qlik::diagnosis::Diagnosis;
 use crate::qlik::{Reason, VirtualProxy};
 
@@ -25,6 +25,8 @@ pub struct SiteRoster {
     /// Why its repository could not be asked the last time. What it found before that is still asked, and what
     /// is configured.
     pub discovery: Option<Failure>,
+    /// What is worth an administrator's look.
+    pub notes: Vec<Note>,
     /// In the order of their proxies' names, then of their prefixes.
     pub pairs: Vec<PairRoster>,
 }

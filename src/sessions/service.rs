@@ -47,6 +47,11 @@ impl ProxyService {
         self.endpoint.as_ref().ok()
     }
 
+    /// How many requests may be in flight.
+    pub fn at_once(&self) -> usize {
+        self.access.at_once.get()
+    }
+
     /// How many sessions there are on a virtual proxy, and whose.
     pub async fn count(&self, virtual_proxy: &VirtualProxy) -> Answer<(Tally, SessionIds)> {
         self.ask(|endpoint| access::count(endpoint, virtual_proxy)).await

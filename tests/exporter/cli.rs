@@ -63,7 +63,7 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
 
 #[tokio::test]
 async fn a_flag_that_a_command_would_pass_over_is_told() {
-    let config = "--config.file belongs to serve and check: demo and simulate read no configuration";
+    let config = "--config.file is not for demo and simulate: they read no configuration";
     let web = "--web.* and --config.check belong to serve and demo";
     for (args, told) in [
         (&["demo", "--config.file", "x.toml"][..], config),

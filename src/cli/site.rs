@@ -1,0 +1,50 @@
+//! A site by flags only, for a quick look without a configuration file.
+
+use clap::Args;
+
+/// The flags are the keys of a site in the configuration; `config` says what is wrong with a value.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "A site instead of a configuration file")]
+pub struct SiteArgs {
+    /// The repository service of the site, https://HOST:4242; the site is named after the host
+    #[arg(long, value_name = "URL", requires = "certificate", requires = "key")]
+    pub repository: Option<String>,
+    /// Client certificate of the site, client.pem
+    #[arg(long, value_name = "PATH", requires = "repository")]
+    pub certificate: Option<String>,
+    /// Its key, client_key.pem
+    #[arg(long, value_name = "PATH", requires = "repository")]
+    pub key: Option<String>,
+    /// File with the password of the key, when it is encrypted
+    #[arg(long, value_name = "PATH", requires = "repository")]
+    pub key_password_file: Option<String>,
+    /// The site's own CA, root.pem
+    #[arg(long, value_name = "PATH", requires = "repository")]
+    pub ca: Option<String>,
+    /// How servers are checked: full (the default), ca or none
+    #[arg(long, value_name = "HOW", requires = "repository")]
+    pub verify: Option<String>,
+    /// Directory of the user in whose name Qlik is asked [default: INTERNAL]
+    #[arg(long, value_name = "DIRECTORY", requires = "repository")]
+    pub user_directory: Option<String>,
+    /// Id of that user [default: sa_api]
+    #[arg(long, value_name = "ID", requires = "repository")]
+    pub user_id: Option<String>,
+}
+
+impl SiteArgs {
+    /// What is given, by the names of the keys; none without `--repository`, which all others require.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("repository", &self.repository),
+            ("certificate", &self.certificate),
+            ("key", &self.key),
+            ("key_password_file", &self.key_password_file),
+            ("ca", &self.ca),
+            ("verify", &self.verify),
+            ("user_directory", &self.user_directory),
+            ("user_id", &self.user_id),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+    }
+}

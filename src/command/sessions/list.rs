@@ -1,0 +1,128 @@
+//! `sessions list`: who is connected now.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::order::Ordered;
+use super::table::{self, Column};
+use super::totals::{AtLimit, Total, totals};
+use super::written;
+use crate::cli::{GlobalArgs, ListArgs, ListOutput, SortBy};
+use crate::command::{FAILED, wrong_usage};
+use crate::sessions::{Asker, Pair, Roster, Session};
+use crate::terminal::escaped;
+
+pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
+    let config = match super::config(global, &args.site).await? {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let mut asker = match Asker::new(&config, args.filter.into()) {
+        Ok(asker) => asker,
+        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+    };
+    let roster = asker.ask().await;
+    let is_whole = super::tell_failures(&roster);
+    let how = How {
+        output: args.output,
+        sort_by: args.sort_by,
+        wide: args.wide,
+        limit: config.users.session_limit,
+    };
+    let written = tokio::task::spawn_blocking(move || write(&roster, how)).await?;
+    match written {
+        Ok(()) if is_whole => Ok(ExitCode::SUCCESS),
+        Ok(()) => Ok(ExitCode::from(FAILED)),
+        // Whoever read it has seen enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::from(FAILED)),
+        Err(error) => Err(error).context("cannot write to standard output"),
+    }
+}
+
+/// How a list is written.
+struct How {
+    output: ListOutput,
+    sort_by: SortBy,
+    wide: bool,
+    /// Of one user's sessions on a site.
+    limit: NonZeroU32,
+}
+
+/// Waits for whoever reads: to be called where that holds nobody up.
+fn write(roster: &Roster, how: How) -> io::Result<()> {
+    let sessions = Ordered::new(roster, how.sort_by);
+    let stdout = io::stdout().lock();
+    let is_terminal = stdout.is_terminal();
+    let mut out = BufWriter::with_capacity(64 * 1024, stdout);
+    match how.output {
+        ListOutput::Table => write_table(&mut out, &sessions, &how)?,
+        ListOutput::Json => written::json(&mut out, &sessions)?,
+        ListOutput::Csv => written::csv(&mut out, &sessions, is_terminal)?,
+    }
+    out.flush()
+}
+
+type Row<'r> = (usize, &'r Pair, Session<'r>);
+
+fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::Result<()> {
+    let at_limit = AtLimit::new(sessions, how.limit);
+    let width = table::terminal_width();
+    if sessions.len() > 0 {
+        table::write(out, &columns(&at_limit, how.wide), || sessions.iter(), width)?;
+        if at_limit.len() > 0 {
+            writeln!(out, "\n* has {} sessions or more on the site: the limit", how.limit)?;
+        }
+        writeln!(out)?;
+    }
+    let totals = totals(sessions);
+    if totals.is_empty() {
+        return writeln!(out, "no sessions");
+    }
+    let columns = [
+        Column::new("site", |total: &&Total<'_>| escaped(total.site)),
+        Column::new("virtual proxy", |total: &&Total<'_>| escaped(total.virtual_proxy.path())),
+        Column::new("sessions", |total: &&Total<'_>| total.sessions.to_string()),
+        Column::new("users", |total: &&Total<'_>| total.users().to_string()),
+        Column::new("anonymous", |total: &&Total<'_>| total.anonymous.to_string()),
+    ];
+    table::write(out, &columns, || totals.iter(), width)
+}
+
+fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>> {
+    let facts = |pair: &Pair, text: fn(&crate::collect::topology::VirtualProxyPlan) -> &str| {
+        escaped(pair.facts.as_ref().map_or("", text))
+    };
+    let user = |(_, pair, session): &Row<'_>| {
+        let mark = if at_limit.contains(&pair.site, session.user) { " *" } else { "" };
+        escaped(&format!("{}\\{}", session.user.directory, session.user.id)) + mark
+    };
+    let mut columns = vec![
+        Column::new("site", |(_, pair, _): &Row<'_>| escaped(&pair.site)),
+        Column::new("proxy", |(_, pair, _): &Row<'_>| escaped(&pair.proxy.name)),
+        Column::new("virtual proxy", |(_, pair, _): &Row<'_>| escaped(pair.virtual_proxy.path())),
+        Column::new("user", user),
+        Column::new("session id", |(_, _, session): &Row<'_>| escaped(session.session_id)),
+    ];
+    if wide {
+        columns.extend([
+            Column::new("user name", |(_, _, session): &Row<'_>| {
+                escaped(session.user_name.unwrap_or_default())
+            }),
+            Column::new("attributes", |(_, _, session): &Row<'_>| {
+                escaped(&written::attributes_in_words(*session))
+            }),
+            Column::new("proxy host", |(_, pair, _): &Row<'_>| escaped(&pair.proxy.host)),
+            Column::new("description", move |(_, pair, _): &Row<'_>| facts(pair, |facts| &facts.description)),
+            Column::new("session cookie header", move |(_, pair, _): &Row<'_>| {
+                facts(pair, |facts| &facts.session_cookie_header)
+            }),
+            Column::new("load-balancing nodes", |(_, pair, _): &Row<'_>| {
+                escaped(&written::nodes_in_words(pair))
+            }),
+        ]);
+    }
+    columns
+}

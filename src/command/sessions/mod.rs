@@ -1,0 +1,76 @@
+//! `sessions`: who is connected, and an end to it.
+
+mod confirm;
+mod delete;
+mod ending;
+mod list;
+mod order;
+mod table;
+mod totals;
+mod written;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use tracing::warn;
+
+use crate::cli::{GlobalArgs, SessionsCommand, SiteArgs};
+use crate::config::{self, Config};
+use crate::sessions::{Failure, Roster};
+use crate::terminal::escaped;
+
+pub async fn run(global: &GlobalArgs, command: SessionsCommand) -> Result<ExitCode> {
+    match command {
+        SessionsCommand::List(args) => list::run(global, args).await,
+        SessionsCommand::Delete(args) => delete::run(global, args).await,
+    }
+}
+
+/// The configuration, by file or by flags, or the exit code when all its mistakes are told.
+async fn config(global: &GlobalArgs, site: &SiteArgs) -> Result<Result<Config, ExitCode>> {
+    let sources = match super::sources(global, site) {
+        Ok(sources) => sources,
+        Err(code) => return Ok(Err(code)),
+    };
+    let config = match tokio::task::spawn_blocking(move || config::load(&sources)).await? {
+        Ok(config) => config,
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            return Ok(Err(ExitCode::from(super::WRONG)));
+        }
+    };
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    Ok(Ok(config))
+}
+
+/// Says on standard error what could not be asked, and what would fit nothing. True when that is nothing.
+fn tell_failures(roster: &Roster) -> bool {
+    let mut advised = String::new();
+    let mut tell = |who: &dyn std::fmt::Display, failure: &Failure| {
+        eprintln!("error: {}", escaped(&format!("{who}: {}", failure.message)));
+        // Of many that fail alike, the first says what to do.
+        if !failure.advice.is_empty() && failure.advice != advised {
+            eprintln!("  → {}", escaped(&failure.advice));
+            advised.clone_from(&failure.advice);
+        }
+    };
+    for site in &roster.sites {
+        if let Some(failure) = &site.discovery {
+            tell(&format!("the repository of {}", site.name), failure);
+        }
+        for note in &site.notes {
+            warn!(site = %escaped(&site.name), "{}", escaped(&note.to_string()));
+        }
+        for answer in &site.pairs {
+            if let Err(failure) = &answer.sessions {
+                tell(&answer.pair, failure);
+            }
+        }
+    }
+    for unknown in &roster.unknown {
+        eprintln!("error: {}", escaped(&format!("{unknown}: there is none of that name")));
+    }
+    roster.is_whole()
+}

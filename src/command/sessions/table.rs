@@ -1,0 +1,143 @@
+//! Tables for a terminal, written a few rows at a time: the first is there before the last is laid out.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
+use unicode_width::UnicodeWidthStr;
+
+/// Rows that are laid out together.
+const ROWS: usize = 500;
+
+/// How wide a column gets where no terminal bounds it: one long name does not widen each of many rows.
+const MAX_COLUMN: usize = 200;
+
+/// How narrow a column gets at least.
+const MIN_COLUMN: usize = 6;
+
+/// A column: its title, and what stands in it.
+pub struct Column<'c, R> {
+    pub title: &'static str,
+    pub cell: Box<dyn Fn(&R) -> String + 'c>,
+}
+
+impl<'c, R> Column<'c, R> {
+    pub fn new(title: &'static str, cell: impl Fn(&R) -> String + 'c) -> Self {
+        Self { title, cell: Box::new(cell) }
+    }
+}
+
+/// How many characters fit beside each other on standard output; None where it is no terminal.
+pub fn terminal_width() -> Option<usize> {
+    let is_terminal = io::stdout().is_terminal();
+    let size = is_terminal.then(crossterm::terminal::size)?;
+    Some(size.map_or(80, |(columns, _)| columns.into()))
+}
+
+/// Writes all rows under one head. `rows` is walked twice: first for the widths. Cells are to be escaped.
+pub fn write<R, I: Iterator<Item = R>>(
+    out: &mut impl Write,
+    columns: &[Column<'_, R>],
+    rows: impl Fn() -> I,
+    width: Option<usize>,
+) -> io::Result<()> {
+    let mut natural: Vec<usize> = columns.iter().map(|column| column.title.width()).collect();
+    for row in rows() {
+        for (width, column) in natural.iter_mut().zip(columns) {
+            *width = (*width).max((column.cell)(&row).width());
+        }
+    }
+    let widths = fitting(&natural, width);
+    let mut rows = rows();
+    let mut is_first = true;
+    loop {
+        let mut table = Table::new();
+        table.load_style(style()).set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::MAX);
+        if is_first {
+            table.set_header(columns.iter().map(|column| column.title));
+        }
+        for row in rows.by_ref().take(ROWS) {
+            table.add_row(columns.iter().map(|column| (column.cell)(&row)));
+        }
+        if !is_first && table.is_empty() {
+            return Ok(());
+        }
+        for (column, width) in table.column_iter_mut().zip(&widths) {
+            column.set_padding((0, GAP));
+            let width = u16::try_from(*width).unwrap_or(u16::MAX).saturating_add(GAP);
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        }
+        for line in table.lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        is_first = false;
+    }
+}
+
+/// Between two columns.
+const GAP: u16 = 2;
+
+/// No lines but the one under the head.
+fn style() -> TableStyle {
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))
+}
+
+/// The widths of columns that fit: the widest give way first.
+fn fitting(natural: &[usize], width: Option<usize>) -> Vec<usize> {
+    let gaps = usize::from(GAP) * natural.len();
+    let room = width.map_or(usize::MAX, |width| (width + usize::from(GAP)).saturating_sub(gaps));
+    let capped = |cap: usize| natural.iter().map(move |width| (*width).min(cap));
+    let widest = natural.iter().copied().max().unwrap_or_default().min(width.unwrap_or(MAX_COLUMN));
+    let cap = (MIN_COLUMN..=widest).rev().find(|cap| capped(*cap).sum::<usize>() <= room);
+    capped(cap.unwrap_or(MIN_COLUMN)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(titles: [&'static str; 2]) -> Vec<Column<'static, [&'static str; 2]>> {
+        let [first, second] = titles;
+        vec![
+            Column::new(first, |row: &[&str; 2]| row[0].to_owned()),
+            Column::new(second, |row: &[&str; 2]| row[1].to_owned()),
+        ]
+    }
+
+    fn written(rows: &[[&'static str; 2]], width: Option<usize>) -> String {
+        let mut out = Vec::new();
+        write(&mut out, &columns(["a", "b"]), || rows.iter().copied(), width).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        assert_eq!(
+            written(&[["x", "longer"], ["日本", "y"]], None),
+            "a     b\n──────────────\nx     longer\n日本  y\n"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_on_in_the_next_line_whole() {
+        let text = written(&[["short", "0123456789abcdef0123456789abcdef"]], Some(24));
+        assert!(text.lines().all(|line| line.trim_end().chars().count() <= 26), "{text}");
+        let second: String = text.lines().skip(2).filter_map(|line| line.get(7..)).map(str::trim).collect();
+        assert_eq!(second, "0123456789abcdef0123456789abcdef", "{text}");
+    }
+
+    #[test]
+    fn rows_of_later_pieces_stand_under_the_same_head() {
+        let rows = vec![["x", "y"]; 2 * ROWS + 1];
+        let text = written(&rows, Some(80));
+        assert_eq!(text.lines().count(), 2 + rows.len());
+        assert_eq!(text.lines().filter(|line| line.starts_with('a')).count(), 1);
+    }
+
+    #[test]
+    fn the_widest_columns_give_way_first() {
+        assert_eq!(fitting(&[3, 50, 36], Some(60)), [3, 26, 26]);
+        assert_eq!(fitting(&[3, 5, 36], Some(60)), [3, 5, 36]);
+        assert_eq!(fitting(&[30, 30], Some(5)), [MIN_COLUMN; 2]);
+        assert_eq!(fitting(&[3, 70_000], None), [3, MAX_COLUMN]);
+    }
+}

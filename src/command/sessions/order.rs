@@ -15,6 +15,9 @@ pub struct Ordered<'r> {
     order: Vec<(usize, usize)>,
 }
 
+/// A pair as far as it is sorted by: site, prefix, proxy host, proxy name; and its sessions.
+pub type Columns<'a> = ([&'a str; 4], &'a Sessions);
+
 /// The columns that can be sorted by, in the order in which they decide ties: site, prefix, proxy host, proxy
 /// name, user directory, user id, user name.
 type Key = [usize; 7];
@@ -36,32 +39,12 @@ impl<'r> Ordered<'r> {
     pub fn new(roster: &'r Roster, by: SortBy) -> Self {
         let answered = |answer: &'r PairRoster| Some((&*answer.pair, answer.sessions.as_ref().ok()?));
         let pairs: Vec<_> = roster.pairs().filter_map(answered).collect();
-        let places = pair_places(&pairs);
-        let users = user_places(&pairs);
-        let mut rows = Vec::with_capacity(pairs.iter().map(|(_, sessions)| sessions.len()).sum());
-        for (place, ((_, sessions), of_pair)) in pairs.iter().zip(&places).enumerate() {
-            for (row, session) in sessions.iter().enumerate() {
-                let [site, prefix, host, name] = *of_pair;
-                let [directory, id, user_name] = users.get(&user(&session)).copied().unwrap_or_default();
-                let mut key: Key = [site, prefix, host, name, directory, id, user_name];
-                // What was chosen comes to the front, the others keep their order behind it.
-                if let Some(front) = key.get_mut(..=column(by)) {
-                    front.rotate_right(1);
-                }
-                rows.push((key, place, row));
-            }
-        }
-        let session = |place: usize, row: usize| {
-            pairs.get(place).and_then(|(_, sessions)| sessions.get(row)).map(|session| session.session_id)
+        let columns = |(pair, sessions): &(&'r Pair, &'r Sessions)| -> Columns<'r> {
+            let Pair { site, proxy, virtual_proxy, .. } = *pair;
+            ([site, virtual_proxy.path(), &proxy.host, &proxy.name], *sessions)
         };
-        rows.sort_by(|(a, a_place, a_row), (b, b_place, b_row)| {
-            let ids = || {
-                let (a, b) = (session(*a_place, *a_row), session(*b_place, *b_row));
-                without_case(a.unwrap_or_default(), b.unwrap_or_default())
-            };
-            a.cmp(b).then_with(ids)
-        });
-        Self { order: rows.into_iter().map(|(_, place, row)| (place, row)).collect(), pairs }
+        let columns: Vec<_> = pairs.iter().map(columns).collect();
+        Self { order: order(&columns, by), pairs }
     }
 
     pub fn len(&self) -> usize {
@@ -82,6 +65,37 @@ impl<'r> Ordered<'r> {
     }
 }
 
+/// The places of pair and session in the order that was asked for. Case does not count. Sessions that are the
+/// same in every column stay as they were listed.
+pub fn order(pairs: &[Columns<'_>], by: SortBy) -> Vec<(usize, usize)> {
+    let places = pair_places(pairs);
+    let users = user_places(pairs);
+    let mut rows = Vec::with_capacity(pairs.iter().map(|(_, sessions)| sessions.len()).sum());
+    for (place, ((_, sessions), of_pair)) in pairs.iter().zip(&places).enumerate() {
+        for (row, session) in sessions.iter().enumerate() {
+            let [site, prefix, host, name] = *of_pair;
+            let [directory, id, user_name] = users.get(&user(&session)).copied().unwrap_or_default();
+            let mut key: Key = [site, prefix, host, name, directory, id, user_name];
+            // What was chosen comes to the front, the others keep their order behind it.
+            if let Some(front) = key.get_mut(..=column(by)) {
+                front.rotate_right(1);
+            }
+            rows.push((key, place, row));
+        }
+    }
+    let session = |place: usize, row: usize| {
+        pairs.get(place).and_then(|(_, sessions)| sessions.get(row)).map(|session| session.session_id)
+    };
+    rows.sort_by(|(a, a_place, a_row), (b, b_place, b_row)| {
+        let ids = || {
+            let (a, b) = (session(*a_place, *a_row), session(*b_place, *b_row));
+            without_case(a.unwrap_or_default(), b.unwrap_or_default())
+        };
+        a.cmp(b).then_with(ids)
+    });
+    rows.into_iter().map(|(_, place, row)| (place, row)).collect()
+}
+
 fn without_case(a: &str, b: &str) -> Ordering {
     a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
 }
@@ -92,29 +106,23 @@ fn user<'a>(session: &Session<'a>) -> User<'a> {
     (session.user.directory, session.user.id, session.user_name.unwrap_or_default())
 }
 
-/// Site, prefix, host and name of each pair as places in their orders.
-fn pair_places(pairs: &[(&Pair, &Sessions)]) -> Vec<[usize; 4]> {
-    let columns: [fn(&Pair) -> &str; 4] = [
-        |pair| &pair.site,
-        |pair| pair.virtual_proxy.path(),
-        |pair| &pair.proxy.host,
-        |pair| &pair.proxy.name,
-    ];
-    let places = columns.map(|column| places(pairs.iter().map(|(pair, _)| column(pair))));
-    pairs
-        .iter()
-        .map(|(pair, _)| {
-            let mut key = [0; 4];
-            for ((key, column), places) in key.iter_mut().zip(columns).zip(&places) {
-                *key = places.get(column(pair)).copied().unwrap_or_default();
+/// The columns of each pair as places in their orders.
+fn pair_places(pairs: &[Columns<'_>]) -> Vec<[usize; 4]> {
+    let mut keys = vec![[0; 4]; pairs.len()];
+    for column in 0..4 {
+        let texts = || pairs.iter().map(|(columns, _)| columns.get(column).copied().unwrap_or_default());
+        let places = places(texts());
+        for (key, text) in keys.iter_mut().zip(texts()) {
+            if let Some(key) = key.get_mut(column) {
+                *key = places.get(text).copied().unwrap_or_default();
             }
-            key
-        })
-        .collect()
+        }
+    }
+    keys
 }
 
 /// Directory, id and name of each user as places in their orders: a user is looked at once, not once a session.
-fn user_places<'a>(pairs: &[(&Pair, &'a Sessions)]) -> HashMap<User<'a>, [usize; 3], RandomState> {
+fn user_places<'a>(pairs: &[Columns<'a>]) -> HashMap<User<'a>, [usize; 3], RandomState> {
     let mut users: HashMap<User<'a>, [usize; 3], RandomState> = HashMap::default();
     for (_, sessions) in pairs {
         users.extend(sessions.iter().map(|session| (user(&session), [0; 3])));

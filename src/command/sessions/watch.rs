@@ -1,4 +1,4 @@
-//! `sessions watch`: who is connected, live in the terminal.
+//! `sessions watch`: who is connected, live in the terminal, or again and again for another program.
 
 mod asking;
 mod content;
@@ -12,40 +12,72 @@ mod problems;
 mod screen;
 mod sites;
 mod state;
+mod stream;
 #[cfg(test)]
 mod testing;
 
 pub use keys::KEYS;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
 
+use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
 use crate::command::signals::Signals;
-use crate::config::Config;
+use crate::command::wrong_usage;
 use crate::sessions::Asker;
-use crate::terminal::stdout_has_colors;
+use crate::terminal::{escaped, stdout_has_colors};
 use asking::{Asking, News};
 use content::Refresh;
 use look::Look;
 use screen::Screen;
 use state::{Settings, State, Wish};
 
+/// No picture can be shown there.
+const NO_TERMINAL: &str = "sessions watch shows a live view, and standard output is no terminal: \
+                           use sessions list, or sessions watch --output json";
+
+pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
+    if args.output == ListOutput::Table && !io::stdout().is_terminal() {
+        return Ok(wrong_usage(NO_TERMINAL));
+    }
+    let config = match super::config(global, &args.site).await? {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let asker = match Asker::new(&config, args.filter.into()) {
+        Ok(asker) => asker,
+        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+    };
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let mut asking = Asking::begin(asker, args.interval);
+    let ended = match args.output {
+        ListOutput::Table => {
+            let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
+            let settings = Settings { session_limit, interval: args.interval, sort_by: args.sort_by };
+            show(settings, &mut asking, signals).await
+        }
+        ListOutput::Json => stream::run(stream::Format::Json, args.sort_by, &mut asking, signals).await,
+        ListOutput::Csv => stream::run(stream::Format::Csv, args.sort_by, &mut asking, signals).await,
+    };
+    asking.end().await;
+    ended
+}
+
 /// Shows the view until somebody ends it, or the terminal goes.
-pub async fn show(config: &Config, asker: Asker, interval: Duration) -> Result<ExitCode> {
-    let mut signals = Signals::listen().context("cannot listen for signals")?;
+async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> Result<ExitCode> {
     let look = Look::new(stdout_has_colors());
-    let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
-    let mut state = State::new(Settings { session_limit, interval });
+    let mut state = State::new(settings);
     let mut screen = Screen::take().context("cannot use the terminal")?;
     let mut events = EventStream::new();
-    let mut asking = Asking::begin(asker, interval);
     loop {
         screen.draw(|frame| draw::draw(frame, &mut state, &look, SystemTime::now()))?;
         tokio::select! {
+            // Also SIGHUP: the terminal has gone.
             _ = signals.next() => break,
             event = events.next() => match event {
                 None => break,
@@ -56,14 +88,13 @@ pub async fn show(config: &Config, asker: Asker, interval: Duration) -> Result<E
                     Wish::Refresh => asking.go_on(),
                 },
             },
-            news = asking.next() => match news.context("asking failed: this is a mistake of the program")? {
+            news = asking.next() => match news {
                 News::Waiting => state.waiting = true,
                 News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now())),
+                News::Failed(error) => return Err(error).context("asking has failed"),
             },
         }
     }
-    drop(screen);
-    asking.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

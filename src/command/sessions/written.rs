@@ -54,14 +54,27 @@ pub fn nodes(pair: &Pair) -> &[Node] {
 
 /// An array of objects, a line each.
 pub fn json(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()> {
-    let mut separator = "[\n";
+    array(out, sessions, "\n")
+}
+
+/// The same in one line.
+pub fn json_line(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()> {
+    array(out, sessions, "")
+}
+
+fn array(out: &mut impl Write, sessions: &Ordered<'_>, line_end: &str) -> io::Result<()> {
+    let mut separator = "[";
     for (_, pair, session) in sessions.iter() {
         out.write_all(separator.as_bytes())?;
-        separator = ",\n";
+        out.write_all(line_end.as_bytes())?;
+        separator = ",";
         let row = Row::new(pair, session, Nodes(nodes(pair)), Attributes(session));
         row.serialize(&mut Json::with_formatter(&mut *out, EscapedJson)).map_err(io::Error::from)?;
     }
-    out.write_all(if separator == ",\n" { b"\n]\n" } else { b"[]\n" })
+    match separator {
+        "," => writeln!(out, "{line_end}]"),
+        _ => writeln!(out, "[]"),
+    }
 }
 
 /// Objects with the node's name and host.
@@ -103,8 +116,25 @@ impl Serialize for Attribute<'_> {
 
 /// One header line, then a record for each session. `to_terminal`: nothing that a terminal would obey.
 pub fn csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> io::Result<()> {
+    csv_head(out, None)?;
+    csv_rows(out, sessions, None, to_terminal)
+}
+
+/// The header line. `first` is a column before all others.
+pub fn csv_head(out: &mut impl Write, first: Option<&str>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(HEADER)?;
+    csv.write_record(first.into_iter().chain(HEADER))?;
+    csv.flush()
+}
+
+/// A line for each session. `first` is what stands in a column before all others.
+pub fn csv_rows(
+    out: &mut impl Write,
+    sessions: &Ordered<'_>,
+    first: Option<&str>,
+    to_terminal: bool,
+) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
     for (_, pair, session) in sessions.iter() {
         let (nodes, attributes) = (nodes_in_words(pair), attributes_in_words(session));
         let row = Row::new(pair, session, &*nodes, &*attributes);
@@ -122,7 +152,7 @@ pub fn csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> i
             row.attributes,
             row.session_id,
         ];
-        for cell in cells {
+        for cell in first.into_iter().chain(cells) {
             let escaped = to_terminal.then(|| escaped(cell));
             let cell = escaped.as_deref().unwrap_or(cell);
             match is_formula(cell) {

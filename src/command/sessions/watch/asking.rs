@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,6 +26,8 @@ pub enum News {
     Answer(Roster),
     /// An answer is late.
     Waiting,
+    /// The task has failed: nothing comes any more.
+    Failed(JoinError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,16 @@ impl Asking {
         Self { news, wish, task }
     }
 
-    /// What is to be told next; None only when the task has failed. Safe to drop.
-    pub async fn next(&mut self) -> Option<News> {
-        self.news.recv().await
+    /// What is to be told next. Safe to drop.
+    pub async fn next(&mut self) -> News {
+        if let Some(news) = self.news.recv().await {
+            return news;
+        }
+        match (&mut self.task).await {
+            Err(error) => News::Failed(error),
+            // It ends only when nobody listens.
+            Ok(()) => std::future::pending().await,
+        }
     }
 
     /// Nobody is asked again until [`Self::go_on`].

@@ -18,6 +18,8 @@ pub struct SiteAnswer {
     pub name: Arc<str>,
     /// Why its repository could not be asked.
     pub discovery: Option<Failure>,
+    /// What is worth an administrator's look.
+    pub notes: Vec<String>,
     pub pairs: Vec<PairAnswer>,
 }
 
@@ -38,7 +40,8 @@ impl Refresh {
 impl From<SiteRoster> for SiteAnswer {
     fn from(site: SiteRoster) -> Self {
         let pairs = site.pairs.into_iter().map(PairAnswer::from).collect();
-        Self { name: site.name, discovery: site.discovery, pairs }
+        let notes = site.notes.iter().map(ToString::to_string).collect();
+        Self { name: site.name, discovery: site.discovery, notes, pairs }
     }
 }
 

@@ -15,20 +15,22 @@ use ratatui::text::{Line, Span};
 use super::lines::{order, orders};
 use super::look::Look;
 use super::panel::Focus;
+use super::problems::{Kind, Problem};
 use super::sites::{Pair, Site};
 use super::state::State;
-use text::{age, clock, cut, shown};
+use crate::terminal::escaped;
+use text::{clock, cut};
 
 /// From so many lines on proxies and users are seen together.
 const BOTH: u16 = 14;
 
+/// From so many columns on there is room for more than the most important.
+const WIDE: u16 = 60;
+
 /// Draws everything. The state learns how much of it is to be seen, for scrolling.
 pub fn draw(frame: &mut Frame<'_>, state: &mut State, look: &Look, now: SystemTime) {
     state.prepare(Focus::Problems);
-    let problems = match state.focus {
-        Focus::Problems => 0,
-        _ => state.lines.problems.as_ref().map_or(0, Vec::len),
-    };
+    let problems = if state.focus == Focus::Problems { 0 } else { pressing(state).count() };
     let room_for_problems = (frame.area().height / 5).max(1);
     let problems = u16::try_from(problems).unwrap_or(u16::MAX).min(room_for_problems);
     let rows = [1, 1].map(Constraint::Length);
@@ -83,7 +85,8 @@ fn draw_summary(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
         Some(at) if state.paused => Span::styled(format!("PAUSED at {}", clock(at)), look.focused()),
         Some(at) => {
             let interval = humantime::format_duration(state.settings.interval);
-            Span::raw(format!("{}, every {interval}", clock(at)))
+            let interval = if area.width < WIDE { String::new() } else { format!(", every {interval}") };
+            Span::raw(format!("{}{interval}", clock(at)))
         }
     };
     let width = u16::try_from(age.width()).unwrap_or(u16::MAX);
@@ -126,10 +129,13 @@ fn draw_titles(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
     let titles = |long: bool| {
         let title = |(number, focus): (usize, Focus)| {
             let style = if focus == state.focus { look.focused() } else { look.faint() };
-            let count = if long { panel_count(state, focus) } else { String::new() };
-            Span::styled(format!(" {number} {}{count} ", focus.title()), style)
+            let title = match long {
+                true => format!(" {number} {}{} ", focus.title(), panel_count(state, focus)),
+                false => format!("{number} {}", focus.title()),
+            };
+            [Span::styled(title, style), Span::raw(if long { "" } else { " " })]
         };
-        Line::from((1..).zip(Focus::ALL).map(title).collect::<Vec<_>>())
+        Line::from_iter((1..).zip(Focus::ALL).flat_map(title))
     };
     let long = titles(true);
     let fits = long.width() <= area.width.into();
@@ -154,7 +160,7 @@ fn panel_count(state: &State, focus: Focus) -> String {
             (all, None)
         }
     };
-    let filter = shown(&state.panels.get(focus).filter);
+    let filter = escaped(&state.panels.get(focus).filter);
     match listed {
         _ if state.refreshed.is_none() => String::new(),
         _ if filter.is_empty() => format!(" ({all})"),
@@ -163,48 +169,67 @@ fn panel_count(state: &State, focus: Focus) -> String {
     }
 }
 
-/// A line for each problem, as far as there is room.
+/// The problems that are told wherever one looks.
+fn pressing(state: &State) -> impl Iterator<Item = &Problem> + Clone {
+    state.lines.problems.iter().flatten().filter(|problem| problem.kind != Kind::Note)
+}
+
+/// A line for each pressing problem, as far as there is room.
 fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, now: SystemTime) {
-    let problems = state.lines.problems.iter().flatten();
-    let count = problems.clone().count();
-    let room = usize::from(area.height);
-    let more = count > room;
-    for (row, problem) in area.rows().zip(problems) {
-        let last = more && row.bottom() == area.bottom();
-        let text = match (last, problem.since) {
-            (true, _) if room > 1 => format!("✗ and {} more: see 4", count - (room - 1)),
-            (true, _) => format!("✗ {count} problems, see 4: {}: {}", problem.place, problem.message),
-            (false, None) => format!("✗ {}: {}", problem.place, problem.message),
-            (false, Some(since)) => {
-                let age = age(since, now);
-                format!("✗ {} down since {} ({age}): {}", problem.place, clock(since), problem.message)
-            }
+    let (count, room) = (pressing(state).count(), usize::from(area.height));
+    for (number, (row, problem)) in (1..).zip(area.rows().zip(pressing(state))) {
+        let line = match number == room && count > room {
+            true if room > 1 => format!("✗ and {} more: press 4", count + 1 - room),
+            true => format!("✗ {count} problems, press 4; {}", in_a_line(problem, now)),
+            false => format!("✗ {}", in_a_line(problem, now)),
         };
-        let text = cut(&shown(&text), area.width.into());
-        frame.render_widget(Line::styled(text, look.alarm()), row);
+        let line = cut(&escaped(&line), area.width.into());
+        frame.render_widget(Line::styled(line, look.alarm()), row);
+    }
+}
+
+fn in_a_line(Problem { kind, place, message, .. }: &Problem, now: SystemTime) -> String {
+    match *kind {
+        Kind::Down(since) => format!("{place} {}: {message}", text::down(since, now)),
+        Kind::Missing | Kind::Note => format!("{place}: {message}"),
     }
 }
 
 /// What the keys do now.
 fn draw_help(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
+    const TYPING: &str = "   Enter keeps it, Esc clears it";
     let panel = state.panels.get(state.focus);
-    let line = if state.typing {
-        const KEYS: &str = "   Enter keeps it, Esc clears it";
-        let room = usize::from(area.width).saturating_sub("filter: _".len() + KEYS.len());
-        let filter = shown(&panel.filter);
+    if state.typing {
+        let filter = escaped(&panel.filter);
+        let room = usize::from(area.width).saturating_sub("filter: _".len() + TYPING.len());
         let typed = text::end_of(&filter, room.max(10));
-        Line::from(vec![
+        let spans = [
             Span::styled(format!("filter: {typed}"), look.strong()),
             Span::styled(" ", look.focused()),
-            Span::styled(KEYS, look.faint()),
-        ])
-    } else {
-        let pause = if state.paused { "p go on" } else { "p pause" };
-        let sorted = orders(state.focus).get(order(state.focus, panel)).copied().unwrap_or_default();
-        let clear = if panel.filter.is_empty() { "" } else { "Esc clear  " };
-        let sort = if orders(state.focus).len() > 1 { format!("s sort ({sorted})  ") } else { String::new() };
-        let text = format!("q quit  Tab next  / filter  {clear}{sort}{pause}  r refresh  Up Down scroll");
-        Line::styled(text, look.faint())
-    };
-    frame.render_widget(line, area);
+            Span::styled(TYPING, look.faint()),
+        ];
+        return frame.render_widget(Line::from_iter(spans), area);
+    }
+    let orders = orders(state.focus);
+    let sorted = orders.get(order(state.focus, panel)).copied().unwrap_or_default();
+    let keys = [
+        Some("q quit".to_owned()),
+        (!panel.filter.is_empty()).then(|| "Esc clear".to_owned()),
+        Some("Tab next".to_owned()),
+        Some("/ filter".to_owned()),
+        (orders.len() > 1).then(|| format!("s sort ({sorted})")),
+        Some(if state.paused { "p go on" } else { "p pause" }.to_owned()),
+        Some("r refresh".to_owned()),
+        Some("Up Down scroll".to_owned()),
+    ];
+    // Whole ones only.
+    let mut help = String::new();
+    for key in keys.into_iter().flatten() {
+        let gap = if help.is_empty() { "" } else { "  " };
+        if help.len() + gap.len() + key.len() > area.width.into() {
+            break;
+        }
+        help = format!("{help}{gap}{key}");
+    }
+    frame.render_widget(Line::styled(help, look.faint()), area);
 }

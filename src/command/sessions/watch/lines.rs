@@ -2,9 +2,13 @@
 
 use std::cmp::Reverse;
 
+use clap::ValueEnum;
+
 use super::panel::{Focus, Panel};
 use super::problems::{self, Problem};
 use super::sites::{Pair, Place, Site, Sites, User};
+use crate::cli::SortBy;
+use crate::command::sessions::order;
 
 /// The lines of the panels. Empty where they are not known yet.
 #[derive(Default)]
@@ -20,7 +24,10 @@ pub struct Lines {
 pub enum ProxyLine {
     /// By its place.
     Site(usize),
-    Pair { site: usize, pair: usize },
+    Pair {
+        site: usize,
+        pair: usize,
+    },
 }
 
 impl Lines {
@@ -45,9 +52,14 @@ pub fn orders(focus: Focus) -> &'static [&'static str] {
     match focus {
         Focus::Proxies => &["name", "sessions", "users"],
         Focus::Users => &["sessions", "name"],
-        Focus::Sessions => &["prefix"],
+        Focus::Sessions => &["prefix", "proxyhost", "proxyname", "userdir", "userid", "username"],
         Focus::Problems => &["name"],
     }
+}
+
+/// The place of this one in the orders of the sessions.
+pub fn place_of(sort_by: SortBy) -> usize {
+    SortBy::value_variants().iter().position(|by| *by == sort_by).unwrap_or_default()
 }
 
 /// The order that a panel is in, by its place.
@@ -92,19 +104,31 @@ fn users(panel: &Panel, order: usize, sites: &Sites) -> Vec<User> {
     let named = |user: &User| {
         let (site, _, session) = sites.session(user.place)?;
         let (directory, id) = (session.user.directory, session.user.id);
-        let admitted = panel.admits(&[&site.name, &user_text(directory, id), session.user_name.unwrap_or_default()]);
+        let admitted =
+            panel.admits(&[&site.name, &user_text(directory, id), session.user_name.unwrap_or_default()]);
         let name = (directory.to_lowercase(), id.to_lowercase(), directory, id, user.place.site);
         admitted.then_some((name, *user))
     };
     let mut users: Vec<_> = sites.users.iter().filter_map(named).collect();
     users.sort_unstable_by(|(name, user), (other_name, other)| {
-        let by_sessions = if order == 0 { other.sessions.cmp(&user.sessions) } else { std::cmp::Ordering::Equal };
+        let by_sessions =
+            if order == 0 { other.sessions.cmp(&user.sessions) } else { std::cmp::Ordering::Equal };
         by_sessions.then_with(|| name.cmp(other_name))
     });
     users.into_iter().map(|(_, user)| user).collect()
 }
 
-fn sessions(panel: &Panel, _order: usize, sites: &Sites) -> Vec<Place> {
+fn sessions(panel: &Panel, order: usize, sites: &Sites) -> Vec<Place> {
+    let by = SortBy::value_variants().get(order).copied().unwrap_or_default();
+    let answered = sites.all.iter().enumerate().flat_map(|(site, it)| {
+        let pairs = it.pairs.iter().enumerate();
+        pairs.filter_map(move |(pair, of_pair)| {
+            let Pair { proxy, host, virtual_proxy, sessions, .. } = of_pair;
+            let columns: [&str; 4] = [&it.name, virtual_proxy, host, proxy];
+            Some(((site, pair), (columns, sessions.as_ref().ok()?)))
+        })
+    });
+    let (places, columns): (Vec<_>, Vec<_>) = answered.unzip();
     let admitted = |place: &Place| {
         let Some((Site { name, .. }, pair, session)) = sites.session(*place) else { return false };
         let user = user_text(session.user.directory, session.user.id);
@@ -112,7 +136,11 @@ fn sessions(panel: &Panel, _order: usize, sites: &Sites) -> Vec<Place> {
         let Pair { proxy, host, virtual_proxy, .. } = pair;
         panel.admits(&[name, proxy, host, virtual_proxy, &user, user_name, session.session_id])
     };
-    sites.places().filter(admitted).collect()
+    let in_order = order::order(&columns, by).into_iter().filter_map(|(place, row)| {
+        let (site, pair) = *places.get(place)?;
+        Some(Place { site, pair, row })
+    });
+    in_order.filter(admitted).collect()
 }
 
 /// As people write it.

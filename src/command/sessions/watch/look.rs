@@ -44,7 +44,11 @@ impl Look {
     /// Something is wrong.
     pub fn alarm(&self) -> Style {
         let without = Modifier::BOLD.union(Modifier::REVERSED);
-        if self.colors { self.colored(Color::Red, Modifier::BOLD) } else { Style::new().add_modifier(without) }
+        if self.colors {
+            self.colored(Color::Red, Modifier::BOLD)
+        } else {
+            Style::new().add_modifier(without)
+        }
     }
 
     fn colored(&self, color: Color, modifier: Modifier) -> Style {

@@ -41,7 +41,7 @@ impl Focus {
 }
 
 /// All panels.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Panels {
     proxies: Panel,
     users: Panel,
@@ -50,6 +50,13 @@ pub struct Panels {
 }
 
 impl Panels {
+    /// `sessions` is the order that the sessions begin with.
+    pub fn new(sessions: usize) -> Self {
+        let panel = Panel::default();
+        let sessions = Panel { sort: sessions, ..panel.clone() };
+        Self { proxies: panel.clone(), users: panel.clone(), sessions, problems: panel }
+    }
+
     pub fn get(&self, focus: Focus) -> &Panel {
         match focus {
             Focus::Proxies => &self.proxies,

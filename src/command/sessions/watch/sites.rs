@@ -21,6 +21,8 @@ pub struct Site {
     pub name: Arc<str>,
     /// Why it is not known which pairs there are.
     pub discovery: Option<Trouble>,
+    /// What is worth an administrator's look.
+    pub notes: Vec<String>,
     pub pairs: Vec<Pair>,
     /// Of those that answered.
     pub sessions: usize,
@@ -70,8 +72,7 @@ pub struct Place {
 impl Sites {
     /// What is known after this refresh. Who is not part of it is forgotten.
     pub fn refreshed(self, refresh: Refresh) -> Self {
-        let mut before: HashMap<_, _> =
-            self.all.into_iter().map(|site| (site.name.clone(), site)).collect();
+        let mut before: HashMap<_, _> = self.all.into_iter().map(|site| (site.name.clone(), site)).collect();
         let at = refresh.at;
         let mut all = Vec::with_capacity(refresh.sites.len());
         let mut users = Vec::new();
@@ -95,17 +96,6 @@ impl Sites {
         let (site, pair) = self.pair(place)?;
         Some((site, pair, pair.sessions.as_ref().ok()?.get(place.row)?))
     }
-
-    /// Where every session stands, in the order of the answers.
-    pub fn places(&self) -> impl Iterator<Item = Place> {
-        let sites = self.all.iter().enumerate();
-        let pairs = sites
-            .flat_map(|(site, it)| it.pairs.iter().enumerate().map(move |(pair, it)| (site, pair, it)));
-        pairs.flat_map(|(site, pair, it)| {
-            let rows = it.sessions.as_ref().map_or(0, Sessions::len);
-            (0..rows).map(move |row| Place { site, pair, row })
-        })
-    }
 }
 
 impl Site {
@@ -114,10 +104,8 @@ impl Site {
             Some(site) => (site.history, site.discovery, site.pairs),
             None => Default::default(),
         };
-        let mut before: HashMap<_, _> = pairs
-            .into_iter()
-            .map(|pair| ((pair.proxy.clone(), pair.virtual_proxy.clone()), pair))
-            .collect();
+        let mut before: HashMap<_, _> =
+            pairs.into_iter().map(|pair| ((pair.proxy.clone(), pair.virtual_proxy.clone()), pair)).collect();
         let pairs: Vec<_> = answer
             .pairs
             .into_iter()
@@ -133,6 +121,7 @@ impl Site {
         history.push(anybody.then_some(sessions));
         Self {
             name: answer.name,
+            notes: answer.notes,
             discovery: answer.discovery.map(|failure| Trouble::new(failure, trouble.as_ref(), at)),
             pairs,
             sessions,

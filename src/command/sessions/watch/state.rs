@@ -9,6 +9,7 @@ use super::keys::{self, Action};
 use super::lines::{self, Lines};
 use super::panel::{Focus, Panels};
 use super::sites::Sites;
+use crate::cli::SortBy;
 
 /// What stays the same.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub struct Settings {
     pub session_limit: usize,
     /// From one refresh to the next.
     pub interval: Duration,
+    /// How sessions are sorted at first.
+    pub sort_by: SortBy,
 }
 
 /// What a key asks of the program.
@@ -55,7 +58,7 @@ impl State {
             unknown: Vec::new(),
             refreshed: None,
             focus: Focus::Proxies,
-            panels: Panels::default(),
+            panels: Panels::new(lines::place_of(settings.sort_by)),
             typing: false,
             paused: false,
             waiting: false,

@@ -4,11 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use super::content::{PairAnswer, Refresh, SiteAnswer};
 use super::state::{Settings, State};
+use crate::cli::SortBy;
 use crate::qlik::Reason;
 use crate::qlik::session_list::WholeSession;
 use crate::sessions::{Failure, Sessions};
 
-pub const SETTINGS: Settings = Settings { session_limit: 5, interval: Duration::from_secs(2) };
+pub const SETTINGS: Settings =
+    Settings { session_limit: 5, interval: Duration::from_secs(2), sort_by: SortBy::Prefix };
 
 /// So many seconds after 10:15:00 on some day.
 pub fn at(seconds: u64) -> SystemTime {
@@ -49,7 +51,7 @@ pub fn failure(message: &str) -> Failure {
 }
 
 pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
-    SiteAnswer { name: name.into(), discovery: None, pairs }
+    SiteAnswer { name: name.into(), discovery: None, notes: vec![], pairs }
 }
 
 pub fn refresh(at: SystemTime, sites: Vec<SiteAnswer>) -> Refresh {

@@ -9,12 +9,14 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::table::{self, Cell, Column};
-use super::text::{age, at_least, clock, shown};
+use super::text::{at_least, down};
 use crate::command::sessions::watch::lines::{ProxyLine, user_text};
 use crate::command::sessions::watch::look::Look;
 use crate::command::sessions::watch::panel::Focus;
+use crate::command::sessions::watch::problems::Kind;
 use crate::command::sessions::watch::sites::{Place, Site, User};
 use crate::command::sessions::watch::state::State;
+use crate::terminal::escaped;
 
 /// Draws one panel into its area.
 pub fn draw(
@@ -78,7 +80,7 @@ fn site_cells<'a>(site: &'a Site, look: &Look) -> Vec<Cell<'a>> {
         _ => (String::new(), strong),
     };
     vec![
-        Cell::Text(shown(&site.name), strong),
+        Cell::Text(escaped(&site.name), strong),
         Cell::Text(note, style),
         figure(site.sessions),
         figure(site.users),
@@ -94,8 +96,8 @@ fn pair_cells<'a>(state: &'a State, place: Place, look: &Look) -> Option<Vec<Cel
         None => (Cell::Text("down".to_owned(), look.alarm()), Cell::Text("-".to_owned(), plain)),
     };
     Some(vec![
-        Cell::Text(format!("  {}", shown(&pair.proxy)), plain),
-        Cell::Text(shown(&pair.virtual_proxy), plain),
+        Cell::Text(format!("  {}", escaped(&pair.proxy)), plain),
+        Cell::Text(escaped(&pair.virtual_proxy), plain),
         sessions,
         users,
         Cell::History(&pair.history),
@@ -118,12 +120,12 @@ fn users(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, headin
         let (site, _, session) = state.sites.session(place)?;
         let (style, note) = limit(sessions, state.settings.session_limit, look);
         let mut cells = vec![
-            Cell::Text(shown(&user_text(session.user.directory, session.user.id)), style),
+            Cell::Text(escaped(&user_text(session.user.directory, session.user.id)), style),
             Cell::Text(sessions.to_string(), style),
             Cell::Text(note.to_owned(), style),
         ];
         if several {
-            cells.insert(0, Cell::Text(shown(&site.name), style));
+            cells.insert(0, Cell::Text(escaped(&site.name), style));
         }
         Some(cells)
     });
@@ -158,27 +160,25 @@ fn sessions(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, hea
         let site = several.then_some(&*site.name);
         let texts = [&pair.proxy, &pair.virtual_proxy, &user, session.session_id];
         let texts = site.into_iter().chain(texts);
-        Some(texts.map(|text| Cell::Text(shown(text), Style::new())).collect())
+        Some(texts.map(|text| Cell::Text(escaped(text), Style::new())).collect())
     });
     table::draw(frame, area, &columns, heading, look, cells);
 }
 
 /// Each with everything that is known of it.
-fn problems(
-    frame: &mut Frame<'_>,
-    area: Rect,
-    state: &State,
-    offset: usize,
-    look: &Look,
-    now: SystemTime,
-) {
+fn problems(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, look: &Look, now: SystemTime) {
     let mut lines = Vec::new();
     for problem in state.lines.problems.iter().flatten().skip(offset).take(area.height.into()) {
-        let since = problem.since.map(|at| format!(": down since {} ({})", clock(at), age(at, now)));
-        let place = format!("✗ {}{}", problem.place, since.unwrap_or_default());
-        lines.push(Line::styled(shown(&place), look.alarm()));
-        lines.push(Line::raw(shown(&problem.message)));
-        lines.push(Line::styled(shown(&problem.advice), look.faint()));
+        let (text, style) = match problem.kind {
+            Kind::Down(since) => (format!("✗ {} {}", problem.place, down(since, now)), look.alarm()),
+            Kind::Missing => (format!("✗ {}", problem.place), look.alarm()),
+            Kind::Note => (format!("! {}", problem.place), look.warning()),
+        };
+        lines.push(Line::styled(escaped(&text), style));
+        lines.push(Line::raw(escaped(&problem.message)));
+        if !problem.advice.is_empty() {
+            lines.push(Line::styled(escaped(&problem.advice), look.faint()));
+        }
         lines.push(Line::raw(""));
     }
     if lines.is_empty() {

@@ -101,8 +101,8 @@ fn no_size_is_too_small() {
         state.typing = typing;
         for focus in Focus::ALL {
             state.focus = focus;
-            for width in (0..12).chain([40, 80, 1000]) {
-                for height in (0..20).chain([60, 300]) {
+            for width in (0..12).chain([40, 80, 300]) {
+                for height in (0..20).chain([60]) {
                     drawn(&mut state, (width, height), true);
                 }
             }
@@ -128,8 +128,11 @@ fn without_colours_what_matters_is_bold_or_reversed() {
     let buffer = drawn(&mut lab_in_trouble(), (80, 24), false);
     assert!(buffer.content.iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
     let row = |text: &str| {
-        let lines: Vec<String> =
-            buffer.area.rows().map(|row| row.columns().map(|at| buffer[(at.x, at.y)].symbol()).collect()).collect();
+        let lines: Vec<String> = buffer
+            .area
+            .rows()
+            .map(|row| row.columns().map(|at| buffer[(at.x, at.y)].symbol()).collect())
+            .collect();
         lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{lines:#?}"))
     };
     let style = |text: &str| buffer[(0, u16::try_from(row(text)).unwrap())].modifier;

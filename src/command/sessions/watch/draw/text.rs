@@ -1,15 +1,8 @@
-//! Texts for a screen: nothing that a terminal obeys, and no wider than there is room.
+//! Texts for a screen, no wider than there is room.
 
 use std::time::{Duration, SystemTime};
 
 use unicode_truncate::UnicodeTruncateStr;
-
-use crate::terminal::escaped;
-
-/// What may be shown of a text from outside.
-pub fn shown(text: &str) -> String {
-    escaped(text)
-}
 
 /// The beginning, as much as fits into so many columns; that something is missing is seen.
 pub fn cut(text: &str, columns: usize) -> String {
@@ -33,13 +26,14 @@ pub fn clock(at: SystemTime) -> String {
     format!("{} UTC", text.get("2026-11-25T".len().."2026-11-25T10:15:03".len()).unwrap_or(&text))
 }
 
-/// How long ago it was, in whole seconds.
-pub fn age(since: SystemTime, now: SystemTime) -> String {
-    let age = now.duration_since(since).unwrap_or_default();
-    humantime::format_duration(Duration::from_secs(age.as_secs())).to_string()
+/// `down since 10:15:03 UTC (2m 3s)`.
+pub fn down(since: SystemTime, now: SystemTime) -> String {
+    // The clock may have been set back.
+    let age = Duration::from_secs(now.duration_since(since).unwrap_or_default().as_secs());
+    format!("down since {} ({})", clock(since), humantime::format_duration(age))
 }
 
-/// `1 session`, `at least 2 sessions`.
+/// `1 session`, `≥2 sessions`.
 pub fn counted(count: usize, whole: bool, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{}{count} {what}{plural}", at_least(whole))
@@ -74,7 +68,7 @@ mod tests {
     fn times_are_short() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_234_567_890_999);
         assert_eq!(clock(at), "23:31:30 UTC");
-        assert_eq!(age(at, at + Duration::from_millis(123_999)), "2m 3s");
-        assert_eq!(age(at, at - Duration::from_secs(5)), "0s", "the clock was set back");
+        assert_eq!(down(at, at + Duration::from_millis(123_999)), "down since 23:31:30 UTC (2m 3s)");
+        assert_eq!(down(at, at - Duration::from_secs(5)), "down since 23:31:30 UTC (0s)");
     }
 }

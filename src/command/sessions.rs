@@ -1,3 +1,0 @@
-//! `sessions`: who is connected, listed, watched, ended.
-
-pub mod watch;

@@ -73,7 +73,7 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
     if sessions.len() > 0 {
         table::write(out, &columns(&at_limit, how.wide), || sessions.iter(), width)?;
         if at_limit.len() > 0 {
-            writeln!(out, "\n* has {} sessions or more on the site: the limit", how.limit)?;
+            writeln!(out, "\n* at the limit: {} sessions or more, over all that was asked", how.limit)?;
         }
         writeln!(out)?;
     }

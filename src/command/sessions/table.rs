@@ -62,8 +62,8 @@ pub fn write<R, I: Iterator<Item = R>>(
             return Ok(());
         }
         for (column, width) in table.column_iter_mut().zip(&widths) {
-            column.set_padding((0, GAP));
-            let width = u16::try_from(*width).unwrap_or(u16::MAX).saturating_add(GAP);
+            column.set_padding((0, PADDING));
+            let width = u16::try_from(*width).unwrap_or(u16::MAX).saturating_add(PADDING);
             column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
         }
         for line in table.lines() {
@@ -73,8 +73,11 @@ pub fn write<R, I: Iterator<Item = R>>(
     }
 }
 
-/// Between two columns.
-const GAP: u16 = 2;
+/// Right of each cell.
+const PADDING: u16 = 1;
+
+/// Between two columns: the padding, and a place for lines that are not drawn.
+const GAP: usize = 2;
 
 /// No lines but the one under the head.
 fn style() -> TableStyle {
@@ -83,8 +86,7 @@ fn style() -> TableStyle {
 
 /// The widths of columns that fit: the widest give way first.
 fn fitting(natural: &[usize], width: Option<usize>) -> Vec<usize> {
-    let gaps = usize::from(GAP) * natural.len();
-    let room = width.map_or(usize::MAX, |width| (width + usize::from(GAP)).saturating_sub(gaps));
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(GAP * natural.len()));
     let capped = |cap: usize| natural.iter().map(move |width| (*width).min(cap));
     let widest = natural.iter().copied().max().unwrap_or_default().min(width.unwrap_or(MAX_COLUMN));
     let cap = (MIN_COLUMN..=widest).rev().find(|cap| capped(*cap).sum::<usize>() <= room);
@@ -113,14 +115,14 @@ mod tests {
     fn columns_are_as_wide_as_their_longest_cell() {
         assert_eq!(
             written(&[["x", "longer"], ["日本", "y"]], None),
-            "a     b\n──────────────\nx     longer\n日本  y\n"
+            "a     b\n─────────────\nx     longer\n日本  y\n"
         );
     }
 
     #[test]
     fn what_does_not_fit_goes_on_in_the_next_line_whole() {
         let text = written(&[["short", "0123456789abcdef0123456789abcdef"]], Some(24));
-        assert!(text.lines().all(|line| line.trim_end().chars().count() <= 26), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 24), "{text}");
         let second: String = text.lines().skip(2).filter_map(|line| line.get(7..)).map(str::trim).collect();
         assert_eq!(second, "0123456789abcdef0123456789abcdef", "{text}");
     }
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_widest_columns_give_way_first() {
-        assert_eq!(fitting(&[3, 50, 36], Some(60)), [3, 26, 26]);
+        assert_eq!(fitting(&[3, 50, 36], Some(60)), [3, 25, 25]);
         assert_eq!(fitting(&[3, 5, 36], Some(60)), [3, 5, 36]);
         assert_eq!(fitting(&[30, 30], Some(5)), [MIN_COLUMN; 2]);
         assert_eq!(fitting(&[3, 70_000], None), [3, MAX_COLUMN]);

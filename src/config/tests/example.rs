@@ -37,7 +37,7 @@ fn reads_with_every_line_in_force_too() {
 fn shows_every_available_key_and_its_default() {
     let folder = Folder::new(uncommented());
     let file = file::read(&folder.sources(&[])).unwrap();
-    let merged = Merged::new(file, []);
+    let merged = Merged::new(file, [], false);
     for key in keys::KEYS.iter().filter(|key| key.available) {
         let path = key.path.replacen('*', "production", 1).replacen('*', "Central", 1);
         let path: Vec<&str> = path.split('.').collect();

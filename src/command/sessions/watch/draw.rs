@@ -216,7 +216,7 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
         Some("q quit".to_owned()),
         (!panel.filter.is_empty()).then(|| "Esc clear".to_owned()),
         Some("Tab next".to_owned()),
-        Some("/ filter".to_owned()),
+        (state.focus != Focus::Problems).then(|| "/ filter".to_owned()),
         (orders.len() > 1).then(|| format!("s sort ({sorted})")),
         Some(if state.paused { "p go on" } else { "p pause" }.to_owned()),
         Some("r refresh".to_owned()),

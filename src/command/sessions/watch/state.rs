@@ -96,7 +96,8 @@ impl State {
             Some(Action::Next) => self.focus = self.focus.next(),
             Some(Action::Previous) => self.focus = self.focus.previous(),
             Some(Action::Show(focus)) => self.focus = focus,
-            Some(Action::Type) => self.typing = true,
+            // There all is to be seen.
+            Some(Action::Type) => self.typing = self.focus != Focus::Problems,
             Some(Action::Clear) => self.change_filter(String::clear),
             Some(Action::Sort) => {
                 panel.sort = panel.sort.wrapping_add(1);

@@ -45,18 +45,19 @@ pub fn draw<'a>(
     let mut rows = area.rows();
     let Some(first) = rows.next() else { return };
     let widths = columns.iter().map(|column| column.width);
-    let columns_of = |row: Rect| Layout::horizontal(widths.clone()).spacing(1).split(row);
+    let places = Layout::horizontal(widths).spacing(1).split(first);
     frame.render_widget(Line::styled(" ".repeat(first.width.into()), heading), first);
-    for (column, place) in columns.iter().zip(columns_of(first).iter()) {
+    for (column, place) in columns.iter().zip(places.iter()) {
         write(frame, *place, column, column.title, heading);
     }
     for (row, cells) in rows.zip(lines) {
-        for ((cell, column), place) in cells.into_iter().zip(columns).zip(columns_of(row).iter()) {
+        for ((cell, column), place) in cells.into_iter().zip(columns).zip(places.iter()) {
+            let place = Rect { y: row.y, ..*place };
             match cell {
-                Cell::Text(text, style) => write(frame, *place, column, &text, style),
+                Cell::Text(text, style) => write(frame, place, column, &text, style),
                 Cell::History(history) => {
                     let picture = history.picture(place.width.into(), &look.bars);
-                    frame.render_widget(Line::styled(picture, look.history()), *place);
+                    frame.render_widget(Line::styled(picture, look.history()), place);
                 }
             }
         }

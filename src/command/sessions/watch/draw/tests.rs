@@ -101,8 +101,8 @@ fn no_size_is_too_small() {
         state.typing = typing;
         for focus in Focus::ALL {
             state.focus = focus;
-            for width in (0..12).chain([40, 80, 300]) {
-                for height in (0..20).chain([60]) {
+            for width in [0, 1, 2, 3, 5, 9, 14, 40, 300] {
+                for height in [0, 1, 2, 3, 4, 5, 6, 9, 18, 60] {
                     drawn(&mut state, (width, height), true);
                 }
             }

@@ -73,6 +73,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn while_lines_are_held_none_reaches_standard_error() {
+        let kept = || KEPT.lock().as_ref().map(|kept| kept.lines.len());
+        let held = hold();
+        Stderr.write_all(b"a line\n").unwrap();
+        assert_eq!(kept(), Some(1));
+        drop(held);
+        assert_eq!(kept(), None);
+    }
+
+    #[test]
     fn the_newest_lines_are_kept() {
         let mut kept = Kept::default();
         (0..MOST + 2).for_each(|number| kept.push(number.to_string().as_bytes()));

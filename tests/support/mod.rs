@@ -16,4 +16,6 @@ pub mod site;
 #[cfg(unix)]
 pub mod slow_key;
 pub mod stand_in;
+#[cfg(unix)]
+pub mod terminal;
 pub mod wait;

@@ -75,3 +75,41 @@ fn give_back(taken: &AtomicBool) {
         let _ = terminal::disable_raw_mode();
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Read;
+
+    use super::Screen;
+
+    /// Set where this test is to panic instead of looking at it.
+    const PANICS: &str = "QLIK_SESSION_EXPORTER_TEST_PANICS";
+    const NAME: &str = "command::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
+
+    #[test]
+    fn a_panic_is_told_on_the_terminal_as_it_was() {
+        if std::env::var_os(PANICS).is_some() {
+            let mut screen = Screen::take().unwrap();
+            screen.draw(|frame| frame.render_widget("a picture", frame.area())).unwrap();
+            let elsewhere = std::thread::spawn(|| panic!("on purpose"));
+            assert!(elsewhere.join().is_err());
+            assert!(screen.draw(|_| ()).is_err(), "the terminal is not ours any more");
+            return;
+        }
+        let (mut terminal, inside) = pty_process::blocking::open().unwrap();
+        terminal.resize(pty_process::Size::new(24, 80)).unwrap();
+        let mut child = pty_process::blocking::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .env(PANICS, "1")
+            .spawn(inside)
+            .unwrap();
+        let mut written = Vec::new();
+        // It ends with an error when the other side is closed.
+        let _ = terminal.read_to_end(&mut written);
+        let written = String::from_utf8_lossy(&written).into_owned();
+        assert!(child.wait().unwrap().success(), "{written}");
+        let (before, after) = written.split_once("\u{1b}[?1049l").unwrap();
+        assert!(before.contains("a picture") && !before.contains("on purpose"), "{written:?}");
+        assert!(after.contains("on purpose") && after.contains("\u{1b}[?25h"), "{written:?}");
+    }
+}

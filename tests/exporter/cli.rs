@@ -15,7 +15,7 @@ async fn help_lists_what_is_built_and_nothing_else() {
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, ["check", "demo", "help", "serve", "simulate"].into());
+    assert_eq!(commands, ["check", "demo", "help", "serve", "sessions", "simulate"].into());
 }
 
 #[tokio::test]

@@ -127,26 +127,38 @@ fn the_table_of_configuration_has_every_key_with_its_default() {
     }
 }
 
-/// What `--help` says, after a command's name or none.
-async fn help(command: Option<&str>) -> Vec<String> {
-    let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
+/// What `--help` says, after a command's words or none.
+async fn help(command: &str) -> Vec<String> {
+    let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
     run(&args, &[]).await.stdout
 }
 
-/// The program's commands, as `--help` lists them.
-async fn commands() -> BTreeSet<String> {
-    let help = help(None).await;
+/// The commands below this one, as `--help` lists them.
+async fn commands_of(command: &str) -> BTreeSet<String> {
+    let help = help(command).await;
     let listed =
         help.iter().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = listed.filter_map(|line| line.split_whitespace().next());
-    names.filter(|name| *name != "help").map(str::to_owned).collect()
+    names.filter(|name| *name != "help").map(|name| format!("{command} {name}").trim().to_owned()).collect()
+}
+
+/// The program's commands; those that have commands below them by these.
+async fn commands() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for command in commands_of("").await {
+        match commands_of(&command).await {
+            below if below.is_empty() => drop(all.insert(command)),
+            below => all.extend(below),
+        }
+    }
+    all
 }
 
 #[tokio::test]
 async fn every_flag_is_told_and_every_flag_told_is_there() {
-    let mut there_are = flags(&help(None).await.join("\n"));
+    let mut there_are = flags(&help("").await.join("\n"));
     for command in commands().await {
-        there_are.extend(flags(&help(Some(&command)).await.join("\n")));
+        there_are.extend(flags(&help(&command).await.join("\n")));
     }
 
     let text = section("### Command line");

@@ -17,5 +17,6 @@ pub mod site;
 pub mod slow_key;
 pub mod stand_in;
 #[cfg(unix)]
+#[allow(dead_code, reason = "only some of the test crates need a terminal")]
 pub mod terminal;
 pub mod wait;

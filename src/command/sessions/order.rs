@@ -1,7 +1,7 @@
 //! Sessions of all pairs in one order, without a copy of them.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use foldhash::quality::RandomState;
 
@@ -15,43 +15,37 @@ pub struct Ordered<'r> {
     order: Vec<(usize, usize)>,
 }
 
-/// A pair as far as it is sorted by: site, prefix, proxy host, proxy name; and its sessions.
-pub type Columns<'a> = ([&'a str; 4], &'a Sessions);
+/// By what a session is sorted: the chosen column where it is one of the user's, then the pair, then the user,
+/// each as its rank. Pairs and users are few, so that texts are compared seldom.
+type Key = [usize; 3];
 
-/// The columns that can be sorted by, in the order in which they decide ties: site, prefix, proxy host, proxy
-/// name, user directory, user id, user name.
-type Key = [usize; 7];
+/// A user as sessions name one: directory, id and name.
+type User<'r> = [&'r str; 3];
 
-/// The place of the chosen column in a [`Key`].
-fn column(by: SortBy) -> usize {
-    match by {
-        SortBy::Prefix => 1,
-        SortBy::ProxyHost => 2,
-        SortBy::ProxyName => 3,
-        SortBy::UserDir => 4,
-        SortBy::UserId => 5,
-        SortBy::UserName => 6,
-    }
+/// A pair as far as it is sorted by: site, prefix, proxy host and proxy name.
+pub type Place<'r> = [&'r str; 4];
+
+fn user<'r>(session: &Session<'r>) -> User<'r> {
+    [session.user.directory, session.user.id, session.user_name.unwrap_or_default()]
 }
 
 impl<'r> Ordered<'r> {
-    /// Case does not count. Sessions that are the same in every column stay as they were listed.
+    /// As [`order`] has it.
     pub fn new(roster: &'r Roster, by: SortBy) -> Self {
         let answered = |answer: &'r PairRoster| Some((&*answer.pair, answer.sessions.as_ref().ok()?));
         let pairs: Vec<_> = roster.pairs().filter_map(answered).collect();
-        let columns = |(pair, sessions): &(&'r Pair, &'r Sessions)| -> Columns<'r> {
-            let Pair { site, proxy, virtual_proxy, .. } = *pair;
-            ([site, virtual_proxy.path(), &proxy.host, &proxy.name], *sessions)
+        let place = |pair: &'r Pair| -> Place<'r> {
+            [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
         };
-        let columns: Vec<_> = pairs.iter().map(columns).collect();
-        Self { order: order(&columns, by), pairs }
+        let places: Vec<_> = pairs.iter().map(|(pair, sessions)| (place(pair), *sessions)).collect();
+        Self { order: order(&places, by), pairs }
     }
 
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Each session with the place of its pair.
+    /// Each session with the place of its pair in [`Self::pairs`].
     pub fn iter(&self) -> impl Iterator<Item = (usize, &'r Pair, Session<'r>)> {
         self.order.iter().filter_map(|&(place, row)| {
             let (pair, sessions) = *self.pairs.get(place)?;
@@ -65,85 +59,111 @@ impl<'r> Ordered<'r> {
     }
 }
 
-/// The places of pair and session in the order that was asked for. Case does not count. Sessions that are the
-/// same in every column stay as they were listed.
-pub fn order(pairs: &[Columns<'_>], by: SortBy) -> Vec<(usize, usize)> {
-    let places = pair_places(pairs);
-    let users = user_places(pairs);
-    let mut rows = Vec::with_capacity(pairs.iter().map(|(_, sessions)| sessions.len()).sum());
-    for (place, ((_, sessions), of_pair)) in pairs.iter().zip(&places).enumerate() {
-        for (row, session) in sessions.iter().enumerate() {
-            let [site, prefix, host, name] = *of_pair;
-            let [directory, id, user_name] = users.get(&user(&session)).copied().unwrap_or_default();
-            let mut key: Key = [site, prefix, host, name, directory, id, user_name];
-            // What was chosen comes to the front, the others keep their order behind it.
-            if let Some(front) = key.get_mut(..=column(by)) {
-                front.rotate_right(1);
-            }
+/// The places of pair and session: by the chosen column, ties by site, prefix, proxy host, proxy name, user
+/// directory, user id, user name and session id. Case does not count. Sessions that are the same in every column
+/// stay as they were listed.
+pub fn order(pairs: &[(Place<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)> {
+    let (of_pair, of_user) = match by {
+        SortBy::Prefix => (Some(1), None),
+        SortBy::ProxyHost => (Some(2), None),
+        SortBy::ProxyName => (Some(3), None),
+        SortBy::UserDir => (None, Some(0)),
+        SortBy::UserId => (None, Some(1)),
+        SortBy::UserName => (None, Some(2)),
+    };
+    let places = ranks(pairs.iter().map(|(place, _)| chosen_first(*place, of_pair)).collect());
+    let users = Users::new(pairs);
+    let user_ranks = ranks(users.all.clone());
+    let column_ranks = match of_user {
+        Some(column) => {
+            ranks(users.all.iter().map(|user| [user.get(column).copied().unwrap_or_default()]).collect())
+        }
+        None => Vec::new(),
+    };
+    let at = |ranks: &[usize], index: usize| ranks.get(index).copied().unwrap_or_default();
+    let mut indices = users.indices.iter();
+    let mut rows: Vec<(Key, usize, usize)> = Vec::with_capacity(users.indices.len());
+    for (place, (_, sessions)) in pairs.iter().enumerate() {
+        for (row, user) in (0..sessions.len()).zip(indices.by_ref()) {
+            let key = [at(&column_ranks, *user), at(&places, place), at(&user_ranks, *user)];
             rows.push((key, place, row));
         }
     }
-    let session = |place: usize, row: usize| {
-        pairs.get(place).and_then(|(_, sessions)| sessions.get(row)).map(|session| session.session_id)
+    let id = |place: usize, row: usize| {
+        let session = pairs.get(place).and_then(|(_, sessions)| sessions.get(row));
+        session.map_or("", |session| session.session_id)
     };
-    rows.sort_by(|(a, a_place, a_row), (b, b_place, b_row)| {
-        let ids = || {
-            let (a, b) = (session(*a_place, *a_row), session(*b_place, *b_row));
-            without_case(a.unwrap_or_default(), b.unwrap_or_default())
-        };
-        a.cmp(b).then_with(ids)
-    });
+    rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| without_case(id(a.1, a.2), id(b.1, b.2))));
     rows.into_iter().map(|(_, place, row)| (place, row)).collect()
+}
+
+/// Who has sessions.
+struct Users<'r> {
+    /// Each once.
+    all: Vec<User<'r>>,
+    /// For each session of each pair, its user's place in `all`.
+    indices: Vec<usize>,
+}
+
+impl<'r> Users<'r> {
+    fn new(pairs: &[(Place<'r>, &'r Sessions)]) -> Self {
+        let mut known: HashMap<User<'r>, usize, RandomState> = HashMap::default();
+        let mut users = Self { all: Vec::new(), indices: Vec::new() };
+        for session in pairs.iter().flat_map(|(_, sessions)| sessions.iter()) {
+            let user = user(&session);
+            let index = *known.entry(user).or_insert_with(|| {
+                users.all.push(user);
+                users.all.len() - 1
+            });
+            users.indices.push(index);
+        }
+        users
+    }
+}
+
+/// The chosen column before the others.
+fn chosen_first<const N: usize>(mut columns: [&str; N], chosen: Option<usize>) -> [&str; N] {
+    if let Some(front) = chosen.and_then(|chosen| columns.get_mut(..=chosen)) {
+        front.rotate_right(1);
+    }
+    columns
+}
+
+/// The rank of each in the order without regard to case; those that differ by case alone share one.
+fn ranks<const N: usize>(texts: Vec<[&str; N]>) -> Vec<usize> {
+    let mut folded: Vec<_> =
+        texts.into_iter().map(|columns| columns.map(str::to_lowercase)).enumerate().collect();
+    folded.sort_by(|(_, a), (_, b)| a.cmp(b));
+    let mut ranks = vec![0; folded.len()];
+    let mut rank = 0;
+    let mut before: Option<&[String; N]> = None;
+    for (index, columns) in &folded {
+        rank += usize::from(before.is_some_and(|before| before != columns));
+        before = Some(columns);
+        if let Some(place) = ranks.get_mut(*index) {
+            *place = rank;
+        }
+    }
+    ranks
 }
 
 fn without_case(a: &str, b: &str) -> Ordering {
     a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
 }
 
-type User<'a> = (&'a str, &'a str, &'a str);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn user<'a>(session: &Session<'a>) -> User<'a> {
-    (session.user.directory, session.user.id, session.user_name.unwrap_or_default())
-}
-
-/// The columns of each pair as places in their orders.
-fn pair_places(pairs: &[Columns<'_>]) -> Vec<[usize; 4]> {
-    let mut keys = vec![[0; 4]; pairs.len()];
-    for column in 0..4 {
-        let texts = || pairs.iter().map(|(columns, _)| columns.get(column).copied().unwrap_or_default());
-        let places = places(texts());
-        for (key, text) in keys.iter_mut().zip(texts()) {
-            if let Some(key) = key.get_mut(column) {
-                *key = places.get(text).copied().unwrap_or_default();
-            }
-        }
+    #[test]
+    fn ranks_pay_no_regard_to_case() {
+        assert_eq!(ranks(vec![["b", "x"], ["A", "y"], ["a", "Y"], ["B", "a"], ["", "z"]]), [3, 1, 1, 2, 0]);
+        assert_eq!(ranks::<1>(vec![]), [0; 0]);
     }
-    keys
-}
 
-/// Directory, id and name of each user as places in their orders: a user is looked at once, not once a session.
-fn user_places<'a>(pairs: &[Columns<'a>]) -> HashMap<User<'a>, [usize; 3], RandomState> {
-    let mut users: HashMap<User<'a>, [usize; 3], RandomState> = HashMap::default();
-    for (_, sessions) in pairs {
-        users.extend(sessions.iter().map(|session| (user(&session), [0; 3])));
+    #[test]
+    fn the_chosen_column_stands_before_the_others_in_their_order() {
+        assert_eq!(chosen_first(["a", "b", "c", "d"], Some(2)), ["c", "a", "b", "d"]);
+        assert_eq!(chosen_first(["a", "b", "c", "d"], None), ["a", "b", "c", "d"]);
     }
-    let directories = places(users.keys().map(|user| user.0));
-    let ids = places(users.keys().map(|user| user.1));
-    let names = places(users.keys().map(|user| user.2));
-    for (user, key) in &mut users {
-        let place = |places: &HashMap<&str, usize, RandomState>, text| places.get(text).copied();
-        *key = [place(&directories, user.0), place(&ids, user.1), place(&names, user.2)]
-            .map(Option::unwrap_or_default);
-    }
-    users
-}
-
-/// The place of each text in the order without regard to case; texts that differ by case alone share one.
-fn places<'a>(texts: impl Iterator<Item = &'a str>) -> HashMap<&'a str, usize, RandomState> {
-    let folded: HashMap<&str, String, RandomState> = texts.map(|text| (text, text.to_lowercase())).collect();
-    let sorted: BTreeSet<&String> = folded.values().collect();
-    let places: HashMap<&String, usize, RandomState> = sorted.into_iter().zip(0..).collect();
-    let place =
-        |(text, folded): (&&'a str, &String)| (*text, places.get(folded).copied().unwrap_or_default());
-    folded.iter().map(place).collect()
 }

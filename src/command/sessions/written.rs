@@ -11,9 +11,9 @@ use crate::qlik::qrs::Node;
 use crate::sessions::{Pair, Session};
 use crate::terminal::{EscapedJson, escaped};
 
-/// Everything that is known of one session; the members are the keys of JSON and the columns of CSV.
+/// Where a session is: the first members of JSON and columns of CSV.
 #[derive(Serialize)]
-struct Row<'a, N, A> {
+struct Place<'a, N> {
     site: &'a str,
     proxy: &'a str,
     proxy_host: &'a str,
@@ -21,15 +21,10 @@ struct Row<'a, N, A> {
     virtual_proxy_description: &'a str,
     session_cookie_header: &'a str,
     load_balancing_nodes: N,
-    user_directory: &'a str,
-    user_id: &'a str,
-    user_name: Option<&'a str>,
-    attributes: A,
-    session_id: &'a str,
 }
 
-impl<'a, N, A> Row<'a, N, A> {
-    fn new(pair: &'a Pair, session: Session<'a>, load_balancing_nodes: N, attributes: A) -> Self {
+impl<'a, N> Place<'a, N> {
+    fn new(pair: &'a Pair, load_balancing_nodes: N) -> Self {
         let facts = pair.facts.as_ref();
         Self {
             site: &pair.site,
@@ -39,16 +34,11 @@ impl<'a, N, A> Row<'a, N, A> {
             virtual_proxy_description: facts.map_or("", |facts| &facts.description),
             session_cookie_header: facts.map_or("", |facts| &facts.session_cookie_header),
             load_balancing_nodes,
-            user_directory: session.user.directory,
-            user_id: session.user.id,
-            user_name: session.user_name,
-            attributes,
-            session_id: session.session_id,
         }
     }
 }
 
-pub fn nodes(pair: &Pair) -> &[Node] {
+fn nodes(pair: &Pair) -> &[Node] {
     pair.facts.as_ref().map_or(&[], |facts| &facts.load_balancing_nodes)
 }
 
@@ -63,18 +53,37 @@ pub fn json_line(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()>
 }
 
 fn array(out: &mut impl Write, sessions: &Ordered<'_>, line_end: &str) -> io::Result<()> {
+    // What all rows of a pair begin with is written once.
+    let beginning = |(pair, _): (&Pair, _)| {
+        let mut object = Vec::new();
+        member(&mut object, "", &Place::new(pair, Nodes(nodes(pair))))?;
+        // In place of the brace at its end comes the rest of the row.
+        object.pop();
+        Ok(object)
+    };
+    let beginnings = sessions.pairs().map(beginning).collect::<io::Result<Vec<_>>>()?;
     let mut separator = "[";
-    for (_, pair, session) in sessions.iter() {
-        out.write_all(separator.as_bytes())?;
-        out.write_all(line_end.as_bytes())?;
+    for (place, _, session) in sessions.iter() {
+        write!(out, "{separator}{line_end}")?;
         separator = ",";
-        let row = Row::new(pair, session, Nodes(nodes(pair)), Attributes(session));
-        row.serialize(&mut Json::with_formatter(&mut *out, EscapedJson)).map_err(io::Error::from)?;
+        out.write_all(beginnings.get(place).map(Vec::as_slice).unwrap_or_default())?;
+        member(out, ",\"user_directory\":", session.user.directory)?;
+        member(out, ",\"user_id\":", session.user.id)?;
+        member(out, ",\"user_name\":", &session.user_name)?;
+        member(out, ",\"attributes\":", &Attributes(session))?;
+        member(out, ",\"session_id\":", session.session_id)?;
+        out.write_all(b"}")?;
     }
     match separator {
         "," => writeln!(out, "{line_end}]"),
         _ => writeln!(out, "[]"),
     }
+}
+
+/// A value behind the name that it has in an object.
+fn member(out: &mut impl Write, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    out.write_all(name.as_bytes())?;
+    value.serialize(&mut Json::with_formatter(out, EscapedJson)).map_err(io::Error::from)
 }
 
 /// Objects with the node's name and host.
@@ -136,21 +145,22 @@ pub fn csv_rows(
 ) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     for (_, pair, session) in sessions.iter() {
-        let (nodes, attributes) = (nodes_in_words(pair), attributes_in_words(session));
-        let row = Row::new(pair, session, &*nodes, &*attributes);
+        let attributes = attributes_in_words(session);
+        let nodes = nodes_in_words(pair);
+        let place = Place::new(pair, &*nodes);
         let cells = [
-            row.site,
-            row.proxy,
-            row.proxy_host,
-            row.virtual_proxy,
-            row.virtual_proxy_description,
-            row.session_cookie_header,
-            row.load_balancing_nodes,
-            row.user_directory,
-            row.user_id,
-            row.user_name.unwrap_or_default(),
-            row.attributes,
-            row.session_id,
+            place.site,
+            place.proxy,
+            place.proxy_host,
+            place.virtual_proxy,
+            place.virtual_proxy_description,
+            place.session_cookie_header,
+            place.load_balancing_nodes,
+            session.user.directory,
+            session.user.id,
+            session.user_name.unwrap_or_default(),
+            &attributes,
+            session.session_id,
         ];
         for cell in first.into_iter().chain(cells) {
             let escaped = to_terminal.then(|| escaped(cell));

@@ -1,0 +1,56 @@
+//! What the tests here share: `sessions` run to its end, and sessions as data.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use qlik_session_exporter::simulator::Session;
+use serde_json::Value;
+
+use crate::support::exporter::run;
+use crate::support::program::Ended;
+use crate::support::site::{Pair, Site};
+
+/// Runs `sessions` with this configuration and these arguments.
+pub async fn sessions(config: &Path, args: &[&str]) -> Ended {
+    run(&[&["sessions"], args, &["--config.file", config.to_str().unwrap()]].concat(), &[]).await
+}
+
+/// The rows of `sessions list --output json` with these arguments, all of which is good.
+pub async fn listed(config: &Path, args: &[&str]) -> Vec<Value> {
+    let ended = sessions(config, &[&["list", "--output", "json"], args].concat()).await;
+    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]), "{args:?}");
+    rows(&ended)
+}
+
+/// What was written as JSON.
+pub fn rows(ended: &Ended) -> Vec<Value> {
+    let text = ended.stdout.join("\n");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// One member of each row.
+pub fn texts<'v>(rows: &'v [Value], member: &str) -> Vec<&'v str> {
+    rows.iter().map(|row| row[member].as_str().unwrap()).collect()
+}
+
+/// A session of this user with this id.
+pub fn session((directory, id): (&str, &str), session_id: &str) -> Session {
+    Session {
+        user_directory: directory.to_owned(),
+        user_id: id.to_owned(),
+        user_name: None,
+        attributes: Default::default(),
+        session_id: session_id.to_owned(),
+    }
+}
+
+/// All ids that the site has open, by their pairs.
+pub fn open(site: &Site) -> BTreeMap<Pair, Vec<String>> {
+    let ids = |(node, prefix)| {
+        let mut ids: Vec<_> =
+            site.simulator.sessions(node, prefix).into_iter().map(|session| session.session_id).collect();
+        ids.sort();
+        ids
+    };
+    site.pairs().into_iter().map(|pair| (pair, ids(pair))).collect()
+}

@@ -1,0 +1,93 @@
+//! What cannot be asked is told, and the rest is listed.
+
+use std::process::{Command, Stdio};
+
+use qlik_session_exporter::simulator::Fault;
+
+use crate::commands::{rows, sessions};
+use crate::support::exporter::{command, run};
+use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
+    let site = Site::busy(2, &["", "sales"], 100, 20).await;
+    let config = site.discovery_config("", "");
+    let others = site.simulator.sessions(1, "").len() + site.simulator.sessions(1, "sales").len();
+    site.simulator.set_fault(2, None, Fault::Status(reqwest::StatusCode::FORBIDDEN)).await.unwrap();
+
+    let ended = sessions(&config, &["list", "--output", "json"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(rows(&ended).len(), others);
+    let errors: Vec<_> = ended.stderr.iter().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(
+        errors[0].contains(&format!("{SITE} Node2 (127.0.0.2:")) && errors[0].contains(" /: "),
+        "{errors:?}"
+    );
+    assert!(errors[1].contains(" /sales: ") && errors[1].contains("403"), "{errors:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("RootAdmin")), "what to try: {:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_fails_is_told_and_what_is_configured_is_asked() {
+    let site = Site::busy(1, &[""], 20, 5).await;
+    let block = proxy_block("Central", &site.url("qps-1"), &[""]);
+    let config = site.discovery_config("", &block);
+    site.simulator.set_repository_fault(Some(Fault::Hang)).await.unwrap();
+
+    let config = std::fs::read_to_string(&config).unwrap();
+    let config = site.write_config(&format!("request_timeout = \"1s\"\n{config}"));
+    let ended = sessions(&config, &["list", "--output", "json"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(rows(&ended).len(), site.simulator.sessions(1, "").len());
+    assert!(ended.stderr[0].starts_with(&format!("error: the repository of {SITE}: ")), "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_fits_nothing_is_told() {
+    let site = Site::busy(1, &["", "sales"], 20, 5).await;
+    let config = site.discovery_config("", "");
+    for (args, code, told) in [
+        (&["--site", "production"][..], 2, "there is no such site, expected one of simulated"),
+        (&["--proxy", "Node7"], 1, "--proxy Node7: there is none of that name"),
+        (&["--virtual-proxy", "finance"], 1, "--virtual-proxy /finance: there is none of that name"),
+    ] {
+        let ended = sessions(&config, &[&["list", "--output", "json"], args].concat()).await;
+        assert_eq!(ended.status.code(), Some(code), "{args:?}");
+        assert!(ended.stderr.join("\n").contains(told), "{args:?}: {:?}", ended.stderr);
+    }
+    for args in [
+        &["list", "--virtual-proxy", "a b"][..],
+        &["list", "--user", "anna"],
+        &["list", "--sort-by", "colour"],
+        &["list", "--output", "xml"],
+        &["lst"],
+        &[],
+    ] {
+        assert_eq!(sessions(&config, args).await.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
+    let ended = run(&["sessions", "list"], &[]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
+    assert!(ended.stderr[0].contains("no config.toml found"), "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_only_the_beginning_ends_it_quietly() {
+    let site = Site::busy(1, &[""], 5000, 100).await;
+    let config = site.config_with("", TRUSTED);
+    for output in ["table", "json", "csv"] {
+        let args = ["sessions", "list", "--output", output, "--config.file", config.to_str().unwrap()];
+        let mut list: Command = command(&args, &[], site.certificates().as_path());
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut list = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            drop(list.stdout.take());
+            list.wait_with_output().unwrap()
+        });
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.status.code(), &*ended.stderr), (Some(1), &b""[..]), "{output}");
+    }
+}

@@ -1,0 +1,16 @@
+//! `sessions` as it is typed: the real binary against the simulated site, over mutual TLS on loopback.
+#![cfg(feature = "simulator")]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "what the tests share is more than these need")]
+mod support;
+
+mod commands;
+mod delete;
+#[cfg(unix)]
+mod delete_asking;
+mod delete_trouble;
+mod flags;
+mod list;
+mod list_failures;
+mod list_forms;

@@ -79,7 +79,8 @@ impl Roster {
 
     /// Whether everything could be asked that was to be.
     pub fn is_whole(&self) -> bool {
-        self.sites.iter().all(|site| site.discovery.is_none())
+        self.unknown.is_empty()
+            && self.sites.iter().all(|site| site.discovery.is_none())
             && self.pairs().all(|pair| pair.sessions.is_ok())
     }
 }

@@ -37,7 +37,7 @@ async fn no_name_commands_a_terminal() {
     for args in [&["list"][..], &["list", "--wide"], &["list", "--output", "json"]] {
         let ended = sessions(&config, args).await;
         assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]), "{args:?}");
-        assert_eq!(commands(&ended), [], "{args:?}");
+        assert_eq!(commands(&ended), Vec::<char>::new(), "{args:?}");
         assert!(ended.stdout.len() > ids.len(), "{args:?}");
     }
 }

@@ -132,7 +132,7 @@ pub fn csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> i
 /// The header line. `first` is a column before all others.
 pub fn csv_head(out: &mut impl Write, first: Option<&str>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(first.into_iter().chain(HEADER))?;
+    csv.write_record(first.into_iter().chain(HEADER)).map_err(of_csv)?;
     csv.flush()
 }
 
@@ -143,6 +143,23 @@ pub fn csv_rows(
     first: Option<&str>,
     to_terminal: bool,
 ) -> io::Result<()> {
+    write_rows(out, sessions, first, to_terminal).map_err(of_csv)
+}
+
+/// What went wrong below CSV: its own conversion hides the kind.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn write_rows(
+    out: &mut impl Write,
+    sessions: &Ordered<'_>,
+    first: Option<&str>,
+    to_terminal: bool,
+) -> csv::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     for (_, pair, session) in sessions.iter() {
         let attributes = attributes_in_words(session);
@@ -172,7 +189,7 @@ pub fn csv_rows(
         }
         csv.write_record(None::<&[u8]>)?;
     }
-    csv.flush()
+    Ok(csv.flush()?)
 }
 
 const HEADER: [&str; 12] = [

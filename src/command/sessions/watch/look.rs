@@ -6,15 +6,14 @@ use ratatui::symbols::bar;
 /// The styles of everything that has one.
 #[derive(Debug, Clone)]
 pub struct Look {
-    pub colors: bool,
+    colors: bool,
     pub bars: bar::Set<'static>,
 }
 
 impl Look {
-    pub fn new(colors: bool) -> Self {
-        // The fonts of Windows' old console have two of the eight bars; its new terminal says who it is.
-        let few_bars = cfg!(windows) && std::env::var_os("WT_SESSION").is_none();
-        Self { colors, bars: if few_bars { bar::THREE_LEVELS } else { bar::NINE_LEVELS } }
+    /// `eighths`: whether bars can be of every eighth.
+    pub fn new(colors: bool, eighths: bool) -> Self {
+        Self { colors, bars: if eighths { bar::NINE_LEVELS } else { bar::THREE_LEVELS } }
     }
 
     /// What everything else is read by.

@@ -86,6 +86,7 @@ mod tests {
     const PANICS: &str = "QLIK_SESSION_EXPORTER_TEST_PANICS";
     const NAME: &str = "command::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
 
+    #[expect(clippy::disallowed_methods, reason = "the test is run by itself")]
     #[test]
     fn a_panic_is_told_on_the_terminal_as_it_was() {
         if std::env::var_os(PANICS).is_some() {

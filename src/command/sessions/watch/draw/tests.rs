@@ -11,7 +11,7 @@ use crate::command::sessions::watch::testing::{at, down, failure, pair, refresh,
 
 fn drawn(state: &mut State, (width, height): (u16, u16), colors: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    let look = Look { bars: ratatui::symbols::bar::NINE_LEVELS, ..Look::new(colors) };
+    let look = Look::new(colors, true);
     terminal.draw(|frame| draw(frame, state, &look, at(125))).unwrap();
     terminal.backend().buffer().clone()
 }

@@ -104,7 +104,7 @@ fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>
         Column::new("proxy", |(_, pair, _): &Row<'_>| escaped(&pair.proxy.name)),
         Column::new("virtual proxy", |(_, pair, _): &Row<'_>| escaped(pair.virtual_proxy.path())),
         Column::new("user", user),
-        Column::new("session id", |(_, _, session): &Row<'_>| escaped(session.session_id)),
+        Column::new("session id", |(_, _, session): &Row<'_>| escaped(session.session_id)).kept(),
     ];
     if wide {
         columns.extend([

@@ -11,18 +11,26 @@ const ROWS: usize = 500;
 /// How wide a column gets where no terminal bounds it: one long name does not widen each of many rows.
 const MAX_COLUMN: usize = 200;
 
-/// How narrow a column gets at least.
+/// How narrow a column gets at least, and before one that is kept gives way.
 const MIN_COLUMN: usize = 6;
+const MIN_BESIDE_KEPT: usize = 16;
 
 /// A column: its title, and what stands in it.
 pub struct Column<'c, R> {
-    pub title: &'static str,
-    pub cell: Box<dyn Fn(&R) -> String + 'c>,
+    title: &'static str,
+    cell: Box<dyn Fn(&R) -> String + 'c>,
+    /// Whether the others give way first: it is there to be copied.
+    is_kept: bool,
 }
 
 impl<'c, R> Column<'c, R> {
     pub fn new(title: &'static str, cell: impl Fn(&R) -> String + 'c) -> Self {
-        Self { title, cell: Box::new(cell) }
+        Self { title, cell: Box::new(cell), is_kept: false }
+    }
+
+    /// The same; the others give way to it.
+    pub fn kept(self) -> Self {
+        Self { is_kept: true, ..self }
     }
 }
 
@@ -46,7 +54,8 @@ pub fn write<R, I: Iterator<Item = R>>(
             *width = (*width).max((column.cell)(&row).width());
         }
     }
-    let widths = fitting(&natural, width);
+    let kept: Vec<bool> = columns.iter().map(|column| column.is_kept).collect();
+    let widths = fitting(&natural, &kept, width);
     let mut rows = rows();
     let mut is_first = true;
     loop {
@@ -84,13 +93,22 @@ fn style() -> TableStyle {
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))
 }
 
-/// The widths of columns that fit: the widest give way first.
-fn fitting(natural: &[usize], width: Option<usize>) -> Vec<usize> {
-    let room = width.map_or(usize::MAX, |width| width.saturating_sub(GAP * natural.len()));
-    let capped = |cap: usize| natural.iter().map(move |width| (*width).min(cap));
-    let widest = natural.iter().copied().max().unwrap_or_default().min(width.unwrap_or(MAX_COLUMN));
-    let cap = (MIN_COLUMN..=widest).rev().find(|cap| capped(*cap).sum::<usize>() <= room);
-    capped(cap.unwrap_or(MIN_COLUMN)).collect()
+/// The widths of columns that fit: the widest give way first, and those that are kept last.
+fn fitting(natural: &[usize], kept: &[bool], width: Option<usize>) -> Vec<usize> {
+    let gaps = GAP * natural.len();
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(gaps));
+    let bound = width.unwrap_or(MAX_COLUMN);
+    let capped = |cap: usize, keep: bool| -> Vec<usize> {
+        let columns = natural.iter().zip(kept);
+        columns.map(|(width, kept)| (*width).min(if keep && *kept { bound } else { cap })).collect()
+    };
+    let widest = natural.iter().copied().max().unwrap_or_default().min(bound);
+    let from_widest = |least: usize, keep| (least..=widest.max(least)).rev().map(move |cap| (cap, keep));
+    from_widest(MIN_BESIDE_KEPT, true)
+        .chain(from_widest(MIN_COLUMN, false))
+        .map(|(cap, keep)| capped(cap, keep))
+        .find(|widths| widths.iter().sum::<usize>() <= room)
+        .unwrap_or_else(|| capped(MIN_COLUMN, false))
 }
 
 #[cfg(test)]
@@ -137,9 +155,18 @@ mod tests {
 
     #[test]
     fn the_widest_columns_give_way_first() {
-        assert_eq!(fitting(&[3, 50, 36], Some(60)), [3, 25, 25]);
-        assert_eq!(fitting(&[3, 5, 36], Some(60)), [3, 5, 36]);
-        assert_eq!(fitting(&[30, 30], Some(5)), [MIN_COLUMN; 2]);
-        assert_eq!(fitting(&[3, 70_000], None), [3, MAX_COLUMN]);
+        let plain = |natural: &[usize], width| fitting(natural, &vec![false; natural.len()], width);
+        assert_eq!(plain(&[3, 50, 36], Some(60)), [3, 25, 25]);
+        assert_eq!(plain(&[3, 5, 36], Some(60)), [3, 5, 36]);
+        assert_eq!(plain(&[30, 30], Some(5)), [MIN_COLUMN; 2]);
+        assert_eq!(plain(&[3, 70_000], None), [3, MAX_COLUMN]);
+    }
+
+    #[test]
+    fn what_is_kept_gives_way_when_nothing_else_can() {
+        let last_kept = |width| fitting(&[10, 50, 36], &[false, false, true], Some(width));
+        assert_eq!(last_kept(100), [10, 48, 36]);
+        assert_eq!(last_kept(70), [10, 18, 36]);
+        assert_eq!(last_kept(60), [10, 22, 22]);
     }
 }

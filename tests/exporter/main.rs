@@ -25,6 +25,7 @@ mod reload;
 mod reload_load;
 mod reload_refused;
 mod repository_answers;
+mod rules;
 mod scrape;
 #[cfg(unix)]
 mod shutdown;

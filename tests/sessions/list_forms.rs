@@ -159,3 +159,35 @@ async fn a_table_fits_the_terminal_and_keeps_ids_whole() {
         assert_eq!(column.map(str::trim).collect::<String>(), id, "{}", left.screen);
     }
 }
+
+/// The blocks within fences of README's section about this.
+fn pictures() -> Vec<String> {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("\n## Who is connected, and an end to it\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let blocks = section.split("\n```").skip(1).step_by(2);
+    blocks.map(|block| block.trim_start_matches('\n').to_owned()).collect()
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pictures_in_readme_are_what_it_writes() {
+    use crate::support::terminal::Terminal;
+
+    let site =
+        Site::with(2, &["", "sales", "finance"], |options| (options.sessions, options.users) = (12, 4)).await;
+    let config = site.discovery_config("", "");
+    let run = async |args: &[&str]| {
+        let args = [args, &["--config.file", config.to_str().unwrap()]].concat();
+        Terminal::start(&args, site.certificates().as_path(), (40, 100)).ended().await.screen
+    };
+    let pictures = pictures();
+    let has = |picture: &str| assert!(pictures.iter().any(|block| block.contains(picture)), "{picture}");
+    let plain = |screen: &str| screen.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+
+    has(plain(&run(&["sessions", "list"]).await).trim_end());
+    let delete = ["sessions", "delete", "--user", r"CORP\anna.berg", "--log.level", "warn"];
+    has(plain(&run(&[&delete[..], &["--dry-run"]].concat()).await).trim_end());
+    let ended = run(&[&delete[..], &["--yes"]].concat()).await;
+    ended.lines().rev().skip_while(|line| line.is_empty()).take(2).for_each(has);
+}

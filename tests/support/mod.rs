@@ -6,6 +6,7 @@ pub mod expected;
 pub mod exporter;
 pub mod faults;
 pub mod footprint;
+pub mod free_port;
 pub mod hostile;
 pub mod http;
 pub mod program;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::free_port::on_a_free_port;
 use super::http::Server;
 use super::program::Program;
 use super::scrape::Labels;
@@ -15,15 +15,9 @@ use super::wait::becomes;
 
 pub struct Prometheus {
     _program: Program,
-    server: Server,
+    pub server: Server,
     /// Its configuration and storage, gone when it goes.
     _folder: TempDir,
-}
-
-/// What became of a start.
-enum Start {
-    Ready,
-    PortTaken,
 }
 
 impl Prometheus {
@@ -37,43 +31,39 @@ impl Prometheus {
     }
 
     /// Starts it with this configuration and waits until it is ready.
-    ///
-    /// Asked for port 0 it does not tell which one it got. So the system names a free one first; should
-    /// somebody else take that in between, another is tried.
     pub async fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("prometheus.yml");
-        fs::write(&file, config).unwrap();
-        for _ in 0..10 {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-            let mut program = Program::start(
-                Command::new("prometheus")
-                    .arg(format!("--config.file={}", file.display()))
-                    .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-                    .arg(format!("--web.listen-address={address}")),
-            );
-            let start = program.printed("Prometheus is ready", |line| match line {
-                _ if line.contains("Server is ready to receive web requests") => Some(Start::Ready),
-                _ if line.contains("address already in use") => Some(Start::PortTaken),
-                _ => None,
-            });
-            if let Start::Ready = start.await {
-                let server = Server::at(format!("http://{address}/").parse().unwrap());
-                return Self { _program: program, server, _folder: folder };
-            }
-        }
-        panic!("no free port for Prometheus in ten tries");
+        fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+        Self::start_in(folder).await
+    }
+
+    /// The same with `prometheus.yml` of this folder; what that names by a relative path is in there, too.
+    pub async fn start_in(folder: TempDir) -> Self {
+        let (program, server) = on_a_free_port("Server is ready to receive web requests", |address| {
+            let mut command = Command::new("prometheus");
+            command
+                .current_dir(folder.path())
+                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+                .arg(format!("--web.listen-address={address}"));
+            command
+        })
+        .await;
+        Self { _program: program, server, _folder: folder }
     }
 
     /// An instant query: each series' labels, without its name, `instance` and `job`, and its value.
     pub async fn query(&self, expression: &str) -> BTreeMap<Labels, f64> {
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("query", expression).finish();
-        let answer: Value =
-            serde_json::from_slice(&self.server.get(&format!("/api/v1/query?{query}")).await.body).unwrap();
-        assert_eq!(answer["status"], "success", "{expression}: {answer}");
-        let series = answer["data"]["result"].as_array().unwrap();
+        let series = self.ask("query", &[("query", expression)]).await;
         series.iter().map(|one| (labels_of(&one["metric"]), value_of(&one["value"][1]))).collect()
+    }
+
+    /// What it answers to a query of this kind: series, as it writes them. Panics when it is refused.
+    pub async fn ask(&self, kind: &str, parameters: &[(&str, &str)]) -> Vec<Value> {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let mut answer: Value =
+            serde_json::from_slice(&self.server.get(&format!("/api/v1/{kind}?{query}")).await.body).unwrap();
+        assert_eq!(answer["status"], "success", "{parameters:?}: {answer}");
+        serde_json::from_value(answer["data"]["result"].take()).unwrap()
     }
 
     /// Waits until an instant query has exactly this result.

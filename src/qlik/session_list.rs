@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
@@ -262,38 +262,58 @@ fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<
     Ok(Option::<AnyText<'de>>::deserialize(deserializer)?.map(|text| text.0))
 }
 
-/// A list of objects, each with one member or more.
+/// A list of objects, each with one member or more; null in place of the list or of an object is none.
 fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Attribute<'de>>, D::Error> {
-    let objects = Option::<Vec<Option<Members<'de>>>>::deserialize(deserializer)?;
-    Ok(objects.into_iter().flatten().flatten().flat_map(|members| members.0).collect())
+    let mut found = Vec::new();
+    deserializer.deserialize_any(Attributes { into: &mut found, in_list: false })?;
+    Ok(found)
 }
 
 /// A text, or null for an empty one.
 #[derive(Deserialize)]
 struct AnyText<'a>(#[serde(borrow, deserialize_with = "text_or_null")] Cow<'a, str>);
 
-/// The members of an object in their order.
-struct Members<'a>(Vec<Attribute<'a>>);
+/// Takes the list, and then each object in it: an allocation for all.
+struct Attributes<'v, 'de> {
+    into: &'v mut Vec<Attribute<'de>>,
+    in_list: bool,
+}
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
+impl<'de> DeserializeSeed<'de> for Attributes<'_, 'de> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<AnyText<'de>, AnyText<'de>>()? {
-                    members.push((name.0, value.0));
-                }
-                Ok(Members(members))
-            }
+impl<'de> Visitor<'de> for Attributes<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.in_list { "an object" } else { "a list of objects" })
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        if self.in_list {
+            return Err(serde::de::Error::custom("a list within the list"));
         }
-        deserializer.deserialize_map(Collect)
+        while list.next_element_seed(Attributes { into: self.into, in_list: true })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        if !self.in_list {
+            return Err(serde::de::Error::custom("no list"));
+        }
+        while let Some((name, value)) = object.next_entry::<AnyText<'de>, AnyText<'de>>()? {
+            self.into.push((name.0, value.0));
+        }
+        Ok(())
     }
 }
 
@@ -398,7 +418,9 @@ mod tests {
         for piece in [1, 7, 1024] {
             assert_eq!(whole(body, piece), Ok(rows.clone()), "in pieces of {piece}");
         }
-        for wrong in [r#""UserName":7"#, r#""Attributes":{}"#, r#""Attributes":["x"]"#] {
+        for wrong in
+            [r#""UserName":7"#, r#""Attributes":{}"#, r#""Attributes":["x"]"#, r#""Attributes":[[]]"#]
+        {
             let body = format!(r#"[{{"SessionId":"1",{wrong}}}]"#);
             assert_eq!(whole(&body, 1024), Err(DecodeError::NotASession(1)), "{wrong}");
         }

@@ -68,16 +68,25 @@ fn names(plan: &ProxyPlan) -> Vec<&str> {
 /// name before its others.
 pub(super) fn fitting<T>(name: &str, all: &[T], names: impl Fn(&T) -> Vec<&str>) -> Vec<usize> {
     let lower = name.to_lowercase();
-    let tests: [&dyn Fn(&[&str]) -> bool; 4] = [
-        &|names| names.first() == Some(&name),
-        &|names| names.contains(&name),
-        &|names| names.first().is_some_and(|first| first.to_lowercase() == lower),
-        &|names| names.iter().any(|other| other.to_lowercase() == lower),
-    ];
-    let fits = |test: &dyn Fn(&[&str]) -> bool| -> Vec<usize> {
-        (0..).zip(all).filter(|(_, one)| test(&names(one))).map(|(place, _)| place).collect()
+    let fit = |one: &T| {
+        let names = names(one);
+        let alike = |other: &&str| other.to_lowercase() == lower;
+        [
+            names.first() == Some(&name),
+            names.contains(&name),
+            names.first().is_some_and(alike),
+            names.iter().any(alike),
+        ]
+        .iter()
+        .position(|fits| *fits)
     };
-    tests.into_iter().map(fits).find(|found| !found.is_empty()).unwrap_or_default()
+    let fits: Vec<Option<usize>> = all.iter().map(fit).collect();
+    let best = fits.iter().flatten().min();
+    (0..)
+        .zip(&fits)
+        .filter(|(_, fit)| best.is_some() && fit.as_ref() == best)
+        .map(|(place, _)| place)
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use sessions::{
-    DeleteArgs, FilterArgs, ListArgs, ListOutput, PlaceArgs, SessionsArgs, SessionsCommand, SortBy, WhoseArgs,
+    DeleteArgs, FilterArgs, ListArgs, ListOutput, PlaceArgs, SessionsArgs, SessionsCommand, SortBy,
+    WatchArgs, WhoseArgs,
 };
 pub use site::SiteArgs;
 
@@ -40,7 +41,7 @@ pub enum Command {
     Serve(WebArgs),
     /// Read the configuration, then ask every repository and proxy once and say what works
     Check(CheckArgs),
-    /// List and end sessions
+    /// List, watch and end sessions
     Sessions(SessionsArgs),
     /// A simulated Qlik Sense site and the exporter on top of it, without any configuration
     #[cfg(feature = "simulator")]

@@ -1,6 +1,8 @@
 //! One log line per thing that an operator would act on, as logfmt or JSON, on standard error or in a
 //! file. Whatever stands in it, it is one line, and no terminal obeys it.
 
+mod held;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,6 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{GlobalArgs, LogFormat, LogLevel};
 use crate::terminal::{escaped, escaped_json};
+pub use held::{Held, hold};
 
 /// The log file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
         LogFormat::Json => escaped_json,
     };
     let writer = match &args.log_file {
-        None => BoxMakeWriter::new(move || Lines { to: io::stderr(), escape }),
+        None => BoxMakeWriter::new(move || Lines { to: held::Stderr, escape }),
         Some(path) => {
             let file = Arc::new(append_to(path)?);
             BoxMakeWriter::new(move || Lines { to: file.clone(), escape })

@@ -11,6 +11,14 @@ pub fn stdout_has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
+/// Whether the terminal's font can be taken to have bars of every eighth of a line: those of Windows' old
+/// console have two. The new one says who it is.
+pub fn draws_eighths() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "about the terminal, and no setting")]
+    let is_new = || std::env::var_os("WT_SESSION").is_some();
+    !cfg!(windows) || is_new()
+}
+
 /// The text as one line, with control characters and direction marks escaped.
 pub fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

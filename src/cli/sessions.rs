@@ -1,5 +1,7 @@
 //! Flags of `sessions`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::site::SiteArgs;
@@ -20,6 +22,9 @@ pub enum SessionsCommand {
     /// End sessions
     #[command(after_help = DELETE_HELP)]
     Delete(DeleteArgs),
+    /// The same list, live in the terminal
+    #[command(after_help = watch_help())]
+    Watch(WatchArgs),
 }
 
 const DELETE_HELP: &str = "It shows what will go and asks first. Qlik may need five minutes before the user can \
@@ -100,6 +105,37 @@ pub struct ListArgs {
     pub wide: bool,
     #[command(flatten)]
     pub site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// What is written: a live view (table), or the list at each refresh, an array a line (json) or rows that
+    /// begin with the time (csv)
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
+    pub output: ListOutput,
+    /// The first column to sort sessions by, without regard to case; ties by the others
+    #[arg(long, value_name = "COLUMN", value_enum, default_value = "prefix")]
+    pub sort_by: SortBy,
+    /// How often everybody is asked
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    pub interval: Duration,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
+
+fn watch_help() -> String {
+    let line = |(keys, what): &(&str, &str)| format!("  {keys:<33}{what}\n");
+    let keys: String = crate::command::sessions::watch::KEYS.iter().map(line).collect();
+    format!("Keys:\n{keys}")
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let expected = "expected a duration from 100ms to 1day, such as 5s";
+    let interval = humantime::parse_duration(text).map_err(|error| format!("{error}: {expected}"))?;
+    let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
+    if range.contains(&interval) { Ok(interval) } else { Err(expected.to_owned()) }
 }
 
 #[derive(Debug, Clone, Args)]

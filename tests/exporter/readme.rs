@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use qlik_session_exporter::command::sessions::watch::KEYS;
 use qlik_session_exporter::exposition::catalogue::{self, Kind};
 use qlik_session_exporter::qlik::Reason;
 use reqwest::StatusCode;
@@ -179,6 +180,14 @@ async fn every_command_is_told_and_every_command_told_is_there() {
     let rows = rows(&text);
     let told = rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-'));
     assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), commands().await);
+}
+
+#[test]
+fn the_table_of_keys_is_that_of_the_view() {
+    let text = section("### Live");
+    let told: Vec<_> = rows(&text).iter().map(|row| code(row[0]).collect::<Vec<_>>().join(", ")).collect();
+    let there_are: Vec<_> = KEYS.iter().map(|(keys, _)| *keys).collect();
+    assert_eq!(told, there_are);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod list;
 mod order;
 mod table;
 mod totals;
+pub mod watch;
 mod written;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ pub async fn run(global: &GlobalArgs, command: SessionsCommand) -> Result<ExitCo
     match command {
         SessionsCommand::List(args) => list::run(global, args).await,
         SessionsCommand::Delete(args) => delete::run(global, args).await,
+        SessionsCommand::Watch(args) => watch::run(global, args).await,
     }
 }
 
@@ -47,30 +49,40 @@ async fn config(global: &GlobalArgs, site: &SiteArgs) -> Result<Result<Config, E
 
 /// Says on standard error what could not be asked, and what would fit nothing. True when that is nothing.
 fn tell_failures(roster: &Roster) -> bool {
-    let mut advised = String::new();
-    let mut tell = |who: &dyn std::fmt::Display, failure: &Failure| {
-        eprintln!("error: {}", escaped(&format!("{who}: {}", failure.message)));
+    let mut advised = "";
+    for (who, failure) in troubles(roster) {
         // Of many that fail alike, the first says what to do.
-        if !failure.advice.is_empty() && failure.advice != advised {
-            eprintln!("  → {}", escaped(&failure.advice));
-            advised.clone_from(&failure.advice);
-        }
-    };
+        tell(&who, failure, failure.advice != advised);
+        advised = &failure.advice;
+    }
     for site in &roster.sites {
-        if let Some(failure) = &site.discovery {
-            tell(&format!("the repository of {}", site.name), failure);
-        }
         for note in &site.notes {
             warn!(site = %escaped(&site.name), "{}", escaped(&note.to_string()));
-        }
-        for answer in &site.pairs {
-            if let Err(failure) = &answer.sessions {
-                tell(&answer.pair, failure);
-            }
         }
     }
     for unknown in &roster.unknown {
         eprintln!("error: {}", escaped(&format!("{unknown}: there is none of that name")));
     }
     roster.is_whole()
+}
+
+/// Who could not be asked, and why.
+fn troubles(roster: &Roster) -> Vec<(String, &Failure)> {
+    let mut troubles = Vec::new();
+    for site in &roster.sites {
+        let repository = || format!("the repository of {}", site.name);
+        troubles.extend(site.discovery.as_ref().map(|failure| (repository(), failure)));
+        for answer in &site.pairs {
+            troubles.extend(answer.sessions.as_ref().err().map(|failure| (answer.pair.to_string(), failure)));
+        }
+    }
+    troubles
+}
+
+/// Says on standard error that somebody could not be asked, and what to try.
+fn tell(who: &str, failure: &Failure, with_advice: bool) {
+    eprintln!("error: {}", escaped(&format!("{who}: {}", failure.message)));
+    if with_advice && !failure.advice.is_empty() {
+        eprintln!("  → {}", escaped(&failure.advice));
+    }
 }

@@ -22,53 +22,23 @@ type Key = [usize; 3];
 /// A user as sessions name one: directory, id and name.
 type User<'r> = [&'r str; 3];
 
-/// Site, prefix, proxy host and proxy name.
-fn place(pair: &Pair) -> [&str; 4] {
-    [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
-}
+/// A pair as far as it is sorted by: site, prefix, proxy host and proxy name.
+pub type Place<'r> = [&'r str; 4];
 
 fn user<'r>(session: &Session<'r>) -> User<'r> {
     [session.user.directory, session.user.id, session.user_name.unwrap_or_default()]
 }
 
 impl<'r> Ordered<'r> {
-    /// By the chosen column, ties by site, prefix, proxy host, proxy name, user directory, user id, user name and
-    /// session id. Case does not count. Sessions that are the same in every column stay as they were listed.
+    /// As [`order`] has it.
     pub fn new(roster: &'r Roster, by: SortBy) -> Self {
         let answered = |answer: &'r PairRoster| Some((&*answer.pair, answer.sessions.as_ref().ok()?));
         let pairs: Vec<_> = roster.pairs().filter_map(answered).collect();
-        let (of_pair, of_user) = match by {
-            SortBy::Prefix => (Some(1), None),
-            SortBy::ProxyHost => (Some(2), None),
-            SortBy::ProxyName => (Some(3), None),
-            SortBy::UserDir => (None, Some(0)),
-            SortBy::UserId => (None, Some(1)),
-            SortBy::UserName => (None, Some(2)),
+        let place = |pair: &'r Pair| -> Place<'r> {
+            [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
         };
-        let places = ranks(pairs.iter().map(|(pair, _)| chosen_first(place(pair), of_pair)).collect());
-        let users = Users::new(&pairs);
-        let user_ranks = ranks(users.all.clone());
-        let column_ranks = match of_user {
-            Some(column) => {
-                ranks(users.all.iter().map(|user| [user.get(column).copied().unwrap_or_default()]).collect())
-            }
-            None => Vec::new(),
-        };
-        let at = |ranks: &[usize], index: usize| ranks.get(index).copied().unwrap_or_default();
-        let mut indices = users.indices.iter();
-        let mut rows: Vec<(Key, usize, usize)> = Vec::with_capacity(users.indices.len());
-        for (place, (_, sessions)) in pairs.iter().enumerate() {
-            for (row, user) in (0..sessions.len()).zip(indices.by_ref()) {
-                let key = [at(&column_ranks, *user), at(&places, place), at(&user_ranks, *user)];
-                rows.push((key, place, row));
-            }
-        }
-        let id = |place: usize, row: usize| {
-            let session = pairs.get(place).and_then(|(_, sessions)| sessions.get(row));
-            session.map_or("", |session| session.session_id)
-        };
-        rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| without_case(id(a.1, a.2), id(b.1, b.2))));
-        Self { order: rows.into_iter().map(|(_, place, row)| (place, row)).collect(), pairs }
+        let places: Vec<_> = pairs.iter().map(|(pair, sessions)| (place(pair), *sessions)).collect();
+        Self { order: order(&places, by), pairs }
     }
 
     pub fn len(&self) -> usize {
@@ -89,6 +59,44 @@ impl<'r> Ordered<'r> {
     }
 }
 
+/// The places of pair and session: by the chosen column, ties by site, prefix, proxy host, proxy name, user
+/// directory, user id, user name and session id. Case does not count. Sessions that are the same in every column
+/// stay as they were listed.
+pub fn order(pairs: &[(Place<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)> {
+    let (of_pair, of_user) = match by {
+        SortBy::Prefix => (Some(1), None),
+        SortBy::ProxyHost => (Some(2), None),
+        SortBy::ProxyName => (Some(3), None),
+        SortBy::UserDir => (None, Some(0)),
+        SortBy::UserId => (None, Some(1)),
+        SortBy::UserName => (None, Some(2)),
+    };
+    let places = ranks(pairs.iter().map(|(place, _)| chosen_first(*place, of_pair)).collect());
+    let users = Users::new(pairs);
+    let user_ranks = ranks(users.all.clone());
+    let column_ranks = match of_user {
+        Some(column) => {
+            ranks(users.all.iter().map(|user| [user.get(column).copied().unwrap_or_default()]).collect())
+        }
+        None => Vec::new(),
+    };
+    let at = |ranks: &[usize], index: usize| ranks.get(index).copied().unwrap_or_default();
+    let mut indices = users.indices.iter();
+    let mut rows: Vec<(Key, usize, usize)> = Vec::with_capacity(users.indices.len());
+    for (place, (_, sessions)) in pairs.iter().enumerate() {
+        for (row, user) in (0..sessions.len()).zip(indices.by_ref()) {
+            let key = [at(&column_ranks, *user), at(&places, place), at(&user_ranks, *user)];
+            rows.push((key, place, row));
+        }
+    }
+    let id = |place: usize, row: usize| {
+        let session = pairs.get(place).and_then(|(_, sessions)| sessions.get(row));
+        session.map_or("", |session| session.session_id)
+    };
+    rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| without_case(id(a.1, a.2), id(b.1, b.2))));
+    rows.into_iter().map(|(_, place, row)| (place, row)).collect()
+}
+
 /// Who has sessions.
 struct Users<'r> {
     /// Each once.
@@ -98,7 +106,7 @@ struct Users<'r> {
 }
 
 impl<'r> Users<'r> {
-    fn new(pairs: &[(&'r Pair, &'r Sessions)]) -> Self {
+    fn new(pairs: &[(Place<'r>, &'r Sessions)]) -> Self {
         let mut known: HashMap<User<'r>, usize, RandomState> = HashMap::default();
         let mut users = Self { all: Vec::new(), indices: Vec::new() };
         for session in pairs.iter().flat_map(|(_, sessions)| sessions.iter()) {

@@ -44,6 +44,15 @@ fn nodes(pair: &Pair) -> &[Node] {
 
 /// An array of objects, a line each.
 pub fn json(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()> {
+    array(out, sessions, "\n")
+}
+
+/// The same in one line.
+pub fn json_line(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()> {
+    array(out, sessions, "")
+}
+
+fn array(out: &mut impl Write, sessions: &Ordered<'_>, line_end: &str) -> io::Result<()> {
     // What all rows of a pair begin with is written once.
     let beginning = |(pair, _): (&Pair, _)| {
         let mut object = Vec::new();
@@ -53,10 +62,10 @@ pub fn json(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()> {
         Ok(object)
     };
     let beginnings = sessions.pairs().map(beginning).collect::<io::Result<Vec<_>>>()?;
-    let mut separator = "[\n";
+    let mut separator = "[";
     for (place, _, session) in sessions.iter() {
-        out.write_all(separator.as_bytes())?;
-        separator = ",\n";
+        write!(out, "{separator}{line_end}")?;
+        separator = ",";
         out.write_all(beginnings.get(place).map(Vec::as_slice).unwrap_or_default())?;
         member(out, ",\"user_directory\":", session.user.directory)?;
         member(out, ",\"user_id\":", session.user.id)?;
@@ -65,7 +74,10 @@ pub fn json(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()> {
         member(out, ",\"session_id\":", session.session_id)?;
         out.write_all(b"}")?;
     }
-    out.write_all(if separator == ",\n" { b"\n]\n" } else { b"[]\n" })
+    match separator {
+        "," => writeln!(out, "{line_end}]"),
+        _ => writeln!(out, "[]"),
+    }
 }
 
 /// A value behind the name that it has in an object.
@@ -113,15 +125,42 @@ impl Serialize for Attribute<'_> {
 
 /// One header line, then a record for each session. `to_terminal`: nothing that a terminal would obey.
 pub fn csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> io::Result<()> {
-    write_csv(out, sessions, to_terminal).map_err(|error| match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    })
+    csv_head(out, None)?;
+    csv_rows(out, sessions, None, to_terminal)
 }
 
-fn write_csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) -> csv::Result<()> {
+/// The header line. `first` is a column before all others.
+pub fn csv_head(out: &mut impl Write, first: Option<&str>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(HEADER)?;
+    csv.write_record(first.into_iter().chain(HEADER)).map_err(of_csv)?;
+    csv.flush()
+}
+
+/// A line for each session. `first` is what stands in a column before all others.
+pub fn csv_rows(
+    out: &mut impl Write,
+    sessions: &Ordered<'_>,
+    first: Option<&str>,
+    to_terminal: bool,
+) -> io::Result<()> {
+    write_rows(out, sessions, first, to_terminal).map_err(of_csv)
+}
+
+/// What went wrong below CSV: its own conversion hides the kind.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn write_rows(
+    out: &mut impl Write,
+    sessions: &Ordered<'_>,
+    first: Option<&str>,
+    to_terminal: bool,
+) -> csv::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
     for (_, pair, session) in sessions.iter() {
         let attributes = attributes_in_words(session);
         let nodes = nodes_in_words(pair);
@@ -140,7 +179,7 @@ fn write_csv(out: &mut impl Write, sessions: &Ordered<'_>, to_terminal: bool) ->
             &attributes,
             session.session_id,
         ];
-        for cell in cells {
+        for cell in first.into_iter().chain(cells) {
             let escaped = to_terminal.then(|| escaped(cell));
             let cell = escaped.as_deref().unwrap_or(cell);
             match is_formula(cell) {

@@ -1,0 +1,108 @@
+//! `sessions watch`: who is connected, live in the terminal, or again and again for another program.
+
+mod asking;
+mod content;
+mod draw;
+mod history;
+mod keys;
+mod lines;
+mod look;
+mod panel;
+mod problems;
+mod screen;
+mod sites;
+mod state;
+mod stream;
+#[cfg(test)]
+mod testing;
+
+pub use keys::KEYS;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures::StreamExt;
+
+use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
+use crate::command::signals::Signals;
+use crate::command::wrong_usage;
+use crate::sessions::Asker;
+use crate::terminal::{draws_eighths, escaped, stdout_has_colors};
+use asking::{Asking, News};
+use content::Refresh;
+use look::Look;
+use screen::Screen;
+use state::{Settings, State, Wish};
+
+/// No picture can be shown there.
+const NO_TERMINAL: &str = "sessions watch shows a live view, and standard output is no terminal: \
+                           use sessions list, or sessions watch --output json";
+
+pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
+    if args.output == ListOutput::Table && !io::stdout().is_terminal() {
+        return Ok(wrong_usage(NO_TERMINAL));
+    }
+    let config = match super::config(global, &args.site).await? {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let asker = match Asker::new(&config, args.filter.into()) {
+        Ok(asker) => asker,
+        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+    };
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let mut asking = Asking::begin(asker, args.interval);
+    let ended = match args.output {
+        ListOutput::Table => {
+            let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
+            let settings = Settings { session_limit, interval: args.interval, sort_by: args.sort_by };
+            show(settings, &mut asking, signals).await
+        }
+        ListOutput::Json => stream::run(stream::Format::Json, args.sort_by, &mut asking, signals).await,
+        ListOutput::Csv => stream::run(stream::Format::Csv, args.sort_by, &mut asking, signals).await,
+    };
+    asking.end().await;
+    ended
+}
+
+/// Shows the view until somebody ends it, or the terminal goes.
+async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> Result<ExitCode> {
+    let look = Look::new(stdout_has_colors(), draws_eighths());
+    let mut state = State::new(settings);
+    let mut screen = Screen::take().context("cannot use the terminal")?;
+    let mut events = EventStream::new();
+    loop {
+        screen.draw(|frame| draw::draw(frame, &mut state, &look, SystemTime::now()))?;
+        tokio::select! {
+            // Also SIGHUP: the terminal has gone.
+            _ = signals.next() => break,
+            event = events.next() => match event {
+                None => break,
+                Some(event) => match react(&mut state, event.context("cannot read keys")?) {
+                    Wish::Nothing => {}
+                    Wish::End => break,
+                    Wish::Pause => asking.pause(),
+                    Wish::Refresh => asking.go_on(),
+                },
+            },
+            news = asking.next() => match news {
+                News::Waiting => state.waiting = true,
+                News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now())),
+                News::Failed(error) => return Err(error).context("asking has failed"),
+            },
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new size needs nothing but another picture.
+fn react(state: &mut State, event: Event) -> Wish {
+    match event {
+        // Windows tells of a key that is let go, too.
+        Event::Key(key) if key.kind != KeyEventKind::Release => state.key(key),
+        _ => Wish::Nothing,
+    }
+}

@@ -1,0 +1,57 @@
+//! What one refresh brought, as plain data.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::sessions::{Failure, PairRoster, Roster, Sessions, SiteRoster};
+
+/// All sites, asked once.
+pub struct Refresh {
+    /// When the last answer came.
+    pub at: SystemTime,
+    pub sites: Vec<SiteAnswer>,
+    /// Flags that fit nothing.
+    pub unknown: Vec<String>,
+}
+
+pub struct SiteAnswer {
+    pub name: Arc<str>,
+    /// Why its repository could not be asked.
+    pub discovery: Option<Failure>,
+    /// What is worth an administrator's look.
+    pub notes: Vec<String>,
+    pub pairs: Vec<PairAnswer>,
+}
+
+/// One virtual proxy on one proxy service.
+pub struct PairAnswer {
+    pub proxy: String,
+    pub host: String,
+    pub virtual_proxy: String,
+    pub sessions: Result<Sessions, Failure>,
+}
+
+impl Refresh {
+    pub fn new(roster: Roster, at: SystemTime) -> Self {
+        Self { at, sites: roster.sites.into_iter().map(SiteAnswer::from).collect(), unknown: roster.unknown }
+    }
+}
+
+impl From<SiteRoster> for SiteAnswer {
+    fn from(site: SiteRoster) -> Self {
+        let pairs = site.pairs.into_iter().map(PairAnswer::from).collect();
+        let notes = site.notes.iter().map(ToString::to_string).collect();
+        Self { name: site.name, discovery: site.discovery, notes, pairs }
+    }
+}
+
+impl From<PairRoster> for PairAnswer {
+    fn from(PairRoster { pair, sessions, .. }: PairRoster) -> Self {
+        Self {
+            proxy: pair.proxy.name.clone(),
+            host: pair.proxy.host.clone(),
+            virtual_proxy: pair.virtual_proxy.to_string(),
+            sessions,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What each panel lists: filtered and sorted, as places in [`Sites`].
+
+use std::cmp::Reverse;
+
+use clap::ValueEnum;
+
+use super::panel::{Focus, Panel};
+use super::problems::{self, Problem};
+use super::sites::{Pair, Place, Site, Sites, User};
+use crate::cli::SortBy;
+use crate::command::sessions::order;
+
+/// The lines of the panels. Empty where they are not known yet.
+#[derive(Default)]
+pub struct Lines {
+    pub proxies: Option<Vec<ProxyLine>>,
+    pub users: Option<Vec<User>>,
+    pub sessions: Option<Vec<Place>>,
+    pub problems: Option<Vec<Problem>>,
+}
+
+/// A line of the panel of the proxies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyLine {
+    /// By its place.
+    Site(usize),
+    Pair {
+        site: usize,
+        pair: usize,
+    },
+}
+
+impl Lines {
+    /// Something new is there to be shown.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The panel is looked at in another way.
+    pub fn forget_one(&mut self, focus: Focus) {
+        match focus {
+            Focus::Proxies => self.proxies = None,
+            Focus::Users => self.users = None,
+            Focus::Sessions => self.sessions = None,
+            Focus::Problems => self.problems = None,
+        }
+    }
+}
+
+/// The names of a panel's orders. The first one is where it begins.
+pub fn orders(focus: Focus) -> &'static [&'static str] {
+    match focus {
+        Focus::Proxies => &["name", "sessions", "users"],
+        Focus::Users => &["sessions", "name"],
+        Focus::Sessions => &["prefix", "proxyhost", "proxyname", "userdir", "userid", "username"],
+        Focus::Problems => &["name"],
+    }
+}
+
+/// The place of this one in the orders of the sessions.
+pub fn place_of(sort_by: SortBy) -> usize {
+    SortBy::value_variants().iter().position(|by| *by == sort_by).unwrap_or_default()
+}
+
+/// The order that a panel is in, by its place.
+pub fn order(focus: Focus, panel: &Panel) -> usize {
+    panel.sort.checked_rem(orders(focus).len()).unwrap_or_default()
+}
+
+/// Fills in the lines of a panel where they are missing.
+pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unknown: &[String]) {
+    let order = order(focus, panel);
+    match focus {
+        Focus::Proxies => drop(lines.proxies.get_or_insert_with(|| proxies(panel, order, sites))),
+        Focus::Users => drop(lines.users.get_or_insert_with(|| users(panel, order, sites))),
+        Focus::Sessions => drop(lines.sessions.get_or_insert_with(|| sessions(panel, order, sites))),
+        Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, unknown))),
+    }
+}
+
+/// Each site with its pairs below it.
+fn proxies(panel: &Panel, order: usize, sites: &Sites) -> Vec<ProxyLine> {
+    let mut lines = Vec::new();
+    let figures = |sessions: usize, users: usize| match order {
+        0 => 0,
+        1 => sessions,
+        _ => users,
+    };
+    let mut in_order: Vec<_> = sites.all.iter().enumerate().collect();
+    in_order.sort_by_key(|(_, site)| Reverse(figures(site.sessions, site.users)));
+    for (index, site) in in_order {
+        let admits = |pair: &Pair| panel.admits(&[&site.name, &pair.proxy, &pair.host, &pair.virtual_proxy]);
+        let mut pairs: Vec<_> = site.pairs.iter().enumerate().filter(|(_, pair)| admits(pair)).collect();
+        pairs.sort_by_key(|(_, pair)| Reverse(figures(pair.count().unwrap_or_default(), pair.users)));
+        if !pairs.is_empty() || panel.admits(&[&site.name]) {
+            lines.push(ProxyLine::Site(index));
+            lines.extend(pairs.into_iter().map(|(pair, _)| ProxyLine::Pair { site: index, pair }));
+        }
+    }
+    lines
+}
+
+fn users(panel: &Panel, order: usize, sites: &Sites) -> Vec<User> {
+    let named = |user: &User| {
+        let (site, _, session) = sites.session(user.place)?;
+        let (directory, id) = (session.user.directory, session.user.id);
+        let admitted =
+            panel.admits(&[&site.name, &user_text(directory, id), session.user_name.unwrap_or_default()]);
+        let name = (directory.to_lowercase(), id.to_lowercase(), directory, id, user.place.site);
+        admitted.then_some((name, *user))
+    };
+    let mut users: Vec<_> = sites.users.iter().filter_map(named).collect();
+    users.sort_unstable_by(|(name, user), (other_name, other)| {
+        let by_sessions =
+            if order == 0 { other.sessions.cmp(&user.sessions) } else { std::cmp::Ordering::Equal };
+        by_sessions.then_with(|| name.cmp(other_name))
+    });
+    users.into_iter().map(|(_, user)| user).collect()
+}
+
+fn sessions(panel: &Panel, order: usize, sites: &Sites) -> Vec<Place> {
+    let by = SortBy::value_variants().get(order).copied().unwrap_or_default();
+    let answered = sites.all.iter().enumerate().flat_map(|(site, it)| {
+        let pairs = it.pairs.iter().enumerate();
+        pairs.filter_map(move |(pair, of_pair)| {
+            let Pair { proxy, host, virtual_proxy, sessions, .. } = of_pair;
+            let columns: [&str; 4] = [&it.name, virtual_proxy, host, proxy];
+            Some(((site, pair), (columns, sessions.as_ref().ok()?)))
+        })
+    });
+    let (places, columns): (Vec<_>, Vec<_>) = answered.unzip();
+    let admitted = |place: &Place| {
+        let Some((Site { name, .. }, pair, session)) = sites.session(*place) else { return false };
+        let user = user_text(session.user.directory, session.user.id);
+        let user_name = session.user_name.unwrap_or_default();
+        let Pair { proxy, host, virtual_proxy, .. } = pair;
+        panel.admits(&[name, proxy, host, virtual_proxy, &user, user_name, session.session_id])
+    };
+    let in_order = order::order(&columns, by).into_iter().filter_map(|(place, row)| {
+        let (site, pair) = *places.get(place)?;
+        Some(Place { site, pair, row })
+    });
+    in_order.filter(admitted).collect()
+}
+
+/// As people write it.
+pub fn user_text(directory: &str, id: &str) -> String {
+    format!("{directory}\\{id}")
+}

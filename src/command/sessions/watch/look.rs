@@ -1,0 +1,57 @@
+//! How things look: with colours, or with none where somebody objects.
+
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::bar;
+
+/// The styles of everything that has one.
+#[derive(Debug, Clone)]
+pub struct Look {
+    colors: bool,
+    pub bars: bar::Set<'static>,
+}
+
+impl Look {
+    /// `eighths`: whether bars can be of every eighth.
+    pub fn new(colors: bool, eighths: bool) -> Self {
+        Self { colors, bars: if eighths { bar::NINE_LEVELS } else { bar::THREE_LEVELS } }
+    }
+
+    /// What everything else is read by.
+    pub fn strong(&self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    /// What has the keys.
+    pub fn focused(&self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    /// What can be passed over.
+    pub fn faint(&self) -> Style {
+        self.colored(Color::DarkGray, Modifier::empty())
+    }
+
+    pub fn history(&self) -> Style {
+        self.colored(Color::Cyan, Modifier::empty())
+    }
+
+    /// Worth a look.
+    pub fn warning(&self) -> Style {
+        self.colored(Color::Yellow, Modifier::BOLD)
+    }
+
+    /// Something is wrong.
+    pub fn alarm(&self) -> Style {
+        let without = Modifier::BOLD.union(Modifier::REVERSED);
+        if self.colors {
+            self.colored(Color::Red, Modifier::BOLD)
+        } else {
+            Style::new().add_modifier(without)
+        }
+    }
+
+    fn colored(&self, color: Color, modifier: Modifier) -> Style {
+        let style = Style::new().add_modifier(modifier);
+        if self.colors { style.fg(color) } else { style }
+    }
+}

@@ -1,0 +1,190 @@
+//! The sites as the view knows them: the last answers, and what is remembered of those before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::content::{PairAnswer, Refresh, SiteAnswer};
+use super::history::History;
+use crate::qlik::UserKey;
+use crate::sessions::{Failure, Session, Sessions};
+
+/// All sites after a refresh.
+#[derive(Default)]
+pub struct Sites {
+    pub all: Vec<Site>,
+    /// Every user with a session, in no order; each once per site.
+    pub users: Vec<User>,
+}
+
+pub struct Site {
+    pub name: Arc<str>,
+    /// Why it is not known which pairs there are.
+    pub discovery: Option<Trouble>,
+    /// What is worth an administrator's look.
+    pub notes: Vec<String>,
+    pub pairs: Vec<Pair>,
+    /// Of those that answered.
+    pub sessions: usize,
+    /// Summed over the site's pairs each once; anonymous visitors are no users.
+    pub users: usize,
+    /// Of `sessions`; a gap where nobody answered.
+    pub history: History,
+}
+
+/// One virtual proxy on one proxy service.
+pub struct Pair {
+    pub proxy: String,
+    pub host: String,
+    pub virtual_proxy: String,
+    /// The last answer; nothing of an earlier one.
+    pub sessions: Result<Sessions, Trouble>,
+    /// Anonymous visitors are no users.
+    pub users: usize,
+    pub history: History,
+}
+
+/// A failure that lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The first refresh that found it.
+    pub since: SystemTime,
+    pub failure: Failure,
+}
+
+/// A user of one site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// One of the user's sessions.
+    pub place: Place,
+    /// Summed over the site.
+    pub sessions: usize,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub site: usize,
+    pub pair: usize,
+    pub row: usize,
+}
+
+impl Sites {
+    /// What is known after this refresh. Who is not part of it is forgotten.
+    pub fn refreshed(self, refresh: Refresh) -> Self {
+        let mut before: HashMap<_, _> = self.all.into_iter().map(|site| (site.name.clone(), site)).collect();
+        let at = refresh.at;
+        let mut all = Vec::with_capacity(refresh.sites.len());
+        let mut users = Vec::new();
+        for answer in refresh.sites {
+            let remembered = before.remove(&answer.name);
+            let mut site = Site::new(answer, remembered, at);
+            let found = users_of(&site, all.len());
+            site.users = found.len();
+            users.extend(found);
+            all.push(site);
+        }
+        Self { all, users }
+    }
+
+    pub fn pair(&self, place: Place) -> Option<(&Site, &Pair)> {
+        let site = self.all.get(place.site)?;
+        Some((site, site.pairs.get(place.pair)?))
+    }
+
+    pub fn session(&self, place: Place) -> Option<(&Site, &Pair, Session<'_>)> {
+        let (site, pair) = self.pair(place)?;
+        Some((site, pair, pair.sessions.as_ref().ok()?.get(place.row)?))
+    }
+}
+
+impl Site {
+    fn new(answer: SiteAnswer, before: Option<Self>, at: SystemTime) -> Self {
+        let (mut history, trouble, pairs) = match before {
+            Some(site) => (site.history, site.discovery, site.pairs),
+            None => Default::default(),
+        };
+        let mut before: HashMap<_, _> =
+            pairs.into_iter().map(|pair| ((pair.proxy.clone(), pair.virtual_proxy.clone()), pair)).collect();
+        let pairs: Vec<_> = answer
+            .pairs
+            .into_iter()
+            .map(|answer| {
+                let key = (answer.proxy.clone(), answer.virtual_proxy.clone());
+                let remembered = before.remove(&key);
+                Pair::new(answer, remembered, at)
+            })
+            .collect();
+        let mut answered = pairs.iter().filter_map(Pair::count).peekable();
+        let anybody = answered.peek().is_some();
+        let sessions = answered.sum();
+        history.push(anybody.then_some(sessions));
+        Self {
+            name: answer.name,
+            notes: answer.notes,
+            discovery: answer.discovery.map(|failure| Trouble::new(failure, trouble.as_ref(), at)),
+            pairs,
+            sessions,
+            users: 0,
+            history,
+        }
+    }
+
+    /// How many pairs did not answer.
+    pub fn down(&self) -> usize {
+        self.pairs.iter().filter(|pair| pair.sessions.is_err()).count()
+    }
+
+    /// Whether the figures are of everything that is asked.
+    pub fn is_whole(&self) -> bool {
+        self.discovery.is_none() && self.down() == 0
+    }
+}
+
+impl Pair {
+    fn new(answer: PairAnswer, before: Option<Self>, at: SystemTime) -> Self {
+        let (mut history, trouble) =
+            before.map_or_else(Default::default, |pair| (pair.history, pair.sessions.err()));
+        let sessions = answer.sessions.map_err(|failure| Trouble::new(failure, trouble.as_ref(), at));
+        history.push(sessions.as_ref().ok().map(Sessions::len));
+        let users = sessions.as_ref().map_or(0, |sessions| {
+            let users = sessions.iter().map(|session| session.user).filter(|user| !user.is_anonymous());
+            users.collect::<hashbrown::HashSet<_>>().len()
+        });
+        Self {
+            proxy: answer.proxy,
+            host: answer.host,
+            virtual_proxy: answer.virtual_proxy,
+            sessions,
+            users,
+            history,
+        }
+    }
+
+    /// How many sessions it has; None while it is down.
+    pub fn count(&self) -> Option<usize> {
+        self.sessions.as_ref().ok().map(Sessions::len)
+    }
+}
+
+impl Trouble {
+    fn new(failure: Failure, before: Option<&Self>, at: SystemTime) -> Self {
+        Self { since: before.map_or(at, |before| before.since), failure }
+    }
+}
+
+fn users_of(site: &Site, index: usize) -> Vec<User> {
+    let mut users: HashMap<UserKey<'_>, User> = HashMap::new();
+    for (pair, it) in site.pairs.iter().enumerate() {
+        for (row, session) in it.sessions.iter().flat_map(Sessions::iter).enumerate() {
+            if !session.user.is_anonymous() {
+                let place = Place { site: index, pair, row };
+                users.entry(session.user).or_insert(User { place, sessions: 0 }).sessions += 1;
+            }
+        }
+    }
+    users.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Every refresh as a list, for another program, until somebody ends it.
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use tokio::time::timeout;
+
+use super::asking::{Asking, News};
+use crate::cli::SortBy;
+use crate::command::FAILED;
+use crate::command::sessions::order::Ordered;
+use crate::command::sessions::{tell, tell_failures, troubles, written};
+use crate::command::signals::Signals;
+use crate::sessions::Roster;
+use crate::terminal::escaped;
+
+/// How long a list that is being written may take when the end has come.
+const REST: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// An array in a line for each refresh.
+    Json,
+    /// The header once; each row begins with the time of its refresh.
+    Csv,
+}
+
+/// Writes until the operating system asks to end, or nobody reads any more.
+pub async fn run(
+    format: Format,
+    sort_by: SortBy,
+    asking: &mut Asking,
+    mut signals: Signals,
+) -> Result<ExitCode> {
+    let mut told: Option<Told> = None;
+    loop {
+        let news = tokio::select! {
+            _ = signals.next() => return Ok(ExitCode::SUCCESS),
+            news = asking.next() => news,
+        };
+        let roster = match news {
+            News::Waiting => continue,
+            News::Answer(roster) => roster,
+            News::Failed(error) => return Err(error).context("asking has failed"),
+        };
+        let is_first = told.is_none();
+        told = Some(Told::after(told, &roster));
+        let mut writing = tokio::task::spawn_blocking(move || write(&roster, format, sort_by, is_first));
+        let written = tokio::select! {
+            written = &mut writing => written?,
+            _ = signals.next() => {
+                // Whoever reads gets whole lines, unless nobody takes them.
+                let _ = timeout(REST, writing).await;
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::from(FAILED)),
+            Err(error) => return Err(error).context("cannot write to standard output"),
+        }
+    }
+}
+
+/// Waits for whoever reads.
+fn write(roster: &Roster, format: Format, sort_by: SortBy, is_first: bool) -> io::Result<()> {
+    let sessions = Ordered::new(roster, sort_by);
+    let stdout = io::stdout().lock();
+    let is_terminal = stdout.is_terminal();
+    let mut out = BufWriter::with_capacity(64 * 1024, stdout);
+    match format {
+        Format::Json => written::json_line(&mut out, &sessions)?,
+        Format::Csv => {
+            if is_first {
+                written::csv_head(&mut out, Some("time"))?;
+            }
+            let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+            written::csv_rows(&mut out, &sessions, Some(&time), is_terminal)?;
+        }
+    }
+    out.flush()
+}
+
+/// What fails, and has been told: by whom, with its message.
+struct Told(HashMap<String, String>);
+
+impl Told {
+    /// Tells what has changed since `before`: all that is wrong, the first time.
+    fn after(before: Option<Self>, roster: &Roster) -> Self {
+        let troubles = troubles(roster);
+        match before {
+            None => drop(tell_failures(roster)),
+            Some(Self(mut before)) => {
+                for (who, failure) in &troubles {
+                    if before.remove(who).as_ref() != Some(&failure.message) {
+                        tell(who, failure, true);
+                    }
+                }
+                let mut well: Vec<_> = before.into_keys().collect();
+                well.sort_unstable();
+                for who in well {
+                    eprintln!("{}", escaped(&format!("{who}: answers again")));
+                }
+            }
+        }
+        Self(troubles.into_iter().map(|(who, failure)| (who, failure.message.clone())).collect())
+    }
+}

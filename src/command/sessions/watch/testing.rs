@@ -1,0 +1,66 @@
+//! Refreshes made up for tests.
+
+use std::time::{Duration, SystemTime};
+
+use super::content::{PairAnswer, Refresh, SiteAnswer};
+use super::state::{Settings, State};
+use crate::cli::SortBy;
+use crate::qlik::Reason;
+use crate::qlik::session_list::WholeSession;
+use crate::sessions::{Failure, Sessions};
+
+pub const SETTINGS: Settings =
+    Settings { session_limit: 5, interval: Duration::from_secs(2), sort_by: SortBy::Prefix };
+
+/// So many seconds after 10:15:00 on some day.
+pub fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_065_700 + seconds)
+}
+
+/// Users of the directory LAB with so many sessions each.
+pub fn sessions(users: &[(&str, usize)]) -> Sessions {
+    let mut sessions = Sessions::default();
+    for (id, count) in users {
+        for number in 1..=*count {
+            let anonymous = id.starts_with("anonymous");
+            sessions.push(&WholeSession {
+                user_directory: if anonymous { "NONE" } else { "LAB" }.into(),
+                user_id: (*id).into(),
+                user_name: None,
+                attributes: vec![],
+                session_id: format!("{id}-{number}").into(),
+            });
+        }
+    }
+    sessions
+}
+
+pub fn pair(proxy: &str, virtual_proxy: &str, users: &[(&str, usize)]) -> PairAnswer {
+    let (proxy, virtual_proxy) = (proxy.to_owned(), virtual_proxy.to_owned());
+    let host = format!("{}.lab", proxy.to_lowercase());
+    PairAnswer { proxy, host, virtual_proxy, sessions: Ok(sessions(users)) }
+}
+
+pub fn down(proxy: &str, virtual_proxy: &str, message: &str) -> PairAnswer {
+    PairAnswer { sessions: Err(failure(message)), ..pair(proxy, virtual_proxy, &[]) }
+}
+
+pub fn failure(message: &str) -> Failure {
+    let advice = "Does the proxy service run there?".to_owned();
+    Failure { reason: Some(Reason::Connect), message: message.to_owned(), advice }
+}
+
+pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
+    SiteAnswer { name: name.into(), discovery: None, notes: vec![], pairs }
+}
+
+pub fn refresh(at: SystemTime, sites: Vec<SiteAnswer>) -> Refresh {
+    Refresh { at, sites, unknown: Vec::new() }
+}
+
+/// A view of these sites after one refresh.
+pub fn view(sites: Vec<SiteAnswer>) -> State {
+    let mut state = State::new(SETTINGS);
+    state.refresh(refresh(at(0), sites));
+    state
+}

@@ -1,0 +1,116 @@
+//! `sessions watch` without a screen: every refresh as a list.
+
+use std::path::Path;
+
+use qlik_session_exporter::simulator::Fault;
+use serde_json::Value;
+
+use crate::support::exporter::command;
+use crate::support::program::Program;
+use crate::support::site::Site;
+
+async fn site() -> Site {
+    let site = Site::empty(2, &[""]).await;
+    site.open(1, "", ("LAB", "anna"), 2);
+    site.open(2, "", ("LAB", "=bert"), 1);
+    site
+}
+
+fn watch(config: &Path, args: &[&str]) -> Program {
+    let common = ["sessions", "watch", "--config.file", config.to_str().unwrap()];
+    let often = if args.contains(&"--interval") { &[][..] } else { &["--interval", "100ms"] };
+    Program::start(&mut command(&[&common, often, args].concat(), &[], config.parent().unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_an_array_a_line() {
+    let site = site().await;
+    let config = site.discovery_config("", "");
+    let mut program = watch(&config, &["--output", "json", "--sort-by", "userid"]);
+    let users = |line: &str| -> Vec<String> {
+        let sessions: Vec<Value> = serde_json::from_str(line).unwrap();
+        sessions.iter().map(|session| session["user_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = program.printed("a line", |line| Some(users(line))).await;
+    assert_eq!(first, ["=bert", "anna", "anna"]);
+    assert!(site.simulator.close_session(2, "", "opened-2"));
+    program.printed("one without bert", |line| (users(line) == ["anna", "anna"]).then_some(())).await;
+    assert_eq!(program.stderr(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_sessions_is_an_empty_array() {
+    let site = Site::empty(1, &[""]).await;
+    let mut program = watch(&site.discovery_config("", ""), &["--output", "json"]);
+    program.printed("[]", |line| (line == "[]").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_has_one_header_and_the_time_of_each_refresh() {
+    let site = site().await;
+    let mut program = watch(&site.discovery_config("", ""), &["--output", "csv"]);
+    program.printed("a row", |line| line.contains("opened-0").then_some(())).await;
+    site.open(1, "", ("LAB", "cora"), 1);
+    program.printed("a row of a later refresh", |line| line.contains("cora").then_some(())).await;
+    let lines = program.killed().await.stdout;
+    assert!(lines[0].starts_with("time,site,proxy,"), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("time,")).count(), 1);
+    for row in &lines[1..lines.len() - 1] {
+        let cells: Vec<_> = row.split(',').collect();
+        assert!(humantime::parse_rfc3339(cells[0]).is_ok(), "{row}");
+        assert_eq!((cells.len(), cells[1]), (13, "simulated"), "{row}");
+    }
+    assert!(lines.iter().any(|line| line.contains(",'=bert,")), "no formula: {lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_is_told_once_and_when_it_answers_again() {
+    let site = site().await;
+    let mut program = watch(&site.discovery_config("", ""), &["--output", "json"]);
+    program.printed("all", |line| line.contains("=bert").then_some(())).await;
+    site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
+    program.printed("the failure", |line| line.starts_with("error: simulated Node2 (").then_some(())).await;
+    let asked = site.simulator.list_queries(1, "");
+    while site.simulator.list_queries(1, "") < asked + 3 {
+        tokio::task::yield_now().await;
+    }
+    site.simulator.clear_faults().await.unwrap();
+    program.printed("the end of it", |line| line.ends_with("/: answers again").then_some(())).await;
+    let told = program.stderr();
+    assert_eq!(told.iter().filter(|line| line.contains("Node2")).count(), 2, "{told:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_when_it_is_asked_to_with_whole_lines() {
+    let site = site().await;
+    let config = site.discovery_config("", "");
+    for signal in ["INT", "TERM"] {
+        let mut program = watch(&config, &["--output", "json"]);
+        program.printed("a line", |line| line.starts_with('[').then_some(())).await;
+        let ended = program.signal(signal).await;
+        assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]), "{signal}");
+        assert!(ended.stdout.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_without_a_terminal_is_told_with_what_to_use() {
+    let site = site().await;
+    let ended = watch(&site.discovery_config("", ""), &[]).ended().await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
+    let [told] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
+    assert!(told.contains("sessions list") && told.contains("--output json"), "{told}");
+    assert_eq!(site.simulator.list_queries(1, ""), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interval_that_would_be_none_is_refused() {
+    let site = site().await;
+    let config = site.discovery_config("", "");
+    for interval in ["0s", "99ms", "soon", "2days", "10000000000years"] {
+        let ended = watch(&config, &["--output", "json", "--interval", interval]).ended().await;
+        assert_eq!(ended.status.code(), Some(2), "{interval}");
+        assert!(ended.stderr.join("\n").contains("100ms to 1day"), "{interval}: {:?}", ended.stderr);
+    }
+}

@@ -3,37 +3,15 @@
 //! A list can be tens of megabytes, of which a few counters are wanted. Only the bytes of a row that is
 //! not complete yet are kept between two pieces.
 
-use std::borrow::Cow;
-use std::fmt;
+mod session;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+pub use session::Session;
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
 
 /// What some programs put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// One row of a session list, as far as it is counted.
-#[derive(Deserialize)]
-pub struct Session<'a> {
-    /// Empty when missing or null.
-    #[serde(
-        rename = "UserDirectory",
-        alias = "userDirectory",
-        default,
-        borrow,
-        deserialize_with = "text_or_null"
-    )]
-    pub user_directory: Cow<'a, str>,
-    /// Empty when missing or null.
-    #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
-    pub user_id: Cow<'a, str>,
-    /// A secret: whoever has it can take the session over.
-    #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
-    pub session_id: Cow<'a, str>,
-}
 
 /// Why an answer is no session list. Never holds a part of the answer: it could be a session id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -195,39 +173,6 @@ pub(super) fn describe(first: u8) -> &'static str {
         b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => "another JSON value or plain text",
         0x1f => "compressed data that was not asked for",
         _ => "something that is not JSON",
-    }
-}
-
-/// A text that borrows where the JSON has no escapes.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    deserializer.deserialize_str(Text { null: false })
-}
-
-fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    deserializer.deserialize_any(Text { null: true })
-}
-
-struct Text {
-    null: bool,
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        if self.null { Ok(Cow::Borrowed("")) } else { Err(E::custom("null")) }
     }
 }
 

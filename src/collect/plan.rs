@@ -145,10 +145,10 @@ impl Proxy {
 
 /// One query: counts the sessions of a virtual proxy while they arrive.
 fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
-    Box::new(move || {
+    Box::new(move |earlier| {
         let (endpoint, virtual_proxy) = (endpoint.clone(), virtual_proxy.clone());
+        let mut counting = Counting::after(earlier);
         async move {
-            let mut counting = Counting::default();
             qps::list_sessions(&endpoint, &virtual_proxy, |session| {
                 let user = UserKey { directory: &session.user_directory, id: &session.user_id };
                 counting.add(user, &session.session_id);

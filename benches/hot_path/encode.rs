@@ -6,6 +6,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use futures::StreamExt;
 use prometheus_client::registry::Registry;
+use qlik_session_exporter::collect::SiteSnapshot;
 use qlik_session_exporter::config::UserLabel;
 use qlik_session_exporter::exposition::{Encoders, Format, Sites, encode_few};
 use tokio::runtime::Runtime;
@@ -16,28 +17,29 @@ use super::{SIZES, sample};
 pub fn bench(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     for sessions in SIZES {
+        let site = sample::site(sessions);
         for (name, format) in [("OpenMetrics", Format::OpenMetrics), ("classic", Format::Classic)] {
-            let size = encode_few(&registry(sessions), format).len();
+            let size = encode_few(&registry(&site), format).len();
             let mut group = criterion.benchmark_group(format!("encode {sessions} sessions a pair, {name}"));
             group.throughput(Throughput::Bytes(size as u64));
             group.bench_function("in pieces", |bencher| {
                 bencher.iter_with_setup(
-                    || registry(sessions),
+                    || registry(&site),
                     |registry| runtime.block_on(stream(registry, format)),
                 );
             });
             group.bench_function("plain: one String", |bencher| {
-                bencher.iter_with_setup(|| registry(sessions), |registry| encode_few(&registry, format));
+                bencher.iter_with_setup(|| registry(&site), |registry| encode_few(&registry, format));
             });
             group.finish();
         }
     }
 }
 
-fn registry(sessions: usize) -> Registry {
+fn registry(site: &SiteSnapshot) -> Registry {
     let users = Arc::new(sample::settings(UserLabel::Plain, usize::MAX));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Sites { snapshots: vec![sample::site(sessions)], users }));
+    registry.register_collector(Box::new(Sites { snapshots: vec![sample::again(site)], users }));
     registry
 }
 

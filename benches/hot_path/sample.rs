@@ -68,6 +68,23 @@ pub fn site(sessions: usize) -> SiteSnapshot {
     }
 }
 
+/// The same site once more, with the same answers.
+pub fn again(site: &SiteSnapshot) -> SiteSnapshot {
+    let pair = |pair: &PairSnapshot| PairSnapshot {
+        proxy: pair.proxy.clone(),
+        virtual_proxy: pair.virtual_proxy.clone(),
+        used: pair.used.clone(),
+        history: Default::default(),
+    };
+    SiteSnapshot {
+        name: site.name.clone(),
+        topology: site.topology.clone(),
+        pairs: site.pairs.iter().map(pair).collect(),
+        expiries: Vec::new(),
+        repository: None,
+    }
+}
+
 fn proxy() -> ProxyPlan {
     ProxyPlan {
         name: "Central".into(),

@@ -47,12 +47,12 @@ impl Access {
     }
 }
 
-/// Asks once, and counts the sessions of a virtual proxy while they arrive.
+/// Asks once, and counts the sessions of a virtual proxy with `counting` while they arrive.
 pub async fn count(
     endpoint: &Endpoint,
     virtual_proxy: &VirtualProxy,
+    mut counting: Counting,
 ) -> Result<(Tally, SessionIds), QueryError> {
-    let mut counting = Counting::default();
     qps::list_sessions::<Counted>(endpoint, virtual_proxy, |session| {
         let user = UserKey { directory: &session.user_directory, id: &session.user_id };
         counting.add(user, &session.session_id);

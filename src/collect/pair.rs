@@ -22,8 +22,8 @@ use crate::qlik::{QueryError, Reason, VirtualProxy};
 /// What a good query brings.
 pub type Counted = (Tally, SessionIds);
 
-/// Asks the proxy service once.
-pub type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<Counted, QueryError>> + Send + Sync>;
+/// Asks the proxy service once. Knows what the last answer said, when that was a good one.
+pub type Ask = Box<dyn Fn(Option<&Tally>) -> BoxFuture<'static, Result<Counted, QueryError>> + Send + Sync>;
 
 /// What one query brought, good or failed.
 #[derive(Debug)]
@@ -175,7 +175,8 @@ impl Pair {
     async fn query(self: Arc<Self>, flight: Arc<Flight>, place: Place) {
         let Some(turn) = self.turn(&flight, place).await else { return };
         let begun = Instant::now();
-        let outcome = (self.ask)().await;
+        let asked = (self.ask)(self.last_answer().as_deref().and_then(Answer::tally));
+        let outcome = asked.await;
         self.land(&flight, begun, outcome);
         drop(turn);
     }
@@ -283,7 +284,7 @@ mod tests {
     fn pair(turns: &Arc<Turns>, failing: &'static [u64]) -> (Arc<Pair>, Arc<AtomicU64>) {
         let asked = Arc::new(AtomicU64::new(0));
         let counter = asked.clone();
-        let ask: Ask = Box::new(move || {
+        let ask: Ask = Box::new(move |_| {
             let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -372,7 +373,7 @@ mod tests {
         let (old, _) = pair(&turns, &[]);
         let asked = Arc::new(AtomicU64::new(0));
         let counter = asked.clone();
-        let ask: Ask = Box::new(move || {
+        let ask: Ask = Box::new(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
             Box::pin(async { Ok(Counting::default().finish()) })
         });

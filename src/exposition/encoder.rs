@@ -74,11 +74,11 @@ impl Encoder<'_> {
             Kind::Info => MetricType::Info,
         };
         let mut encoder = self.0.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
-        for (values, value) in samples {
+        // Not a loop: the iterators over sites, pairs and users are quicker when they call than when called.
+        samples.try_for_each(|(values, value)| {
             let labels = Labels { names, values: values.as_ref() };
-            write(encoder.encode_family(&labels)?, value)?;
-        }
-        Ok(())
+            write(encoder.encode_family(&labels)?, value)
+        })
     }
 }
 

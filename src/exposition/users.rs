@@ -120,8 +120,11 @@ impl<'a> SiteUsers<'a> {
 
 /// Every user of the site once, and where each pair's users are among them.
 fn sum_up(pairs: &[PairSnapshot]) -> (Vec<User<'_>>, Vec<Vec<u32>>) {
-    let mut users: Vec<User<'_>> = Vec::new();
-    let mut table = HashTable::<u32>::new();
+    // Most users of a site are on its largest virtual proxy.
+    let largest =
+        pairs.iter().filter_map(PairSnapshot::tally).map(Tally::user_count).max().unwrap_or_default();
+    let mut users: Vec<User<'_>> = Vec::with_capacity(largest);
+    let mut table = HashTable::<u32>::with_capacity(largest);
     let mut places = Vec::with_capacity(pairs.len());
     for pair in pairs {
         let mut of_pair = Vec::with_capacity(pair.tally().map_or(0, Tally::user_count));

@@ -3,12 +3,16 @@
 //! A list can be tens of megabytes, of which a few counters are wanted. Only the bytes of a row that is
 //! not complete yet are kept between two pieces.
 
-use std::borrow::Cow;
-use std::fmt;
+mod session;
+mod text;
+mod whole;
+
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+pub use session::Session;
+pub use whole::{Attribute, WholeSession};
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
@@ -29,61 +33,12 @@ impl Row for Counted {
     type Of<'a> = Session<'a>;
 }
 
-/// One row of a session list, as far as it is counted.
-#[derive(Deserialize)]
-pub struct Session<'a> {
-    /// Empty when missing or null.
-    #[serde(
-        rename = "UserDirectory",
-        alias = "userDirectory",
-        default,
-        borrow,
-        deserialize_with = "text_or_null"
-    )]
-    pub user_directory: Cow<'a, str>,
-    /// Empty when missing or null.
-    #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
-    pub user_id: Cow<'a, str>,
-    /// A secret: whoever has it can take the session over.
-    #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
-    pub session_id: Cow<'a, str>,
-}
-
 /// Rows with everything that Qlik tells of a session.
 pub struct Whole;
 
 impl Row for Whole {
     type Of<'a> = WholeSession<'a>;
 }
-
-/// One row of a session list, with everything that is known of it.
-#[derive(Deserialize)]
-pub struct WholeSession<'a> {
-    /// Empty when missing or null.
-    #[serde(
-        rename = "UserDirectory",
-        alias = "userDirectory",
-        default,
-        borrow,
-        deserialize_with = "text_or_null"
-    )]
-    pub user_directory: Cow<'a, str>,
-    /// Empty when missing or null.
-    #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
-    pub user_id: Cow<'a, str>,
-    /// None when missing or null, as many versions have it.
-    #[serde(rename = "UserName", alias = "userName", default, borrow, deserialize_with = "text_if_any")]
-    pub user_name: Option<Cow<'a, str>>,
-    /// In their order, names may repeat; empty when missing or null.
-    #[serde(rename = "Attributes", alias = "attributes", default, borrow, deserialize_with = "attributes")]
-    pub attributes: Vec<Attribute<'a>>,
-    /// A secret: whoever has it can take the session over.
-    #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
-    pub session_id: Cow<'a, str>,
-}
-
-/// An attribute of a session: its name and its value, which may be empty.
-pub type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Why an answer is no session list. Never holds a part of the answer: it could be a session id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -249,100 +204,10 @@ pub(super) fn describe(first: u8) -> &'static str {
     }
 }
 
-/// A text that borrows where the JSON has no escapes.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    deserializer.deserialize_str(Text { null: false })
-}
-
-fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    deserializer.deserialize_any(Text { null: true })
-}
-
-fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    Ok(Option::<AnyText<'de>>::deserialize(deserializer)?.map(|text| text.0))
-}
-
-/// A list of objects, each with one member or more; null in place of the list or of an object is none.
-fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Attribute<'de>>, D::Error> {
-    let mut found = Vec::new();
-    deserializer.deserialize_any(Attributes { into: &mut found, in_list: false })?;
-    Ok(found)
-}
-
-/// A text, or null for an empty one.
-#[derive(Deserialize)]
-struct AnyText<'a>(#[serde(borrow, deserialize_with = "text_or_null")] Cow<'a, str>);
-
-/// Takes the list, and then each object in it: an allocation for all.
-struct Attributes<'v, 'de> {
-    into: &'v mut Vec<Attribute<'de>>,
-    in_list: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Attributes<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Attributes<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.in_list { "an object" } else { "a list of objects" })
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        if self.in_list {
-            return Err(serde::de::Error::custom("a list within the list"));
-        }
-        while list.next_element_seed(Attributes { into: self.into, in_list: true })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        if !self.in_list {
-            return Err(serde::de::Error::custom("no list"));
-        }
-        while let Some((name, value)) = object.next_entry::<AnyText<'de>, AnyText<'de>>()? {
-            self.into.push((name.0, value.0));
-        }
-        Ok(())
-    }
-}
-
-struct Text {
-    null: bool,
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        if self.null { Ok(Cow::Borrowed("")) } else { Err(E::custom("null")) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use proptest::prelude::*;
 

@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::listed::Sessions;
 use super::roster::Failure;
 use crate::collect::access::{self, Access};
-use crate::collect::tally::{SessionIds, Tally};
+use crate::collect::tally::{Counting, SessionIds, Tally};
 use crate::qlik::diagnosis::Service;
 use crate::qlik::endpoint::EndpointError;
 use crate::qlik::qps::{self, Deletion};
@@ -54,7 +54,7 @@ impl ProxyService {
 
     /// How many sessions there are on a virtual proxy, and whose.
     pub async fn count(&self, virtual_proxy: &VirtualProxy) -> Answer<(Tally, SessionIds)> {
-        self.ask(|endpoint| access::count(endpoint, virtual_proxy)).await
+        self.ask(|endpoint| access::count(endpoint, virtual_proxy, Counting::default())).await
     }
 
     /// The sessions on a virtual proxy, as far as their users are wanted.

@@ -1,0 +1,16 @@
+//! The hot path piece by piece, each beside the plain way of doing the same: `cargo bench`, or only a part,
+//! `cargo bench -- decode`. What a whole scrape costs is measured by `benches/scrape`.
+
+mod decode;
+mod encode;
+mod sample;
+mod site;
+mod tally;
+
+use criterion::{criterion_group, criterion_main};
+
+/// Sessions of a small virtual proxy and of a large one.
+const SIZES: [usize; 2] = [100, 20_000];
+
+criterion_group!(hot_path, decode::bench, tally::bench, site::bench, encode::bench);
+criterion_main!(hot_path);

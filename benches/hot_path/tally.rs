@@ -1,0 +1,38 @@
+//! Who has how many sessions, and which sessions there are: sessions per second.
+
+use std::collections::{HashMap, HashSet};
+
+use criterion::{Criterion, Throughput};
+use qlik_session_exporter::collect::tally::{Counting, SessionIds, Tally};
+use qlik_session_exporter::qlik::UserKey;
+
+use super::SIZES;
+use super::sample::{self, Row};
+
+pub fn bench(criterion: &mut Criterion) {
+    for sessions in SIZES {
+        let rows = sample::rows(sessions, 0);
+        let mut group = criterion.benchmark_group(format!("tally {sessions} sessions"));
+        group.throughput(Throughput::Elements(sessions as u64));
+        group.bench_function("one text and hashes", |bencher| bencher.iter(|| count(&rows)));
+        group.bench_function("plain: maps of texts", |bencher| bencher.iter(|| plainly(&rows)));
+        group.finish();
+    }
+}
+
+fn count(rows: &[Row]) -> (Tally, SessionIds) {
+    let mut counting = Counting::default();
+    for (directory, id, session) in rows {
+        counting.add(UserKey { directory, id }, session);
+    }
+    counting.finish()
+}
+
+fn plainly(rows: &[Row]) -> (HashMap<(String, String), u32>, HashSet<String>) {
+    let (mut users, mut sessions) = (HashMap::new(), HashSet::new());
+    for (directory, id, session) in rows {
+        *users.entry((directory.clone(), id.clone())).or_default() += 1;
+        sessions.insert(session.clone());
+    }
+    (users, sessions)
+}

@@ -216,10 +216,8 @@ fn written_out(expression: &str) -> String {
         expression = if let Some((range, after)) = after.strip_prefix('[').and_then(|a| a.split_once(']')) {
             format!("{before}({recorded})[{range}:{STEP}]{after}")
         } else if let Some(after) = after.strip_prefix(" offset ") {
-            // The offset is that of the series which is looked at.
             let (offset, after) = after.split_at(after.find(')').unwrap());
-            let inner = recorded.strip_suffix(')').unwrap();
-            format!("{before}{inner} offset {offset}){after}")
+            format!("{before}last_over_time(({recorded})[{STEP}:{STEP}] offset {offset}){after}")
         } else if before.ends_with('(') && after.starts_with(')') {
             format!("{before}{recorded}{after}")
         } else {

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use super::serve::{self, Exporter, Started};
-use super::wrong_usage;
+use super::{signals, wrong_usage};
 use crate::cli::DemoArgs;
 use crate::config::Sources;
 use crate::simulator::{self, Options};
@@ -52,6 +52,8 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         listen_addresses: args.listen_addresses.clone(),
         ..Sources::default()
     };
+    // The demo has nothing to read again: a terminal that is closed ends it, too.
+    let end = signals::end()?;
     let exporter = match Exporter::start(sources, &args).await? {
         Started::Running(exporter) => exporter,
         Started::Checked(code) => return Ok(code),
@@ -64,7 +66,13 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         Some(programs) => Some(Monitoring::new(programs).await?),
         None => None,
     };
-    let broken = exporter.run(monitor(monitoring.as_mut(), web, telemetry_path)).await;
+    let reason = async {
+        tokio::select! {
+            error = monitor(monitoring.as_mut(), web, telemetry_path) => Some(error),
+            () = end => None,
+        }
+    };
+    let broken = exporter.run(reason).await.flatten();
     if let Some(monitoring) = monitoring {
         monitoring.end().await;
     }

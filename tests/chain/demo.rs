@@ -3,16 +3,18 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 use crate::support::exporter::{command, listening, run};
 use crate::support::http::Server;
 use crate::support::program::{Ended, Program};
-use crate::support::wait::{becomes, eventually};
+use crate::support::wait::{DEADLINE, becomes, eventually};
 
 const FLAGS: &[&str] = &["demo", "--with-prometheus", "--web.listen-address", "127.0.0.1:0"];
 
@@ -49,12 +51,16 @@ impl Folder {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn start(self) -> Demo {
+    fn command(&self) -> Command {
         let installed = std::env::vars().find(|(name, _)| name == "PATH").unwrap().1;
         let path = format!("{}:{installed}", self.path("bin").display());
         let [root, tmp] = [self.path(""), self.path("tmp")].map(|path| path.to_str().unwrap().to_owned());
         let environment = [("PATH", path.as_str()), ("TMPDIR", &tmp), ("FOLDER", &root)];
-        Demo { program: Program::start(&mut command(FLAGS, &environment, &self.path(""))), folder: self }
+        command(FLAGS, &environment, &self.path(""))
+    }
+
+    fn start(self) -> Demo {
+        Demo { program: Program::start(&mut self.command()), folder: self }
     }
 }
 
@@ -83,7 +89,11 @@ impl Demo {
     }
 
     async fn terminated(self) -> Ended {
-        let ended = self.program.signal("TERM").await;
+        self.signalled("TERM").await
+    }
+
+    async fn signalled(self, name: &str) -> Ended {
+        let ended = self.program.signal(name).await;
         Self::leaves_nothing(&self.folder).await;
         ended
     }
@@ -151,16 +161,66 @@ async fn what_comes_to_the_chat_is_shown() {
     let chat = demo.listening("chat").await.join("/hooks/change-me").unwrap();
     let message =
         serde_json::json!({ "attachments": [{ "title": "[1] A", "text": "• LAB\\anna\u{1b}[2J\n" }] });
-    // Nothing here speaks TLS, but a client cannot be built without somebody who could.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let sent = client.post(chat).header("Content-Type", "application/json").body(message.to_string()).send();
-    assert_eq!(sent.await.unwrap().status(), reqwest::StatusCode::OK);
+    send(&chat, &message).await;
 
     let line = |line: &str| (line == r"  • LAB\anna\u{1b}[2J").then_some(());
     demo.program.printed("the message", line).await;
     assert!(demo.program.stdout().contains(&"[1] A".to_owned()));
     assert_eq!(demo.terminated().await.status.code(), Some(0));
+}
+
+/// Brings the chat a message.
+async fn send(chat: &Url, message: &serde_json::Value) {
+    // Nothing here speaks TLS, but a client cannot be built without somebody who could.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap();
+    let sent =
+        client.post(chat.clone()).header("Content-Type", "application/json").body(message.to_string()).send();
+    assert_eq!(sent.await.unwrap().status(), reqwest::StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_nobody_reads_hold_up_nothing() {
+    let folder = Folder::new();
+    let mut command = folder.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut demo = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let (mut chat, mut web) = (None, None);
+    // Until all is told that it tells by itself.
+    loop {
+        let line = lines.next_line().await.unwrap().expect("it goes on");
+        if let Some(url) = line.strip_prefix("listening chat ") {
+            chat = Some(Url::parse(url).unwrap());
+        } else if let Some(url) = line.strip_prefix("listening web ") {
+            web = Some(Server::at(Url::parse(url).unwrap()));
+        } else if line.starts_with("What Alertmanager would send") {
+            break;
+        }
+    }
+
+    // More than a pipe holds, and more messages than may wait.
+    let attachment = serde_json::json!({ "title": "[1] A", "text": "x".repeat(1 << 16) });
+    let message = serde_json::json!({ "attachments": [attachment] });
+    for _ in 0..50 {
+        send(chat.as_ref().unwrap(), &message).await;
+    }
+
+    assert!(!web.unwrap().text("/-/healthy", &[]).await.is_empty());
+    let term = |process: &Process| process.kill_with(sysinfo::Signal::Term);
+    with_process(Pid::from_u32(demo.id().unwrap()), term).unwrap();
+    let status = eventually("the demo ends", async || demo.try_wait().unwrap()).await;
+    assert_eq!(status.code(), Some(0));
+    Demo::leaves_nothing(&folder).await;
+    drop(lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_is_closed_ends_all_of_it() {
+    let mut demo = Folder::new().start();
+    demo.listening("prometheus").await;
+    let ended = demo.signalled("HUP").await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +260,8 @@ async fn one_that_cannot_start_ends_the_demo_and_its_log_is_told_as_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_to_end_before_they_are_ready_it_ends_them_too() {
     let folder = Folder::new();
-    folder.instead_of("prometheus", "touch $FOLDER/started; exec sleep 1000");
+    // No program of its own makes the file: it could still be there when the file is seen.
+    folder.instead_of("prometheus", ": > $FOLDER/started; exec sleep 1000");
     let mut demo = folder.start();
     demo.listening("alertmanager").await;
     let started = demo.folder.path("started");

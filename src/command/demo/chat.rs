@@ -3,8 +3,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
-use axum::extract::Json;
+use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use axum::{Router, routing::post};
 use serde::Deserialize;
@@ -15,6 +17,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::command::serve::say;
 use crate::terminal::escaped;
 use crate::web;
+
+/// How many messages may wait to be shown.
+const WAITING: usize = 32;
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -34,7 +39,7 @@ impl Chat {
         let listener = TcpListener::bind(ANY).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let router = Router::new().fallback(post(show));
+        let router = Router::new().fallback(post(show)).with_state(writer()?);
         let serving = tokio::spawn(web::serve(vec![listener], router, stop.clone()));
         Ok(Self { address, mail, stop, serving: AbortOnDropHandle::new(serving) })
     }
@@ -62,9 +67,20 @@ struct Attachment {
     text: String,
 }
 
-async fn show(Json(message): Json<Message>) -> StatusCode {
-    say(&message.attachments.iter().map(Attachment::shown).collect::<String>());
+async fn show(State(writer): State<SyncSender<String>>, Json(message): Json<Message>) -> StatusCode {
+    // When nobody reads what is shown, the next messages are not shown.
+    let _ = writer.try_send(message.attachments.iter().map(Attachment::shown).collect());
     StatusCode::OK
+}
+
+/// A thread that shows what it is given, for as long as anybody can give it something. Writing may take for ever, in
+/// a paused terminal or a full pipe: nobody waits for this thread, not even the end of the program.
+fn writer() -> io::Result<SyncSender<String>> {
+    let (sender, receiver) = sync_channel::<String>(WAITING);
+    thread::Builder::new()
+        .name("chat".to_owned())
+        .spawn(move || receiver.iter().for_each(|text| say(&text)))?;
+    Ok(sender)
 }
 
 impl Attachment {

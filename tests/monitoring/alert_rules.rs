@@ -12,6 +12,9 @@ use super::shipped::{expression, grafana_rules, list, path, prometheus_rules, st
 /// Prometheus' own `evaluation_interval` there.
 const STEP: &str = "15s";
 
+/// Tests of an alert that first waits and then keeps firing, which Grafana before 12 cannot.
+const KEEPS_AFTER_WAITING: &str = "near.yml";
+
 /// What tells one alert from another: there may be two of a name, of different severities.
 fn key(name: &Value, rule: &Value) -> (String, String) {
     (string(name).to_owned(), string(&rule["labels"]["severity"]).to_owned())
@@ -38,7 +41,8 @@ fn grafana_has_the_alerts_of_prometheus_and_no_others() {
 fn grafana_asks_what_prometheus_asks_with_recorded_series_written_out() {
     for alert in prometheus_rules("alert") {
         let mut expected = written_out(string(&alert["expr"]));
-        if let Some(keep) = alert["keep_firing_for"].as_str() {
+        // Grafana before 12 cannot keep firing; looking back instead would end the wait before it has begun.
+        if let (Some(keep), None) = (alert["keep_firing_for"].as_str(), alert.get("for")) {
             expected = format!("max_over_time(({expected})[{keep}:{STEP}])");
         }
         let rule = counterpart(&alert);
@@ -93,8 +97,8 @@ fn grafanas_rules_pass_the_tests_of_those_of_prometheus() {
     fs::create_dir(&tests).unwrap();
     let mut promtool = Command::new("promtool");
     promtool.current_dir(&tests).args(["test", "rules"]);
-    for test in fs::read_dir(path("prometheus/tests")).unwrap() {
-        let test = test.unwrap();
+    let shipped = fs::read_dir(path("prometheus/tests")).unwrap().map(Result::unwrap);
+    for test in shipped.filter(|test| test.file_name() != KEEPS_AFTER_WAITING) {
         fs::copy(test.path(), tests.join(test.file_name())).unwrap();
         promtool.arg(test.file_name());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use qlik_session_exporter::exposition::catalogue;
 use serde_json::{Value, json};
 
-use super::shipped::{DASHBOARDS, dashboards, list, string};
+use super::shipped::{DASHBOARDS, Dashboard, Query, dashboards, list, string};
 
 /// Metrics that are there only when the exporter receives events.
 const OF_EVENTS: [&str; 3] =
@@ -60,6 +60,33 @@ fn every_question_goes_to_the_chosen_data_source() {
 }
 
 #[test]
+fn each_offers_a_choice_of_sites_proxies_and_virtual_proxies() {
+    for dashboard in dashboards() {
+        for variable in ["datasource", "site", "proxy", "virtual_proxy"] {
+            assert!(has(&dashboard, variable), "{} {variable}", dashboard.name);
+            let used = format!("${variable}");
+            let uses = |query: Query<'_>| query.expression.contains(&used);
+            assert!(
+                variable == "datasource" || dashboard.queries().any(uses),
+                "{} {variable}",
+                dashboard.name
+            );
+        }
+    }
+}
+
+#[test]
+fn figures_of_the_process_are_those_of_exporters_alone() {
+    for dashboard in dashboards() {
+        for query in dashboard.queries().filter(|query| query.expression.contains("process_")) {
+            let (of, only) = ("process_", "and on (instance, job) qlik_session_exporter_build_info");
+            let counts = [of, only].map(|part| query.expression.matches(part).count());
+            assert_eq!(counts[0], counts[1], "{} {}", dashboard.name, query.expression);
+        }
+    }
+}
+
+#[test]
 fn panels_have_ids_of_their_own_and_do_not_overlap() {
     for dashboard in dashboards() {
         let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
@@ -101,22 +128,53 @@ fn links_between_them_keep_time_and_choices() {
         assert_eq!((&link["includeVars"], &link["keepTime"]), (&json!(true), &json!(true)));
         assert_eq!(dashboard.json["tags"], link["tags"], "{}", dashboard.name);
     }
-    let links: Vec<_> = all.iter().flat_map(|dashboard| links_in(&dashboard.json["panels"])).collect();
+    let links: Vec<_> = all
+        .iter()
+        .flat_map(|from| links_in(&from.json["panels"]).into_iter().map(move |link| (from, link)))
+        .collect();
     for target in DASHBOARDS.iter().filter(|name| **name != "overview") {
-        assert!(links.iter().any(|link| link.starts_with(&format!("/d/qlik-{target}?"))), "none to {target}");
+        let leads_there = |(_, link): &(_, String)| link.starts_with(&format!("/d/qlik-{target}?"));
+        assert!(links.iter().any(leads_there), "none to {target}");
     }
-    for link in links {
+    for (from, link) in links {
         let (uid, query) = link.strip_prefix("/d/").and_then(|link| link.split_once('?')).unwrap();
         let target = all.iter().find(|dashboard| dashboard.json["uid"] == uid);
         let target = target.unwrap_or_else(|| panic!("{link} leads nowhere"));
-        let parts: Vec<_> = query.split('&').collect();
-        assert_eq!(parts[..2], ["${__url_time_range}", "${datasource:queryparam}"], "{link}");
-        for part in &parts[2..] {
-            let (variable, value) = part.strip_prefix("var-").and_then(|part| part.split_once('=')).unwrap();
-            assert!(target.variables().iter().any(|known| known["name"] == variable), "{link}");
-            assert!(value.ends_with(":percentencode}"), "{link}");
+        let mut parts = query.split('&');
+        assert_eq!(parts.next(), Some("${__url_time_range}"), "{link}");
+        let (mut given, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        for part in parts {
+            let told = part.strip_prefix("var-").and_then(|part| part.split_once('='));
+            if let Some((variable, value)) = told {
+                assert!(value.ends_with(":percentencode}") && has(target, variable), "{link}");
+                given.insert(variable);
+            } else {
+                let variable = part.strip_prefix("${").and_then(|part| part.strip_suffix(":queryparam}"));
+                let variable = variable.unwrap_or_else(|| panic!("{part} in {link}"));
+                assert!(has(from, variable) && has(target, variable), "{variable} in {link}");
+                kept.insert(variable);
+            }
         }
+        assert!(kept.contains("datasource"), "{link}");
+        // Whoever chooses a proxy service keeps the virtual proxy, and the other way round.
+        let choices = ["proxy", "virtual_proxy"];
+        if choices.iter().any(|choice| given.contains(choice)) {
+            assert!(choices.iter().all(|choice| given.contains(choice) || kept.contains(choice)), "{link}");
+        }
+        // The same dashboard again, as it was set up.
+        assert_eq!(
+            from.json["uid"] == uid && has(from, "utc_offset"),
+            kept.contains("utc_offset"),
+            "{} {link}",
+            from.name
+        );
+        // A user is one of a directory.
+        assert_eq!(given.contains("user"), given.contains("user_directory"), "{link}");
     }
+}
+
+fn has(dashboard: &Dashboard, variable: &str) -> bool {
+    dashboard.variables().iter().any(|known| known["name"] == variable)
 }
 
 /// The address of each link to another dashboard.
@@ -132,10 +190,12 @@ fn links_in(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn tables_lead_from_a_user_and_a_site_to_their_dashboards() {
+fn tables_lead_from_a_user_a_site_and_an_exporter_to_their_dashboards() {
     for dashboard in dashboards() {
         for panel in dashboard.panels().filter(|panel| panel["type"] == "table") {
-            for (column, uid) in [("user_id", "/d/qlik-users?"), ("site", "/d/qlik-site?")] {
+            for (column, uid) in
+                [("user_id", "/d/qlik-users?"), ("site", "/d/qlik-site?"), ("instance", "/d/qlik-exporter?")]
+            {
                 let mut overrides = list(&panel["fieldConfig"]["overrides"]).iter();
                 if let Some(column) = overrides.find(|one| one["matcher"]["options"] == column) {
                     let links = links_in(column);

@@ -276,6 +276,9 @@ async fn users_without_names_are_shown_as_far_as_they_have_series() {
         let exporter = site.discovering(&settings, "").await;
         let prometheus = history::prometheus(&[&exporter]).await;
         let empty = empty_panels(&prometheus).await;
+        if named {
+            a_link_from_a_user_without_a_directory_finds_the_user(&prometheus).await;
+        }
         for (dashboard, panel) in OF_NAMED_USERS {
             assert_eq!(
                 empty.contains(&(dashboard, panel.to_owned())),
@@ -283,6 +286,17 @@ async fn users_without_names_are_shown_as_far_as_they_have_series() {
                 "{settings}: {dashboard} {panel}"
             );
         }
+    }
+}
+
+/// There is no such column where no user has a directory: the link tells an empty one, or its own text.
+async fn a_link_from_a_user_without_a_directory_finds_the_user(prometheus: &Prometheus) {
+    let users = dashboards().into_iter().find(|dashboard| dashboard.name == "users").unwrap();
+    let query = users.queries().find(|query| query.panel == "Users found").unwrap();
+    for directory in ["", "${__data.fields.user_directory:percentencode}"] {
+        let mut choices = as_opened(&users);
+        choices.insert("user_directory".to_owned(), Choice::Some(vec![directory.to_owned()]));
+        assert!(!asked(&query, &choices, prometheus).await.is_empty(), "{directory}: {}", query.expression);
     }
 }
 

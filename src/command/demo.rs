@@ -6,10 +6,12 @@ mod monitoring;
 mod server;
 pub mod shipped;
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use super::serve::{self, Exporter, Started};
 use super::{signals, wrong_usage};
@@ -37,7 +39,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
             Err(missing) => return Ok(wrong_usage(missing)),
         },
     };
-    let folder = tempfile::tempdir().context("cannot make a folder for the certificates")?;
+    let folder = temporary_folder().context("cannot make a folder for the certificates")?;
     let options = Options {
         certs: folder.path().to_owned(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -78,6 +80,11 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     }
     simulator.shutdown().await;
     broken.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+}
+
+/// A folder that is gone with the demo, named so that whoever finds one of a killed demo knows what it is.
+fn temporary_folder() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("qlik-session-exporter-demo-").tempdir()
 }
 
 /// Explains what there is once all of it runs; ends only when some of it is no longer there.

@@ -219,6 +219,10 @@ async fn messages_that_nobody_reads_hold_up_nothing() {
 async fn a_terminal_that_is_closed_ends_all_of_it() {
     let mut demo = Folder::new().start();
     demo.listening("prometheus").await;
+    // What a demo that is killed hard leaves is known by its name.
+    let mut folders = fs::read_dir(demo.folder.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(folders.all(|name| name.to_string_lossy().starts_with("qlik-session-exporter-demo-")));
+
     let ended = demo.signalled("HUP").await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }

@@ -90,7 +90,7 @@ pub struct Monitoring {
 
 impl Monitoring {
     pub async fn new(programs: Programs) -> Result<Self, Error> {
-        let folder = tempfile::tempdir().map_err(Error::Files)?;
+        let folder = super::temporary_folder().map_err(Error::Files)?;
         let client = client()?;
         let chat = Chat::start().await.map_err(Error::Address)?;
         say(&format!("listening chat http://{}\n", chat.address));

@@ -36,7 +36,7 @@ async fn a_users_fifth_session_is_told_by_name_and_so_is_its_end() {
         assert!(message.text.contains(ANNA) && !message.text.contains("bert"), "{message:?}");
     }
     // What to do next is in the mail.
-    let command = r"sessions delete --site 'simulated' --user 'LAB\anna'";
+    let command = r"sessions delete --site='simulated' --user='LAB\anna'";
     assert!(mail.text.contains(command), "{mail:?}");
 
     chain.site(Method::DELETE, r"/sessions?node=2&prefix=sales&user=LAB%5Canna").await;

@@ -121,6 +121,30 @@ fn amtool_takes_alertmanagers_configuration() {
     run(Command::new("amtool").arg("check-config").arg(path("prometheus/alertmanager.yml")));
 }
 
+/// What an alert keeps back in alertmanager.yml: the matchers of its targets, as text.
+fn kept_back_by(source: &str) -> String {
+    let config: serde_json::Value = yaml(&path("prometheus/alertmanager.yml"));
+    let rules = config["inhibit_rules"].as_array().unwrap().iter();
+    let own = rules.filter(|rule| rule["source_matchers"].to_string().contains(source));
+    own.map(|rule| rule["target_matchers"].to_string()).collect()
+}
+
+#[test]
+fn a_site_that_is_down_keeps_back_what_follows_and_not_what_may_be_the_cause() {
+    let kept_back = kept_back_by("QlikSiteDown");
+    assert!(kept_back.contains("Proxy") && kept_back.contains("QlikUser"), "{kept_back}");
+    for cause in ["Repository", "Certificate", "Exporter"] {
+        assert!(!kept_back.contains(cause), "{cause}: {kept_back}");
+    }
+}
+
+#[test]
+fn an_exporters_warning_that_becomes_critical_is_not_told_to_be_resolved() {
+    let kept_back = kept_back_by("QlikExporterDown");
+    let warning = r#"["alertname = \"QlikExporterDown\"","severity = \"warning\""]"#;
+    assert!(kept_back.contains(warning), "{kept_back}");
+}
+
 #[test]
 fn the_rules_unit_tests_hold() {
     run(Command::new("promtool").args(["test", "rules"]).args(files("prometheus/tests", ".yml")));

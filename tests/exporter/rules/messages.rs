@@ -15,7 +15,7 @@ fn message(template: &str, users: usize) -> String {
             "labels": { "alertname": "QlikUserAtSessionLimit", "site": "production", "severity": "warning" },
             "annotations": {
                 "summary": format!("User LAB\\{user} has 5 open sessions"),
-                "description": format!("To end them:\nsessions delete --user 'LAB\\{user}'"),
+                "description": format!("Ask the user.\nTo end them:\nsessions delete --user='LAB\\{user}'"),
                 "runbook_url": format!("{RUNBOOKS}QlikUserAtSessionLimit.md"),
             },
             "startsAt": "2026-11-25T01:00:00Z",
@@ -50,7 +50,11 @@ fn a_mail_names_every_user_and_what_to_do() {
         let mail = message(template, 200);
         for user in 1..=200 {
             assert_eq!(mail.matches(&format!("User LAB\\<!u{user}&> has 5")).count(), 1, "{template}");
-            assert_eq!(mail.matches(&format!("delete --user 'LAB\\<!u{user}&>'")).count(), 1, "{template}");
+            assert_eq!(mail.matches(&format!("delete --user='LAB\\<!u{user}&>'")).count(), 1, "{template}");
+        }
+        // What is said of all is said once.
+        for mail in [&mail, &message(template, 1)] {
+            assert_eq!(mail.matches("Ask the user.").count(), 1, "{template}");
         }
         let resolved = mail.split_once("Resolved:").unwrap().1;
         assert!(resolved.contains("User LAB\\ben has 5"), "{template}");

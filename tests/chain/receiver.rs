@@ -105,8 +105,8 @@ async fn take_mail(stream: TcpStream, received: Arc<Mutex<Vec<Message>>>) {
 }
 
 fn read_mail(mail: &str) -> Message {
-    // Long lines are broken by an equals sign; what else is encoded is not looked at.
-    let text = mail.replace("=\r\n", "");
+    // Long lines are broken by an equals sign, and one that is meant is encoded; what else is, is not looked at.
+    let text = mail.replace("=\r\n", "").replace("=3D", "=");
     let subject = text.lines().find_map(|line| line.strip_prefix("Subject: "));
     Message { title: subject.unwrap_or_default().to_owned(), text }
 }

@@ -100,7 +100,7 @@ fn configuration(config: &Config) -> Step {
 /// Where the settings come from.
 fn source(config: &Config) -> &str {
     match &*config.file {
-        "" if config.by_flags => FLAGS,
+        "" if config.sites.iter().any(|site| site.by_flags) => FLAGS,
         "" => ENVIRONMENT,
         file => file,
     }

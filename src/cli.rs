@@ -188,7 +188,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5, allow_hyphen_values = true)]
     pub churn: f64,
     /// How long each answer is held back
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
     pub latency: std::time::Duration,
     /// The same seed makes the same site
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -228,6 +228,11 @@ impl From<SimulateArgs> for crate::simulator::Options {
             ..Self::default()
         }
     }
+}
+
+#[cfg(feature = "simulator")]
+fn latency(text: &str) -> Result<std::time::Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration, such as 500ms or 3s")
 }
 
 #[cfg(feature = "simulator")]

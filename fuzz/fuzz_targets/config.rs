@@ -48,11 +48,9 @@ fuzz_target!(|data: &[u8]| {
     });
     std::fs::write(FOLDER.join("config.toml"), file).unwrap();
     let sources = Sources {
-        file: None,
         environment: environment.collect(),
-        listen_addresses: Vec::new(),
         working_directory: FOLDER.clone(),
-        executable: None,
+        ..Sources::default()
     };
     match (config::load(&sources), config::load(&sources)) {
         (Ok(first), Ok(second)) => {

@@ -131,11 +131,11 @@ fn watch_help() -> String {
     format!("Keys:\n{keys}")
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn interval(text: &str) -> Result<Duration, &'static str> {
     let expected = "expected a duration from 100ms to 1day, such as 5s";
-    let interval = humantime::parse_duration(text).map_err(|error| format!("{error}: {expected}"))?;
     let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
-    if range.contains(&interval) { Ok(interval) } else { Err(expected.to_owned()) }
+    // What humantime says of a text is about its own steps.
+    humantime::parse_duration(text).ok().filter(|interval| range.contains(interval)).ok_or(expected)
 }
 
 #[derive(Debug, Clone, Args)]

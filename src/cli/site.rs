@@ -2,38 +2,39 @@
 
 use clap::Args;
 
-/// The flags are the keys of a site in the configuration; `config` says what is wrong with a value.
+/// The flags are the keys of a site in the configuration; `config` says what is wrong with a value, and which of
+/// them is missing.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "A site instead of a configuration file")]
 pub struct SiteArgs {
     /// The repository service of the site, https://HOST:4242; the site is named after the host
-    #[arg(long, value_name = "URL", requires = "certificate", requires = "key")]
+    #[arg(long, value_name = "URL")]
     pub repository: Option<String>,
     /// Client certificate of the site, client.pem
-    #[arg(long, value_name = "PATH", requires = "repository")]
+    #[arg(long, value_name = "PATH")]
     pub certificate: Option<String>,
     /// Its key, client_key.pem
-    #[arg(long, value_name = "PATH", requires = "repository")]
+    #[arg(long, value_name = "PATH")]
     pub key: Option<String>,
     /// File with the password of the key, when it is encrypted
-    #[arg(long, value_name = "PATH", requires = "repository")]
+    #[arg(long, value_name = "PATH")]
     pub key_password_file: Option<String>,
     /// The site's own CA, root.pem
-    #[arg(long, value_name = "PATH", requires = "repository")]
+    #[arg(long, value_name = "PATH")]
     pub ca: Option<String>,
     /// How servers are checked: full (the default), ca or none
-    #[arg(long, value_name = "HOW", requires = "repository")]
+    #[arg(long, value_name = "HOW")]
     pub verify: Option<String>,
     /// Directory of the user in whose name Qlik is asked [default: INTERNAL]
-    #[arg(long, value_name = "DIRECTORY", requires = "repository")]
+    #[arg(long, value_name = "DIRECTORY")]
     pub user_directory: Option<String>,
     /// Id of that user [default: sa_api]
-    #[arg(long, value_name = "ID", requires = "repository")]
+    #[arg(long, value_name = "ID")]
     pub user_id: Option<String>,
 }
 
 impl SiteArgs {
-    /// What is given, by the names of the keys; none without `--repository`, which all others require.
+    /// What is given, by the names of the keys.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let all = [
             ("repository", &self.repository),

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::tally::{Counting, SessionIds, Tally};
-use crate::config::{ScrapeSettings, SiteSettings};
+use crate::config::{self, ScrapeSettings, SiteSettings};
 use crate::qlik::diagnosis::{Circumstances, Diagnosis, Service};
 use crate::qlik::endpoint::EndpointError;
 use crate::qlik::session_list::Counted;
@@ -42,8 +42,9 @@ impl Access {
 
     /// What a failed query to one of the site's services means.
     pub fn diagnose(&self, endpoint: &Endpoint, service: Service, error: &QueryError) -> Diagnosis {
-        let SiteSettings { user, credentials, .. } = &self.settings;
-        Circumstances::of(endpoint, service, user, credentials).diagnose(error)
+        let SiteSettings { by_flags, user, credentials, .. } = &self.settings;
+        let flag = by_flags.then_some(config::flag as fn(&str) -> String);
+        Circumstances::of(endpoint, service, user, credentials, flag).diagnose(error)
     }
 }
 

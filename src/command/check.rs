@@ -48,13 +48,30 @@ pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow:
         Err(code) => return Ok(code),
     };
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
-    let mut out = anstream::stdout();
+    let mut out = WhoeverReads(anstream::stdout());
     let outcome = run(config, args.output, &mut out, stdout_has_colors()).await;
-    match outcome {
-        Ok(outcome) => Ok(ExitCode::from(outcome.code())),
-        // Whoever read it has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::from(super::FAILED)),
-        Err(error) => Err(error).context("cannot write to standard output"),
+    Ok(ExitCode::from(outcome.context("cannot write to standard output")?.code()))
+}
+
+/// Where a reader may have seen enough, as `head` has: the check goes on, so that its exit code stays true.
+struct WhoeverReads<W>(W);
+
+impl<W> WhoeverReads<W> {
+    fn unless_gone<T>(done: io::Result<T>, instead: T) -> io::Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(instead),
+            done => done,
+        }
+    }
+}
+
+impl<W: Write> Write for WhoeverReads<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::unless_gone(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::unless_gone(self.0.flush(), ())
     }
 }
 
@@ -100,7 +117,7 @@ fn configuration(config: &Config) -> Step {
 /// Where the settings come from.
 fn source(config: &Config) -> &str {
     match &*config.file {
-        "" if config.by_flags => FLAGS,
+        "" if config.sites.iter().any(|site| site.by_flags) => FLAGS,
         "" => ENVIRONMENT,
         file => file,
     }

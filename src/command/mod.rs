@@ -16,7 +16,7 @@ use anyhow::Result;
 #[cfg(feature = "simulator")]
 use crate::cli::DemoArgs;
 use crate::cli::{Cli, Command, GlobalArgs, SiteArgs};
-use crate::config::Sources;
+use crate::config::{self, Mistakes, Sources};
 
 /// It ran, and something failed.
 pub const FAILED: u8 = 1;
@@ -48,14 +48,29 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
 fn sources(global: &GlobalArgs, site: &SiteArgs) -> Result<Sources, ExitCode> {
     let site = site.settings();
     if global.config_file.is_some() && !site.is_empty() {
-        let told = "--config.file and --repository exclude each other: a site is given by a file or by flags";
-        return Err(wrong_usage(told));
+        let flags: Vec<_> = site.iter().map(|(key, _)| config::flag(key)).collect();
+        let keys: Vec<_> = site.iter().map(|(key, _)| *key).collect();
+        return Err(wrong_usage(format_args!(
+            "--config.file and {} exclude each other: such flags name a site instead of a configuration file; in \
+             the file, its section [site.NAME] has {}",
+            flags.join(", "),
+            keys.join(", "),
+        )));
     }
-    Ok(Sources { site, ..Sources::of_process(global.config_file.clone(), Vec::new()) })
+    let process = Sources::of_process(global.config_file.clone(), Vec::new());
+    Ok(Sources { site, has_site_flags: true, ..process })
 }
 
 fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
     eprintln!("error: {told}");
+    ExitCode::from(WRONG)
+}
+
+/// Tells all mistakes of a configuration.
+fn mistaken(mistakes: &Mistakes) -> ExitCode {
+    for mistake in mistakes.iter() {
+        wrong_usage(mistake);
+    }
     ExitCode::from(WRONG)
 }
 

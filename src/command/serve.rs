@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{WRONG, signals};
+use super::{mistaken, signals, wrong_usage};
 use crate::cli::{GlobalArgs, WebArgs};
 use crate::config::{self, Config, Sources};
 use crate::web::{self, App};
@@ -46,7 +46,7 @@ impl Exporter {
         let read = sources.clone();
         let config = match tokio::task::spawn_blocking(move || config::load(&read)).await? {
             Ok(config) => config,
-            Err(mistakes) => return Ok(wrong(&mistakes)),
+            Err(mistakes) => return Ok(Started::Checked(mistaken(&mistakes))),
         };
         for warning in &config.warnings {
             warn!("{warning}");
@@ -54,7 +54,7 @@ impl Exporter {
         let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
         let app = match App::new(&config, sources, telemetry_path, args.enable_lifecycle) {
             Ok(app) => Arc::new(app),
-            Err(unusable) => return Ok(wrong(&unusable)),
+            Err(unusable) => return Ok(Started::Checked(wrong_usage(unusable))),
         };
         if args.config_check {
             say_good(&config)?;
@@ -98,11 +98,6 @@ impl Exporter {
         };
         tokio::join!(server, ending).1
     }
-}
-
-fn wrong(mistakes: &dyn std::fmt::Display) -> Started {
-    eprintln!("{mistakes}");
-    Started::Checked(ExitCode::from(WRONG))
 }
 
 fn say_good(config: &Config) -> Result<()> {

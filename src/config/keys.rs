@@ -82,6 +82,11 @@ impl Kind {
     }
 }
 
+/// What was expected of a text that is written as it is, as in a flag: TOML's quotes would be part of it.
+pub fn without_quotes(expected: &str) -> String {
+    expected.replace(" in quotes", "").replace('"', "")
+}
+
 const fn key(path: &'static str, kind: Kind, default: Option<&'static str>) -> Key {
     Key { path, kind, default, available: true }
 }

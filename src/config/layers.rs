@@ -26,7 +26,7 @@ impl Layer {
     }
 }
 
-/// The flag that stands for a key of a site.
+/// The flag that stands for a key of a site: `--user-id` for `user_id`.
 pub fn flag(key: &str) -> String {
     format!("--{}", key.replace('_', "-"))
 }
@@ -59,6 +59,11 @@ impl Merged {
         // The empty path is the whole; our layers cannot fail.
         let tree = figment.find_value("").ok().and_then(Value::into_dict).unwrap_or_default();
         Self { figment, tree, file: name, lines, site_by_flags }
+    }
+
+    /// Whether the one site is given by flags.
+    pub fn site_by_flags(&self) -> bool {
+        self.site_by_flags
     }
 
     pub fn tree(&self) -> &Dict {

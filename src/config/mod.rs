@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use figment::value::Value;
 
 pub use environment::of_process as process_environment;
+pub use layers::flag;
 use layers::{Layer, Merged};
 pub use mistakes::{Mistake, Mistakes, Origin};
 pub use patterns::{Exclusion, VirtualProxyFilter, VirtualProxyPattern};
@@ -43,6 +44,8 @@ pub struct Sources {
     pub listen_addresses: Vec<String>,
     /// One site by flags, by the names of its keys: where there is one, no file is read.
     pub site: Vec<(&'static str, String)>,
+    /// Whether the command has these flags, as is told where there is no site at all.
+    pub has_site_flags: bool,
     /// Where relative paths of variables and flags start.
     pub working_directory: PathBuf,
     /// The program's own path.
@@ -57,6 +60,7 @@ impl Sources {
             environment: process_environment(),
             listen_addresses,
             site: Vec::new(),
+            has_site_flags: false,
             // Without one, paths stay relative, and the system says what is wrong with it.
             working_directory: std::env::current_dir().unwrap_or_default(),
             executable: std::env::current_exe().ok(),
@@ -96,23 +100,22 @@ pub fn load(sources: &Sources) -> Result<Config, Mistakes> {
         warnings: variables.warnings,
     };
     reading.unknown_keys();
-    let config = config(&mut reading);
+    let config = config(&mut reading, sources.has_site_flags);
     let Reading { mut mistakes, warnings, .. } = reading;
     mistakes.sort();
     match config {
-        Ok(config) if mistakes.is_empty() => Ok(Config { file: name, by_flags, warnings, ..config }),
+        Ok(config) if mistakes.is_empty() => Ok(Config { file: name, warnings, ..config }),
         _ => Err(mistakes),
     }
 }
 
-fn config(reading: &mut Reading<'_>) -> Result<Config, Told> {
+fn config(reading: &mut Reading<'_>, has_site_flags: bool) -> Result<Config, Told> {
     let listen_addresses = reading.required(&["listen_address"], values::addresses);
     let scrape = scrape(reading);
     let users = users(reading);
-    let sites = sites(reading);
+    let sites = sites(reading, has_site_flags);
     Ok(Config {
         file: String::new(),
-        by_flags: false,
         listen_addresses: listen_addresses?,
         scrape: scrape?,
         users: users?,
@@ -176,7 +179,7 @@ fn user_label(reading: &mut Reading<'_>) -> Result<UserLabel, Told> {
     }
 }
 
-fn sites(reading: &mut Reading<'_>) -> Result<Vec<SiteSettings>, Told> {
+fn sites(reading: &mut Reading<'_>, has_site_flags: bool) -> Result<Vec<SiteSettings>, Told> {
     let names = reading.merged.names(&["site"]);
     if names.is_empty() {
         if reading.merged.tree().keys().any(|name| reading::is_like(name, "site")) {
@@ -184,14 +187,19 @@ fn sites(reading: &mut Reading<'_>) -> Result<Vec<SiteSettings>, Told> {
             return Err(Told);
         }
         let origin = reading.merged.file();
-        let looked = match origin {
-            Origin::Nowhere if cfg!(feature = "simulator") => {
-                " (no config.toml found; --config.file names one; the command demo needs none)"
-            }
-            Origin::Nowhere => " (no config.toml found; --config.file names one)",
-            _ => "",
-        };
-        reading.mistakes.add(origin, "site", format!("no site, expected a section [site.NAME]{looked}"));
+        let mut text = "no site, expected a section [site.NAME]".to_owned();
+        if origin == Origin::Nowhere {
+            let flags = "--repository, --certificate, --key and --ca name a site without one";
+            let ways = [
+                Some("no config.toml found"),
+                Some("--config.file names one"),
+                has_site_flags.then_some(flags),
+                cfg!(feature = "simulator").then_some("the command demo needs none"),
+            ];
+            let ways: Vec<_> = ways.into_iter().flatten().collect();
+            text += &format!(" ({})", ways.join("; "));
+        }
+        reading.mistakes.add(origin, "site", text);
         return Err(Told);
     }
     let is_section =

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use figment::value::{Dict, Value};
 
 use super::environment;
-use super::keys::{self, Key, Kind, Place};
+use super::keys::{self, Key, Kind, Place, without_quotes};
 use super::layers::Merged;
 use super::mistakes::{Mistakes, Origin};
 use super::paths;
@@ -39,12 +39,15 @@ pub struct NamedFile {
 impl Reading<'_> {
     /// Notes a mistake in the key, or the section, at `path`.
     pub fn wrong(&mut self, path: &[&str], text: impl Into<String>) -> Told {
-        let origin = match self.merged.origin(path) {
+        self.mistakes.add(self.origin(path), keys::shown(path), text);
+        Told
+    }
+
+    fn origin(&self, path: &[&str]) -> Origin {
+        match self.merged.origin(path) {
             Origin::Nowhere => self.first_given(path),
             origin => origin,
-        };
-        self.mistakes.add(origin, keys::shown(path), text);
-        Told
+        }
     }
 
     /// What gave the first value in the section around `path`: without it there would be no such section.
@@ -80,7 +83,7 @@ impl Reading<'_> {
         let Some(value) = self.merged.get(path).cloned().or_else(default) else { return Ok(None) };
         match read(&key.kind, &value) {
             Ok(value) => Ok(Some(value)),
-            Err(problems) => Err(self.problems(path, &value, problems)),
+            Err(problems) => Err(self.problems(path, &key.kind, &value, problems)),
         }
     }
 
@@ -98,15 +101,25 @@ impl Reading<'_> {
 
     /// Notes that a key is missing.
     pub fn missing(&mut self, path: &[&str]) -> Told {
-        let expected = keys::find(path).map(|key| key.kind.expected()).unwrap_or_default();
+        let mut expected = keys::find(path).map(|key| key.kind.expected()).unwrap_or_default();
+        if let Origin::Flag(_) = self.origin(path) {
+            expected = without_quotes(&expected);
+        }
         self.wrong(path, format!("missing, expected {expected}"))
     }
 
-    fn problems(&mut self, path: &[&str], value: &Value, problems: Vec<Problem>) -> Told {
-        for Problem { part, shown, text } in problems {
-            let whole: Vec<String> = path.iter().map(|name| (*name).to_owned()).chain(part).collect();
+    fn problems(&mut self, path: &[&str], kind: &Kind, value: &Value, problems: Vec<Problem>) -> Told {
+        for problem in problems {
+            let whole = path.iter().copied().chain(problem.part.iter().map(String::as_str));
+            let whole: Vec<String> = whole.map(str::to_owned).collect();
             let origin = self.merged.origin_of(value.tag(), &whole);
-            self.mistakes.add(origin, keys::shown(path) + &shown, text);
+            let in_toml = match origin {
+                Origin::Flag(_) => false,
+                Origin::Given(_) => !kind.is_text(),
+                _ => true,
+            };
+            let told = problem.told(in_toml);
+            self.mistakes.add(origin, keys::shown(path) + &problem.shown, told);
         }
         Told
     }

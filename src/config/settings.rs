@@ -17,8 +17,6 @@ use crate::qlik::{QlikUser, VirtualProxy};
 pub struct Config {
     /// The file that was read, as messages name it; empty when there was none.
     pub file: String,
-    /// Whether its one site is given by flags.
-    pub by_flags: bool,
     /// Where the web server listens; at least one. Port 0 is one of the system's choice.
     pub listen_addresses: Vec<SocketAddr>,
     pub scrape: ScrapeSettings,
@@ -93,6 +91,8 @@ impl fmt::Debug for HashKey {
 pub struct SiteSettings {
     /// The `site` label.
     pub name: String,
+    /// Whether it is given by flags, for messages that name a setting.
+    pub by_flags: bool,
     /// In whose name we ask.
     pub user: QlikUser,
     pub credentials: Arc<Credentials>,

@@ -34,6 +34,7 @@ pub fn read(reading: &mut Reading<'_>, name: &str) -> Result<SiteSettings, Told>
     site.something_to_ask(&virtual_proxies, &proxies)?;
     Ok(SiteSettings {
         name: name.to_owned(),
+        by_flags: reading.merged.site_by_flags(),
         user: QlikUser { directory: directory?, id: id? },
         credentials: Arc::new(credentials?),
         repository: repository?,
@@ -66,6 +67,11 @@ impl<'n> Section<'_, '_, 'n> {
         'n: 'k,
     {
         ["site", self.name, key]
+    }
+
+    /// A key of the site as it is written where the site is given.
+    fn key_name(&self, key: &str) -> String {
+        if self.reading.merged.site_by_flags() { layers::flag(key) } else { key.to_owned() }
     }
 
     fn credentials(&mut self) -> Result<Credentials, Told> {
@@ -141,8 +147,8 @@ impl<'n> Section<'_, '_, 'n> {
                 Err(self.reading.wrong(&self.at("key_password_file"), text))
             }
             (Err(KeyError::PasswordMissing), _) => {
-                let text =
-                    format!("{path} {} in the file that key_password_file names", KeyError::PasswordMissing);
+                let named_by = self.key_name("key_password_file");
+                let text = format!("{path} {} in the file that {named_by} names", KeyError::PasswordMissing);
                 Err(self.reading.wrong(&self.at("key"), text))
             }
             (Err(error), _) => Err(self.reading.wrong(&self.at("key"), format!("{path} {error}"))),
@@ -231,6 +237,11 @@ impl<'n> Section<'_, '_, 'n> {
     ) -> Result<(), Told> {
         if self.has_repository() {
             return Ok(());
+        }
+        if self.reading.merged.site_by_flags() {
+            let text = "missing, expected an address such as https://sense1.company.com:4242: these flags name a site \
+                        instead of a configuration file";
+            return Err(self.reading.wrong(&self.at("repository"), text));
         }
         let path = ["site", self.name];
         let section = keys::shown(&["site", self.name, "proxy"]);

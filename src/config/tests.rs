@@ -461,6 +461,15 @@ fn what_a_section_lacks_is_the_mistake_of_a_variable_in_it_only_when_nothing_els
     );
 }
 
+#[test]
+fn what_is_expected_of_a_variable_is_what_it_takes() {
+    let told = Folder::new(SITE).mistakes(&[("CACHE_TTL", "soon"), ("USERS__EXCLUDE", "LAB")]).join("\n");
+    let duration =
+        "CACHE_TTL: cache_ttl: found \"soon\", expected a duration from 0s to 1h, such as 10s or 500ms";
+    assert!(told.contains(duration), "{told}");
+    assert!(told.contains(r#"expected a list such as [{ directory = "LAB", user_id = "svc_*" }]"#), "{told}");
+}
+
 proptest! {
     #[test]
     fn whatever_is_configured_each_mistake_is_one_line(

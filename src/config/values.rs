@@ -9,7 +9,7 @@ use figment::value::{Num, Value};
 use url::Url;
 
 use super::file::PATH_ADVICE;
-use super::keys::Kind;
+use super::keys::{Kind, without_quotes};
 use super::patterns::{Exclusion, VirtualProxyPattern};
 use crate::qlik::VirtualProxy;
 
@@ -20,12 +20,25 @@ pub struct Problem {
     pub part: Vec<String>,
     /// The same as messages write it.
     pub shown: String,
-    pub text: String,
+    /// What was found, or all that there is to say.
+    text: String,
+    /// What was expected instead, as TOML has it.
+    expected: Option<String>,
 }
 
 impl Problem {
     fn new(text: impl Into<String>) -> Self {
-        Self { part: Vec::new(), shown: String::new(), text: text.into() }
+        Self { part: Vec::new(), shown: String::new(), text: text.into(), expected: None }
+    }
+
+    /// What it says; `in_toml`: of a value that is written as TOML, and so in quotes.
+    pub fn told(&self, in_toml: bool) -> String {
+        let Self { text, expected, .. } = self;
+        match expected {
+            None => text.clone(),
+            Some(expected) if in_toml => format!("{text}, expected {expected}"),
+            Some(expected) => format!("{text}, expected {}", without_quotes(expected)),
+        }
     }
 
     fn in_item(mut self, number: usize) -> Self {
@@ -50,11 +63,9 @@ fn problem<T>(text: impl Into<String>) -> Read<T> {
 
 /// "Found this, expected that"; `expected` in place of what the kind expects.
 fn unexpected<T>(kind: &Kind, value: &Value, expected: Option<&str>) -> Read<T> {
-    let found = found(kind, value);
-    match expected {
-        Some(expected) => problem(format!("found {found}, expected {expected}")),
-        None => problem(format!("found {found}, expected {}", kind.expected())),
-    }
+    let expected = expected.map_or_else(|| kind.expected(), str::to_owned);
+    let found = Problem::new(format!("found {}", found(kind, value)));
+    Err(vec![Problem { expected: Some(expected), ..found }])
 }
 
 /// A value as messages show it: no secrets, not too long.

@@ -50,6 +50,8 @@ pub struct Circumstances<'a> {
     pub url: &'a Url,
     pub user: &'a QlikUser,
     pub credentials: &'a Credentials,
+    /// How the flag for a key of the site is written, when the site is given by flags.
+    pub flag: Option<fn(&str) -> String>,
     /// The server's certificate, also one that was refused; None: no handshake came that far.
     pub server: Option<CertificateFacts>,
     /// Whether a handshake ever asked for our certificate.
@@ -63,12 +65,14 @@ impl<'a> Circumstances<'a> {
         service: Service,
         user: &'a QlikUser,
         credentials: &'a Credentials,
+        flag: Option<fn(&str) -> String>,
     ) -> Self {
         Self {
             service,
             url: endpoint.url(),
             user,
             credentials,
+            flag,
             server: endpoint.server_certificate().and_then(|der| credentials::facts(&der).ok()),
             asked_for_certificate: endpoint.asked_for_certificate(),
         }
@@ -121,7 +125,8 @@ impl<'a> Circumstances<'a> {
                     format!("the host name {host} is not known here"),
                     format!(
                         "Is it written correctly, and does this host's name server know it (nslookup {host})? \
-                         An IP address works too, then with verify = \"ca\" unless it is in the certificate."
+                         An IP address works too, then with {} unless it is in the certificate.",
+                        self.verify("ca")
                     ),
                 )
             }
@@ -220,9 +225,10 @@ impl<'a> Circumstances<'a> {
         diagnosis(
             format!("{address} answers with HTTP status {status} to the user {directory}\\{id}"),
             format!(
-                "Does that user exist (user_directory, user_id), and which roles has it? {rights} \
-                 INTERNAL\\sa_api is one of Qlik's own that may. Some versions also answer so to a client \
-                 certificate that they do not accept. {}",
+                "Does that user exist ({}, {}), and which roles has it? {rights} INTERNAL\\sa_api is one of Qlik's \
+                 own that may. Some versions also answer so to a client certificate that they do not accept. {}",
+                self.key("user_directory"),
+                self.key("user_id"),
                 self.about_client_certificate()
             ),
         )
@@ -251,6 +257,17 @@ impl<'a> Circumstances<'a> {
                 format!("The {service}'s port is {usual} unless changed, and never the browsers' one (443).")
             }
         }
+    }
+
+    /// A key of the site as it is written where the site is given.
+    fn key(&self, key: &str) -> String {
+        self.flag.map_or_else(|| key.to_owned(), |flag| flag(key))
+    }
+
+    /// How servers are checked, as it is written there.
+    fn verify(&self, how: &str) -> String {
+        let key = self.key("verify");
+        if self.flag.is_some() { format!("{key} {how}") } else { format!("{key} = \"{how}\" for this site") }
     }
 
     fn address(&self) -> String {

@@ -114,7 +114,10 @@ pub enum SessionIdError {
     #[error("a session id is not empty")]
     Empty,
     /// `.` or `..`, which no path can hold: they name what stands before them.
-    #[error("{0:?} is no session id")]
+    #[error(
+        "{0:?} cannot be asked for as a session id: as a part of an address it stands for another path; expected an \
+         id as `sessions list` shows it (a session that has this one ends by its inactivity timeout alone)"
+    )]
     Dots(String),
 }
 
@@ -189,7 +192,13 @@ mod tests {
     fn what_would_name_another_path_is_no_session_id() {
         assert_eq!(SessionId::parse(""), Err(SessionIdError::Empty));
         for text in [".", ".."] {
-            assert_eq!(SessionId::parse(text), Err(SessionIdError::Dots(text.to_owned())));
+            let error = SessionId::parse(text).unwrap_err();
+            assert_eq!(error, SessionIdError::Dots(text.to_owned()));
+            let told = error.to_string();
+            assert!(
+                told.contains("stands for another path; expected an id as `sessions list` shows it"),
+                "{told}"
+            );
         }
         for text in [" ", "...", "a/..", "%2e", "/"] {
             assert_eq!(SessionId::parse(text).unwrap().as_str(), text);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tracing::debug;
 
 use super::filter::Filter;
 use super::listed::Sessions;
@@ -54,12 +55,14 @@ impl ProxyService {
 
     /// How many sessions there are on a virtual proxy, and whose.
     pub async fn count(&self, virtual_proxy: &VirtualProxy) -> Answer<(Tally, SessionIds)> {
-        self.ask(|endpoint| access::count(endpoint, virtual_proxy, Counting::default())).await
+        let answer = self.ask(|endpoint| access::count(endpoint, virtual_proxy, Counting::default())).await;
+        self.log(virtual_proxy, "asked", &answer, |(tally, _)| tally.sessions());
+        answer
     }
 
     /// The sessions on a virtual proxy, as far as their users are wanted.
     pub async fn list(&self, virtual_proxy: &VirtualProxy, filter: &Filter) -> Answer<Sessions> {
-        self.ask(async |endpoint| {
+        let asked = self.ask(async |endpoint| {
             let mut sessions = Sessions::default();
             let keep = |session: WholeSession<'_>| {
                 let user = UserKey { directory: &session.user_directory, id: &session.user_id };
@@ -69,13 +72,34 @@ impl ProxyService {
             };
             qps::list_sessions::<Whole>(endpoint, virtual_proxy, keep).await?;
             Ok(sessions)
-        })
-        .await
+        });
+        let answer = asked.await;
+        self.log(virtual_proxy, "asked", &answer, |sessions| sessions.len() as u64);
+        answer
     }
 
     /// Ends one session.
     pub async fn delete(&self, virtual_proxy: &VirtualProxy, id: SessionId<'_>) -> Answer<Deletion> {
-        self.ask(|endpoint| qps::delete_session(endpoint, virtual_proxy, id)).await
+        let answer = self.ask(|endpoint| qps::delete_session(endpoint, virtual_proxy, id)).await;
+        self.log(virtual_proxy, "asked to end a session", &answer, |ended| {
+            u64::from(*ended == Deletion::Deleted)
+        });
+        answer
+    }
+
+    /// Tells a query, at debug level.
+    fn log<T>(&self, virtual_proxy: &VirtualProxy, what: &str, answer: &Answer<T>, sessions: fn(&T) -> u64) {
+        let site = &*self.access.settings.name;
+        let proxy = self.endpoint().map(|endpoint| endpoint.url().authority());
+        let Answer { took: duration, outcome } = answer;
+        match outcome {
+            Ok(found) => {
+                debug!(site, proxy, %virtual_proxy, sessions = sessions(found), ?duration, "{what}");
+            }
+            Err(Failure { message: error, .. }) => {
+                debug!(site, proxy, %virtual_proxy, error, ?duration, "{what} in vain");
+            }
+        }
     }
 
     /// Waits for its turn and asks.

@@ -1,7 +1,7 @@
 //! `check` as it is typed: the binary, its two outputs and its exit code.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -9,6 +9,11 @@ use crate::support::{Files, url_of};
 
 /// Runs `check` in this folder, without settings from outside.
 async fn run(folder: &Path, args: &[&str]) -> Output {
+    let mut command = command(folder, args);
+    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-session-exporter"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().to_uppercase().starts_with("QLIK_SESSION_EXPORTER_") {
@@ -16,7 +21,7 @@ async fn run(folder: &Path, args: &[&str]) -> Output {
         }
     }
     command.arg("check").args(args).current_dir(folder);
-    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+    command
 }
 
 /// Whether README has this kind of step, or this member.
@@ -73,6 +78,43 @@ async fn everything_of_a_good_site_works_and_the_exit_code_is_0() {
     let sessions: u64 = of("proxy").iter().filter_map(|step| step["sessions"].as_u64()).sum();
     assert_eq!(sessions, 40);
     assert!(of("certificate").iter().all(|step| step["expires"].is_i64()), "{found:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_is_the_same_when_nobody_reads() {
+    let files = Files::new();
+    let simulator = files.simulator(|_| ()).await;
+    for (repository, code) in [(url_of(&simulator, "qrs").to_string(), 0), ("https://127.0.0.1:1".into(), 1)]
+    {
+        files.replace("config.toml", &section(&format!("repository = \"{repository}\"\n")));
+        for output in ["text", "json"] {
+            let mut command = command(files.path(), &["--output", output]);
+            let ended = tokio::task::spawn_blocking(move || {
+                let mut check = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+                drop(check.stdout.take());
+                check.wait_with_output().unwrap()
+            });
+            let ended = ended.await.unwrap();
+            assert_eq!((ended.status.code(), &*ended.stderr), (Some(code), &b""[..]), "{output}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_query_is_told_at_debug_level() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| (options.sessions, options.users) = (40, 20)).await;
+    files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
+    let output = run(files.path(), &["--log.level", "debug"]).await;
+    let log = String::from_utf8(output.stderr).unwrap();
+    let queries: Vec<_> = log.lines().filter(|line| line.contains(" message=asked ")).collect();
+    assert_eq!(queries.len(), 3, "{log}");
+    let told = |line: &&str| {
+        ["site=production", "proxy=127.0.0.1:", "virtual_proxy=/", "sessions=", "duration="]
+            .iter()
+            .all(|part| line.contains(part))
+    };
+    assert!(queries.iter().all(told), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

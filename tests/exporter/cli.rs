@@ -91,6 +91,22 @@ async fn a_value_that_simulate_cannot_take_is_told_with_what_it_takes() {
 }
 
 #[tokio::test]
+async fn a_text_that_is_no_duration_is_told_in_one_sentence() {
+    let interval = "'abc' for '--interval <DURATION>': expected a duration from 100ms to 1day, such as 5s";
+    let latency = "'abc' for '--latency <DURATION>': expected a duration, such as 500ms or 3s";
+    for (args, told) in [
+        (&["sessions", "watch", "--interval"][..], interval),
+        (&["simulate", "--certs", "certs", "--latency"], latency),
+    ] {
+        let ended = run(&[args, &["abc"]].concat(), &[]).await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert_eq!(ended.stderr[0], format!("error: invalid value {told}"));
+    }
+    let too_often = run(&["sessions", "watch", "--interval", "1ms"], &[]).await;
+    assert!(too_often.stderr[0].contains("expected a duration from 100ms"), "{too_often:?}");
+}
+
+#[tokio::test]
 async fn what_keeps_simulate_from_starting_is_told_once() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

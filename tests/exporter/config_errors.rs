@@ -15,6 +15,7 @@ fn lines_with<'a>(ended: &'a Ended, words: &[&str]) -> Vec<&'a String> {
 fn assert_refused(ended: &Ended, mistakes: &[&[&str]]) {
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     assert_eq!(ended.stdout, [] as [String; 0], "{ended:?}");
+    assert!(ended.stderr.iter().all(|line| line.starts_with("error: ")), "{ended:#?}");
     for words in mistakes {
         assert_eq!(lines_with(ended, words).len(), 1, "{words:?} in {ended:#?}");
     }

@@ -182,6 +182,19 @@ async fn every_command_is_told_and_every_command_told_is_there() {
     assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), commands().await);
 }
 
+#[tokio::test]
+async fn watch_has_the_flags_of_list_as_it_is_told() {
+    let own = async |command| flags(&help(command).await.join("\n"));
+    let (list, watch) = (own("sessions list").await, own("sessions watch").await);
+    let told = section("### Live").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("the flags of `sessions list` but `--wide`, and `--interval`"), "{told}");
+    let only = |of: &BTreeSet<String>, other| of.difference(other).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (only(&list, &watch), only(&watch, &list)),
+        (vec!["--wide".into()], vec!["--interval".into()])
+    );
+}
+
 #[test]
 fn the_table_of_keys_is_that_of_the_view() {
     let text = section("### Live");

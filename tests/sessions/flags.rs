@@ -84,9 +84,9 @@ async fn mistakes_name_the_flag() {
         (&["--certificate", "none.pem"], "--certificate: there is no file"),
         (&["--key", "none.pem"], "--key: there is no file"),
         (&["--ca", "none.pem"], "--ca: there is no file"),
-        (&["--verify", "maybe"], "--verify: found \"maybe\", expected one of \"full\", \"ca\", \"none\""),
+        (&["--verify", "maybe"], "--verify: found \"maybe\", expected one of full, ca, none"),
         (&["--key-password-file", "none"], "--key-password-file: there is no file"),
-        (&["--user-id", " "], "--user-id: found"),
+        (&["--user-id", ""], "--user-id: found \"\", expected a string, not an empty one"),
     ] {
         let mut flags: Vec<String> = good.map(str::to_owned).into();
         match flags.iter().position(|flag| flag == change[0]) {
@@ -104,23 +104,88 @@ async fn mistakes_name_the_flag() {
 }
 
 #[tokio::test]
-async fn a_site_is_given_by_a_file_or_by_flags() {
+async fn all_flags_that_are_missing_are_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let all = ["--repository", "https://sense1", "--certificate", "c", "--key", "k"].map(str::to_owned);
-    let mixed: Vec<String> = all.iter().cloned().chain(["--config.file".into(), "x.toml".into()]).collect();
-    for (flags, told) in [
-        (&mixed[..], "--config.file and --repository exclude each other"),
-        (&all[2..], "--repository"),
-        (&all[..2], "--certificate"),
-        (&all[..4], "--key"),
+    let path = "expected the path of a file";
+    let [certificate, key, ca] = ["--certificate", "--key", "--ca"].map(|flag| (flag, path));
+    let repository = ("--repository", "expected an address such as https://sense1.company.com:4242: ");
+    for (flags, missing) in [
+        (&["--repository", "https://sense1"][..], &[certificate, key, ca][..]),
+        (&["--user-id", "anna"], &[repository, certificate, key, ca]),
+        // No CA is needed where no server is checked.
+        (&["--verify", "none", "--repository", "https://sense1"], &[certificate, key]),
     ] {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         for command in [&["sessions", "list"][..], &["check"], &["sessions", "delete", "--user", r"a\b"]] {
-            let ended = run(command, flags, &[], folder.path()).await;
-            assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{flags:?}");
-            assert!(ended.stderr.join("\n").contains(told), "{told}: {:?}", ended.stderr);
+            let ended = run(command, &flags, &[], folder.path()).await;
+            assert_eq!(ended.status.code(), Some(2), "{flags:?}");
+            let lines = [ended.stdout, ended.stderr].concat();
+            let told: Vec<_> = lines.iter().filter(|line| line.contains(": missing, ")).collect();
+            assert_eq!(told.len(), missing.len(), "{lines:#?}");
+            for (flag, expected) in missing {
+                let told = told.iter().find(|line| line.contains(&format!("{flag}: missing, {expected}")));
+                assert!(told.is_some(), "{flag}: {lines:#?}");
+            }
         }
     }
-    // The CA may lack only where no server is checked.
-    let ended = run(&["sessions", "list"], &all, &[], folder.path()).await;
-    assert!(ended.stderr.iter().any(|line| line.starts_with("--ca: missing")), "{:?}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_site_is_given_by_a_file_or_by_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flags, told) in [
+        (&["--user-id", "foo"][..], "--config.file and --user-id exclude each other"),
+        (
+            &["--repository", "https://sense1", "--certificate", "c", "--key", "k"],
+            "--config.file and --repository, --certificate, --key exclude each other",
+        ),
+    ] {
+        let flags: Vec<String> =
+            flags.iter().chain(&["--config.file", "x.toml"]).map(|flag| (*flag).to_owned()).collect();
+        for command in [&["sessions", "list"][..], &["check"], &["sessions", "delete", "--user", r"a\b"]] {
+            let ended = run(command, &flags, &[], folder.path()).await;
+            assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{flags:?}");
+            let [line] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
+            assert!(line.starts_with(&format!("error: {told}: ")), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_site_the_flags_are_told_to_who_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--repository, --certificate, --key and --ca";
+    for (command, has_them) in [(&["sessions", "list"][..], true), (&["check"], true), (&["serve"], false)] {
+        let ended = run(command, &[], &[], folder.path()).await;
+        assert_eq!(ended.status.code(), Some(2));
+        let lines = [ended.stdout, ended.stderr].concat();
+        let line = lines.iter().find(|line| line.contains("no config.toml found")).unwrap();
+        assert_eq!(line.contains(flags), has_them, "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_set_is_told_as_a_flag() {
+    let site = Site::empty(1, &[""]).await;
+    let folder = site.certificates();
+    let encrypted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/pkcs8-aes256.pem");
+    for (flag, value, told) in [
+        (
+            "--key",
+            encrypted.to_str().unwrap(),
+            "expected its password in the file that --key-password-file names",
+        ),
+        // Names below .invalid are known nowhere (RFC 6761).
+        (
+            "--repository",
+            "https://sense1.invalid:4242",
+            "then with --verify ca unless it is in the certificate",
+        ),
+    ] {
+        let mut flags = flags(&site);
+        let place = flags.iter().position(|given| given == flag).unwrap();
+        flags[place + 1] = value.to_owned();
+        let ended = run(&["sessions", "list"], &flags, &[], &folder).await;
+        assert!(ended.stderr.iter().any(|line| line.contains(told)), "{told}: {:?}", ended.stderr);
+    }
 }

@@ -44,6 +44,56 @@ async fn a_repository_that_fails_is_told_and_what_is_configured_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_query_is_told_at_debug_level_without_an_id() {
+    let site = Site::empty(2, &[""]).await;
+    site.open(1, "", ("LAB", "anna"), 3);
+    site.simulator.set_fault(2, None, Fault::Status(reqwest::StatusCode::FORBIDDEN)).await.unwrap();
+    let config = site.discovery_config("", "");
+    let ids: Vec<_> = site.simulator.sessions(1, "").into_iter().map(|session| session.session_id).collect();
+
+    let listed = sessions(&config, &["list", "--log.level", "debug"]).await;
+    let ended = sessions(&config, &["delete", "--user", r"LAB\anna", "--yes", "--log.level", "debug"]).await;
+
+    let has = |log: &[String], parts: &[&str]| {
+        log.iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    };
+    let asked = [
+        "message=asked ",
+        "site=simulated",
+        "proxy=127.0.0.1:",
+        "virtual_proxy=/",
+        "sessions=3",
+        "duration=",
+    ];
+    assert_eq!(has(&listed.stderr, &asked), 1, "{:#?}", listed.stderr);
+    let in_vain = ["message=\"asked in vain\"", "proxy=127.0.0.2:", "error=", "403", "duration="];
+    assert_eq!(has(&listed.stderr, &in_vain), 1, "{:#?}", listed.stderr);
+    assert_eq!(has(&ended.stderr, &["message=\"asked to end a session\""]), 3, "{:#?}", ended.stderr);
+    let log = [listed.stderr, ended.stderr].concat().join("\n");
+    assert!(ids.len() == 3 && ids.iter().all(|id| !log.contains(id.as_str())), "{log}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_while_it_asks() {
+    use std::os::unix::process::ExitStatusExt;
+
+    use crate::support::program::Program;
+    use crate::support::wait::eventually;
+
+    let site = Site::empty(1, &[""]).await;
+    let config = site.discovery_config("request_timeout = \"1m\"", "");
+    site.simulator.set_fault(1, None, Fault::Hang).await.unwrap();
+    for (name, number) in [("INT", 2), ("TERM", 15)] {
+        let before = site.queries();
+        let args = ["sessions", "list", "--config.file", config.to_str().unwrap()];
+        let list = Program::start(&mut command(&args, &[], site.certificates().as_path()));
+        eventually("it asks", async || (site.queries() != before).then_some(())).await;
+        assert_eq!(list.signal(name).await.status.signal(), Some(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_fits_nothing_is_told() {
     let site = Site::busy(1, &["", "sales"], 20, 5).await;
     let config = site.discovery_config("", "");

@@ -20,6 +20,7 @@ fn parsed(prefix: &str) -> VirtualProxy {
 pub(in crate::collect) fn site(proxies: Vec<ProxySettings>) -> SiteSettings {
     SiteSettings {
         name: "production".into(),
+        by_flags: false,
         user: QlikUser { directory: "INTERNAL".into(), id: "sa_api".into() },
         credentials: CREDENTIALS.clone(),
         repository: Some(RepositorySettings {

@@ -37,8 +37,7 @@ async fn config(global: &GlobalArgs, site: &SiteArgs) -> Result<Result<Config, E
     let config = match tokio::task::spawn_blocking(move || config::load(&sources)).await? {
         Ok(config) => config,
         Err(mistakes) => {
-            eprintln!("{mistakes}");
-            return Ok(Err(ExitCode::from(super::WRONG)));
+            return Ok(Err(super::mistaken(&mistakes)));
         }
     };
     for warning in &config.warnings {

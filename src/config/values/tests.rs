@@ -12,7 +12,10 @@ fn toml(text: &str) -> Value {
 }
 
 fn texts<T: std::fmt::Debug>(read: Read<T>) -> Vec<String> {
-    read.unwrap_err().into_iter().map(|problem| problem.shown + ": " + &problem.text).collect()
+    read.unwrap_err()
+        .into_iter()
+        .map(|problem| format!("{}: {}", problem.shown, problem.told(true)))
+        .collect()
 }
 
 const URL: &str = "site.x.proxy.y.url";

@@ -68,13 +68,18 @@ impl Circumstances<'_> {
                     "the certificate of {address}, {subject:?}, has no subject alternative name, so that no \
                          host name can be checked"
                 ),
-                "It is from this site's CA, as on older installations: set verify = \"ca\" for this site, \
-                     which checks the CA and not the name.",
+                format!(
+                    "It is from this site's CA, as on older installations: set {}, which checks the CA and not \
+                     the name.",
+                    self.verify("ca")
+                ),
             ),
             ServerFailure::OtherHost(_) => diagnosis(
                 format!("the certificate of {address} is not for {host:?}; it is for {}", listed(&names)),
-                "Use one of these names in the address, or set verify = \"ca\" for this site, which checks the \
-                 CA and not the name.",
+                format!(
+                    "Use one of these names in the address, or set {}, which checks the CA and not the name.",
+                    self.verify("ca")
+                ),
             ),
             ServerFailure::Expired if not_after < now() => diagnosis(
                 format!("the certificate of {address}, {subject:?}, expired on {}", day(not_after)),
@@ -92,8 +97,9 @@ impl Circumstances<'_> {
             ServerFailure::Other(_) => diagnosis(
                 format!("the certificate of {address}, {subject:?} by {issuer:?}, {failure}"),
                 format!(
-                    "Is it one that Qlik's own CA issued? {} verify = \"none\" would accept it, and anybody's.",
-                    self.about_port()
+                    "Is it one that Qlik's own CA issued? {} With {}, it would be accepted, and anybody's.",
+                    self.about_port(),
+                    self.verify("none")
                 ),
             ),
         }
@@ -116,7 +122,8 @@ impl Circumstances<'_> {
             format!("It signed itself. Is another program at that port? {}", self.about_port())
         } else {
             format!(
-                "Is that a server of this site, and is ca the root.pem that was exported from it? {}",
+                "Is that a server of this site, and is {} the root.pem that was exported from it? {}",
+                self.key("ca"),
                 self.about_port()
             )
         };

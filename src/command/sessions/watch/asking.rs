@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Asking {
     news: mpsc::Receiver<News>,
     wish: watch::Sender<Wish>,
-    task: AbortOnDropHandle<()>,
+    /// Until somebody has seen its end.
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 /// Something to be told.
@@ -42,7 +43,7 @@ impl Asking {
         let (sender, news) = mpsc::channel(1);
         let (wish, wishes) = watch::channel(Wish::Ask);
         let task = AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, sender, wishes)));
-        Self { news, wish, task }
+        Self { news, wish, task: Some(task) }
     }
 
     /// What is to be told next. Safe to drop.
@@ -50,11 +51,15 @@ impl Asking {
         if let Some(news) = self.news.recv().await {
             return news;
         }
-        match (&mut self.task).await {
-            Err(error) => News::Failed(error),
-            // It ends only when nobody listens.
-            Ok(()) => std::future::pending().await,
+        if let Some(task) = &mut self.task {
+            let ended = task.await;
+            self.task = None;
+            if let Err(error) = ended {
+                return News::Failed(error);
+            }
         }
+        // It ends only when nobody listens, or has told already.
+        std::future::pending().await
     }
 
     /// Nobody is asked again until [`Self::go_on`].
@@ -69,9 +74,11 @@ impl Asking {
 
     /// Drops what is on its way and waits for the end.
     pub async fn end(self) {
-        self.task.abort();
-        // It was cancelled, or it has told in its own way why it ended.
-        let _ = self.task.await;
+        if let Some(task) = self.task {
+            task.abort();
+            // It was cancelled, or it has told in its own way why it ended.
+            let _ = task.await;
+        }
     }
 }
 
@@ -103,5 +110,20 @@ async fn keep_asking(
             () = sleep(interval.saturating_sub(begun.elapsed())) => {}
             _ = wishes.changed() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_has_failed_is_told_and_ended_once() {
+        let (_, news) = mpsc::channel(1);
+        let task = tokio::spawn(async { panic!("on purpose") });
+        let mut asking =
+            Asking { news, wish: watch::channel(Wish::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
+        assert!(matches!(asking.next().await, News::Failed(_)));
+        asking.end().await;
     }
 }

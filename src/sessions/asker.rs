@@ -1,29 +1,23 @@
-//! Asks all sites at the same time, as often as it is told to, on connections that stay.
+//! Asks all sites at the same time, as often as it is told to, on connections that stay. Who is slow holds up
+//! nobody else, where whoever asks does not wait for everybody.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::future::join_all;
-use tokio::task::JoinSet;
-use url::Url;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout_at;
 
 use super::filter::{Filter, fitting};
-use super::roster::{Failure, Pair, PairRoster, Roster, SiteRoster};
-use super::service::{Answer, ProxyService};
-use crate::collect::access::Access;
-use crate::collect::topology::Topology;
-use crate::config::{Config, ScrapeSettings, SiteSettings};
-use crate::qlik::diagnosis::Service;
-use crate::qlik::{Endpoint, qrs};
-
-/// How soon a repository that failed is asked again.
-const RETRY: Duration = Duration::from_secs(10);
+use super::roster::Roster;
+use super::site::{Brought, Site};
+use crate::config::{Config, SiteSettings};
 
 /// Who is asked, with all connections. Lives as long as somebody wants to ask again.
 pub struct Asker {
     sites: Vec<Site>,
     filter: Arc<Filter>,
+    /// What is under way, each in a task of its own: decoding takes more than one core. It ends with this.
+    requests: JoinSet<Brought>,
 }
 
 /// A filter names a site that is not configured.
@@ -32,26 +26,6 @@ pub struct Asker {
 pub struct NoSuchSite {
     name: String,
     known: Vec<String>,
-}
-
-struct Site {
-    name: Arc<str>,
-    access: Arc<Access>,
-    repository: Option<Repository>,
-    topology: Topology,
-    /// By their addresses: those that were asked so far.
-    services: HashMap<Url, Arc<ProxyService>>,
-}
-
-struct Repository {
-    endpoint: Result<Endpoint, Failure>,
-    refresh: Duration,
-    /// When it is to be asked again; None: at once.
-    next: Option<Instant>,
-    /// Whether it has ever answered.
-    answered: bool,
-    /// Of the last time it was asked.
-    failure: Option<Failure>,
 }
 
 impl Asker {
@@ -72,7 +46,7 @@ impl Asker {
                 (0..).zip(wanted).filter(|(place, _)| places.contains(place)).map(|(_, it)| it).collect();
         }
         let sites = wanted.into_iter().map(|settings| Site::new(settings, &config.scrape)).collect();
-        Ok(Self { sites, filter: Arc::new(filter) })
+        Ok(Self { sites, filter: Arc::new(filter), requests: JoinSet::new() })
     }
 
     /// The sites that are asked, in the order of their names.
@@ -81,12 +55,58 @@ impl Asker {
     }
 
     /// Asks every pair that the filter leaves, once. Repositories first, where it is not known yet which pairs
-    /// there are. Dropping the future ends all requests.
-    pub async fn ask(&mut self) -> Roster {
-        let filter = &self.filter;
-        let asked = join_all(self.sites.iter_mut().map(|site| site.ask(filter))).await;
-        let unknown = self.unknown();
-        Roster { sites: asked, unknown }
+    /// there are. Requests end with the asker.
+    ///
+    /// Who has not answered after `patience` is told as late, and not asked again before it has answered; without
+    /// one, everybody is waited for.
+    pub async fn ask(&mut self, patience: Option<Duration>) -> Roster {
+        for site in &mut self.sites {
+            site.begin(&self.filter, &mut self.requests);
+        }
+        self.wait(patience).await;
+        self.roster()
+    }
+
+    /// When another answer has come that was late: the last roster with it. Never, when nothing is under way.
+    pub async fn late(&mut self, patience: Option<Duration>) -> Roster {
+        while let Some(ended) = self.requests.join_next_with_id().await {
+            if self.take(ended) {
+                // More may have come; and it may have been the repository, so that there is more to ask.
+                self.wait(patience).await;
+                return self.roster();
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Until everybody has answered who was asked less than `patience` ago. Safe to drop.
+    async fn wait(&mut self, patience: Option<Duration>) {
+        while let Some(begun) = self.sites.iter().filter_map(Site::last_begun).max() {
+            let next = self.requests.join_next_with_id();
+            let ended = match patience.and_then(|patience| begun.checked_add(patience)) {
+                Some(late) => timeout_at(late, next).await,
+                None => Ok(next.await),
+            };
+            let Ok(Some(ended)) = ended else { return };
+            self.take(ended);
+        }
+    }
+
+    /// False: nobody wants to know it any more.
+    fn take(&mut self, ended: Result<(Id, Brought), JoinError>) -> bool {
+        let (task, brought) = match ended {
+            Ok((task, brought)) => (task, Some(brought)),
+            // It panicked.
+            Err(error) => (error.id(), None),
+        };
+        let Some(site) = self.sites.iter_mut().find(|site| site.waits_for(task)) else { return false };
+        site.take(task, brought, &self.filter, &mut self.requests);
+        true
+    }
+
+    /// What is known now.
+    fn roster(&self) -> Roster {
+        Roster { sites: self.sites.iter().map(Site::roster).collect(), unknown: self.unknown() }
     }
 
     /// Parts of the filter that fit nothing on any site. While a repository fails nobody knows.
@@ -108,126 +128,4 @@ impl Asker {
             .chain(virtual_proxies.map(|it| format!("--virtual-proxy {it}")))
             .collect()
     }
-}
-
-impl Site {
-    fn new(settings: &SiteSettings, scrape: &ScrapeSettings) -> Self {
-        let access = Arc::new(Access::new(settings, scrape));
-        let repository = settings.repository.as_ref().map(|repository| Repository {
-            endpoint: access.endpoint(&repository.url).map_err(Failure::not_asked),
-            refresh: repository.refresh,
-            next: None,
-            answered: false,
-            failure: None,
-        });
-        Self {
-            name: settings.name.as_str().into(),
-            topology: Topology::new(settings, None),
-            access,
-            repository,
-            services: HashMap::new(),
-        }
-    }
-
-    async fn ask(&mut self, filter: &Arc<Filter>) -> SiteRoster {
-        let Self { access, repository, .. } = self;
-        let due = repository.as_mut().filter(|it| it.next.is_none_or(|next| next <= Instant::now()));
-        let pairs = match due {
-            // What it found before is asked meanwhile.
-            Some(repository) if repository.answered => {
-                let access = access.clone();
-                let pairs = Self::pairs(&self.name, &self.topology, &access, &mut self.services, filter);
-                let (found, pairs) = tokio::join!(repository.discover(&access), ask_all(pairs, filter));
-                self.topology = found.unwrap_or(std::mem::take(&mut self.topology));
-                pairs
-            }
-            due => {
-                if let Some(repository) = due
-                    && let Some(found) = repository.discover(access).await
-                {
-                    self.topology = found;
-                }
-                let pairs = Self::pairs(&self.name, &self.topology, access, &mut self.services, filter);
-                ask_all(pairs, filter).await
-            }
-        };
-        let discovery = self.repository.as_ref().and_then(|it| it.failure.clone());
-        SiteRoster { name: self.name.clone(), discovery, notes: self.topology.notes.clone(), pairs }
-    }
-
-    /// The pairs that the filter leaves.
-    fn pairs(
-        site: &Arc<str>,
-        topology: &Topology,
-        access: &Arc<Access>,
-        services: &mut HashMap<Url, Arc<ProxyService>>,
-        filter: &Filter,
-    ) -> Vec<Arc<Pair>> {
-        let mut pairs = Vec::new();
-        let (proxies, _) = filter.proxies(topology);
-        for plan in proxies {
-            let proxy = Arc::new(plan.clone());
-            for virtual_proxy in plan.virtual_proxies.iter().filter(|it| filter.wants_virtual_proxy(it)) {
-                let service = services
-                    .entry(plan.url.clone())
-                    .or_insert_with(|| Arc::new(ProxyService::new(&plan.url, access)));
-                let facts =
-                    topology.virtual_proxies.iter().find(|facts| facts.virtual_proxy == *virtual_proxy);
-                pairs.push(Arc::new(Pair {
-                    site: site.clone(),
-                    proxy: proxy.clone(),
-                    virtual_proxy: virtual_proxy.clone(),
-                    facts: facts.cloned(),
-                    service: service.clone(),
-                }));
-            }
-        }
-        pairs
-    }
-}
-
-impl Repository {
-    /// What there is to ask, or None and the failure noted.
-    async fn discover(&mut self, access: &Access) -> Option<Topology> {
-        let found = match &self.endpoint {
-            Ok(endpoint) => qrs::discover(endpoint).await.map_err(|error| {
-                let diagnosis = access.diagnose(endpoint, Service::Repository, &error);
-                Failure::new(error.reason(), diagnosis)
-            }),
-            Err(failure) => Err(failure.clone()),
-        };
-        let pause = if found.is_ok() { self.refresh } else { RETRY.min(self.refresh) };
-        self.next = Instant::now().checked_add(pause);
-        let (found, failure) = match found {
-            Ok(found) => (Some(Topology::new(&access.settings, Some(&found))), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        self.answered |= found.is_some();
-        self.failure = failure;
-        found
-    }
-}
-
-/// Asks all pairs at the same time, each in a task of its own: decoding takes more than one core. The tasks
-/// end with the future.
-async fn ask_all(pairs: Vec<Arc<Pair>>, filter: &Arc<Filter>) -> Vec<PairRoster> {
-    let mut tasks = JoinSet::new();
-    for (place, pair) in pairs.iter().cloned().enumerate() {
-        let filter = filter.clone();
-        tasks.spawn(async move { (place, pair.service.list(&pair.virtual_proxy, &filter).await) });
-    }
-    let mut answers: HashMap<usize, Answer<_>> = HashMap::new();
-    while let Some(ended) = tasks.join_next().await {
-        // Only a task that panicked has none, and it is told as not asked.
-        answers.extend(ended);
-    }
-    let roster = |(place, pair)| {
-        let answer = answers.remove(&place);
-        let (took, sessions) = answer.map_or_else(
-            || (Duration::ZERO, Err(Failure::not_asked("the query was given up"))),
-            |answer| (answer.took, answer.outcome),
-        );
-        PairRoster { pair, sessions, took }
-    };
-    (0..).zip(pairs).map(roster).collect()
 }

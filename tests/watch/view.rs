@@ -27,8 +27,9 @@ pub fn watch(site: &Site, size: (u16, u16), args: &[&str]) -> Terminal {
 
 fn watch_with(site: &Site, settings: &str, size: (u16, u16), args: &[&str]) -> Terminal {
     let config = site.discovery_config(settings, "");
-    let common = ["sessions", "watch", "--config.file", config.to_str().unwrap(), "--interval", "100ms"];
-    Terminal::start(&[&common, args].concat(), config.parent().unwrap(), size)
+    let common = ["sessions", "watch", "--config.file", config.to_str().unwrap()];
+    let often = if args.contains(&"--interval") { &[][..] } else { &["--interval", "100ms"] };
+    Terminal::start(&[&common, often, args].concat(), config.parent().unwrap(), size)
 }
 
 /// The words of the row on the screen that begins with these.
@@ -216,11 +217,43 @@ async fn the_keys_work_while_a_proxy_does_not_answer() {
     let mut terminal = watch_with(&site, "request_timeout = \"60s\"", (24, 80), &[]);
     terminal.shows("10 sessions").await;
     site.simulator.set_fault(2, None, Fault::Hang).await.unwrap();
-    terminal.shows("waiting for answers").await;
+    terminal.shows("… Node2 /, /sales: waiting for an answer since ").await;
     terminal.press("3").await;
-    terminal.shows("opened-9").await;
+    terminal.shows("opened-8").await;
     terminal.press("q").await;
     assert_eq!(terminal.ended().await.status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_answer_is_named_and_holds_up_nobody_else() {
+    let site = site().await;
+    let terminal = watch_with(&site, "request_timeout = \"10m\"", (24, 120), &[]);
+    terminal.shows("10 sessions").await;
+    site.simulator.set_fault(2, None, Fault::Hang).await.unwrap();
+    terminal.shows("… Node2 /, /sales: waiting for an answer since ").await;
+    terminal.shows("2 of 4 waiting").await;
+    let queries = site.simulator.list_queries(2, "");
+    // The others are asked as before, and their answers are seen.
+    site.open(1, "", ("LAB", "cora"), 3);
+    terminal.shows("LAB\\cora").await;
+    terminal.shows("≥10 sessions").await;
+    let row = |begin: &[&str]| row(&terminal, begin);
+    assert_eq!(row(&["Central", "/"])[2..4], ["6", "2"]);
+    assert_eq!(row(&["Node2", "/"])[2..4], ["waiting", "-"]);
+    assert_eq!(site.simulator.list_queries(2, ""), queries, "who owes an answer is not asked for another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_late_is_shown_when_it_comes() {
+    let site = site().await;
+    site.simulator.set_fault(2, None, "latency:3s".parse().unwrap()).await.unwrap();
+    let terminal = watch(&site, (24, 120), &["--interval", "1day"]);
+    terminal.shows("waiting for an answer").await;
+    terminal.shows("≥7 sessions").await;
+    terminal.hides("≥").await;
+    terminal.shows("10 sessions").await;
+    terminal.hides("waiting").await;
+    assert_eq!(asked(&site), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ impl<W: Write> Site<'_, '_, W> {
                 }
                 Err(failure) => {
                     let untrusted = [Reason::Tls, Reason::Connect, Reason::Timeout];
-                    trusted |= failure.reason.is_some_and(|reason| !untrusted.contains(&reason));
+                    trusted |= failure.reason().is_some_and(|reason| !untrusted.contains(&reason));
                     self.failed(step.with(facts), failure)?;
                 }
             }

@@ -102,7 +102,7 @@ impl<W: Write> Site<'_, '_, W> {
     }
 
     pub(super) fn failed(&mut self, step: Step, failure: Failure) -> io::Result<()> {
-        let facts = Facts { reason: failure.reason.map(Reason::as_str), ..step.facts.clone() };
+        let facts = Facts { reason: failure.reason().map(Reason::as_str), ..step.facts.clone() };
         let step = Step { status: Status::Failed, message: failure.message, ..step };
         self.add(step.advise(failure.advice).with(facts))
     }

@@ -38,7 +38,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
         Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
     };
     let whose = Whose::from(whose);
-    let roster = asker.ask().await;
+    let roster = asker.ask(None).await;
     let is_whole = super::tell_failures(&roster);
     if !matches!(whose, Whose::Users) && roster.pairs().count() > 1 {
         return Ok(wrong_usage("the name given with --proxy fits several proxy services, expected one"));
@@ -207,7 +207,7 @@ impl Work {
             if stop.is_cancelled() || !matches!(self.whose, Whose::Users) {
                 return;
             }
-            let Some(roster) = stop.run_until_cancelled(self.asker.ask()).await else { return };
+            let Some(roster) = stop.run_until_cancelled(self.asker.ask(None)).await else { return };
             let is_whole = roster.is_whole();
             // What fails again has been told.
             self.is_whole = self.is_whole && super::tell_failures(&roster);

@@ -24,7 +24,7 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
         Ok(asker) => asker,
         Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
     };
-    let roster = asker.ask().await;
+    let roster = asker.ask(None).await;
     let is_whole = super::tell_failures(&roster);
     let how = How {
         output: args.output,

@@ -20,7 +20,7 @@ pub use keys::KEYS;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use crossterm::event::{Event, EventStream, KeyEventKind};
@@ -36,6 +36,9 @@ use content::Refresh;
 use look::Look;
 use screen::Screen;
 use state::{Settings, State, Wish};
+
+/// How long a picture waits for answers.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// No picture can be shown there.
 const NO_TERMINAL: &str = "sessions watch shows a live view, and standard output is no terminal: \
@@ -54,7 +57,9 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
         Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
     };
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let mut asking = Asking::begin(asker, args.interval);
+    // A list for another program has everybody's sessions, however long they take.
+    let patience = (args.output == ListOutput::Table).then_some(PATIENCE);
+    let mut asking = Asking::begin(asker, args.interval, patience);
     let ended = match args.output {
         ListOutput::Table => {
             let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
@@ -89,8 +94,8 @@ async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> 
                 },
             },
             news = asking.next() => match news {
-                News::Waiting => state.waiting = true,
-                News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now())),
+                News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now(), false)),
+                News::Late(roster) => state.refresh(Refresh::new(roster, SystemTime::now(), true)),
                 News::Failed(error) => return Err(error).context("asking has failed"),
             },
         }

@@ -5,13 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::sessions::{Asker, Roster};
-
-/// After so long without an answer it is told that there is none yet.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The task that asks. It ends with this.
 pub struct Asking {
@@ -23,10 +20,10 @@ pub struct Asking {
 
 /// Something to be told.
 pub enum News {
-    /// Everybody has answered, or failed to.
+    /// Everybody was asked again. Who is late is told as that.
     Answer(Roster),
-    /// An answer is late.
-    Waiting,
+    /// The one before once more: somebody has answered who was late.
+    Late(Roster),
     /// The task has failed: nothing comes any more.
     Failed(JoinError),
 }
@@ -38,11 +35,13 @@ enum Wish {
 }
 
 impl Asking {
-    /// Asks at once, and again each `interval`, or as soon as the last answer has come.
-    pub fn begin(asker: Asker, interval: Duration) -> Self {
+    /// Asks at once, and again each `interval`, or as soon as the last answer has come. Who has not answered after
+    /// `patience` is not waited for; without one, everybody is.
+    pub fn begin(asker: Asker, interval: Duration, patience: Option<Duration>) -> Self {
         let (sender, news) = mpsc::channel(1);
         let (wish, wishes) = watch::channel(Wish::Ask);
-        let task = AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, sender, wishes)));
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, patience, sender, wishes)));
         Self { news, wish, task: Some(task) }
     }
 
@@ -86,29 +85,28 @@ impl Asking {
 async fn keep_asking(
     mut asker: Asker,
     interval: Duration,
+    patience: Option<Duration>,
     news: mpsc::Sender<News>,
     mut wishes: watch::Receiver<Wish>,
 ) {
     while wishes.wait_for(|wish| *wish == Wish::Ask).await.is_ok() {
         let begun = Instant::now();
-        let roster = {
-            let mut answer = pin!(asker.ask());
-            match timeout(PATIENCE, &mut answer).await {
-                Ok(roster) => roster,
-                Err(_) => {
-                    let _ = news.send(News::Waiting).await;
-                    answer.await
-                }
-            }
-        };
+        let roster = asker.ask(patience).await;
         // A wish to ask that came meanwhile is fulfilled.
         wishes.mark_unchanged();
         if news.send(News::Answer(roster)).await.is_err() {
             return;
         }
-        tokio::select! {
-            () = sleep(interval.saturating_sub(begun.elapsed())) => {}
-            _ = wishes.changed() => {}
+        let mut pause = pin!(sleep(interval.saturating_sub(begun.elapsed())));
+        loop {
+            let late = tokio::select! {
+                () = &mut pause => break,
+                _ = wishes.changed() => break,
+                late = asker.late(patience) => late,
+            };
+            if news.send(News::Late(late)).await.is_err() {
+                return;
+            }
         }
     }
 }

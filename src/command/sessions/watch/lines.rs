@@ -125,7 +125,7 @@ fn sessions(panel: &Panel, order: usize, sites: &Sites) -> Vec<Place> {
         pairs.filter_map(move |(pair, of_pair)| {
             let Pair { proxy, host, virtual_proxy, sessions, .. } = of_pair;
             let columns: [&str; 4] = [&it.name, virtual_proxy, host, proxy];
-            Some(((site, pair), (columns, sessions.as_ref().ok()?)))
+            Some(((site, pair), (columns, sessions.as_deref().ok()?)))
         })
     });
     let (places, columns): (Vec<_>, Vec<_>) = answered.unzip();

@@ -42,8 +42,7 @@ pub async fn run(
             news = asking.next() => news,
         };
         let roster = match news {
-            News::Waiting => continue,
-            News::Answer(roster) => roster,
+            News::Answer(roster) | News::Late(roster) => roster,
             News::Failed(error) => return Err(error).context("asking has failed"),
         };
         let is_first = told.is_none();

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout_at;
 
-use super::filter::{Filter, fitting};
+use super::filter::{Detail, Filter, fitting};
 use super::roster::Roster;
-use super::site::{Brought, Site};
+use super::site::{Brought, Site, Wanted};
 use crate::config::{Config, SiteSettings};
 
 /// Who is asked, with all connections. Lives as long as somebody wants to ask again.
 pub struct Asker {
     sites: Vec<Site>,
-    filter: Arc<Filter>,
+    wanted: Wanted,
     /// What is under way, each in a task of its own: decoding takes more than one core. It ends with this.
     requests: JoinSet<Brought>,
 }
@@ -30,7 +30,7 @@ pub struct NoSuchSite {
 
 impl Asker {
     /// Asks nobody yet.
-    pub fn new(config: &Config, filter: Filter) -> Result<Self, NoSuchSite> {
+    pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, NoSuchSite> {
         let mut wanted: Vec<&SiteSettings> = config.sites.iter().collect();
         if !filter.sites.is_empty() {
             let mut places = Vec::new();
@@ -46,7 +46,7 @@ impl Asker {
                 (0..).zip(wanted).filter(|(place, _)| places.contains(place)).map(|(_, it)| it).collect();
         }
         let sites = wanted.into_iter().map(|settings| Site::new(settings, &config.scrape)).collect();
-        Ok(Self { sites, filter: Arc::new(filter), requests: JoinSet::new() })
+        Ok(Self { sites, wanted: Wanted { filter: Arc::new(filter), detail }, requests: JoinSet::new() })
     }
 
     /// The sites that are asked, in the order of their names.
@@ -61,7 +61,7 @@ impl Asker {
     /// one, everybody is waited for.
     pub async fn ask(&mut self, patience: Option<Duration>) -> Roster {
         for site in &mut self.sites {
-            site.begin(&self.filter, &mut self.requests);
+            site.begin(&self.wanted, &mut self.requests);
         }
         self.wait(patience).await;
         self.roster()
@@ -100,7 +100,7 @@ impl Asker {
             Err(error) => (error.id(), None),
         };
         let Some(site) = self.sites.iter_mut().find(|site| site.waits_for(task)) else { return false };
-        site.take(task, brought, &self.filter, &mut self.requests);
+        site.take(task, brought, &self.wanted, &mut self.requests);
         true
     }
 
@@ -119,10 +119,10 @@ impl Asker {
             let only = Filter { proxies: vec![name.clone()], ..Filter::default() };
             self.sites.iter().any(|site| only.proxies(&site.topology).1.is_empty())
         };
-        let proxies = self.filter.proxies.iter().filter(|name| !fits_somewhere(name));
+        let proxies = self.wanted.filter.proxies.iter().filter(|name| !fits_somewhere(name));
         let mut asked = self.sites.iter().flat_map(|site| &site.topology.proxies);
         let mut is_asked = |it: &&_| asked.any(|proxy| proxy.virtual_proxies.contains(it));
-        let virtual_proxies = self.filter.virtual_proxies.iter().filter(|it| !is_asked(it));
+        let virtual_proxies = self.wanted.filter.virtual_proxies.iter().filter(|it| !is_asked(it));
         proxies
             .map(|name| format!("--proxy {name}"))
             .chain(virtual_proxies.map(|it| format!("--virtual-proxy {it}")))

@@ -11,6 +11,6 @@ pub mod service;
 mod site;
 
 pub use asker::{Asker, NoSuchSite};
-pub use filter::{Filter, User};
+pub use filter::{Detail, Filter, User};
 pub use listed::{Session, Sessions};
 pub use roster::{Cause, Failure, Pair, PairRoster, Roster, SiteRoster};

@@ -8,7 +8,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use url::Url;
 
-use super::filter::Filter;
+use super::filter::{Detail, Filter};
 use super::listed::Sessions;
 use super::roster::{Failure, Pair, PairRoster, SiteRoster};
 use super::service::{Answer, ProxyService};
@@ -20,6 +20,13 @@ use crate::qlik::{Endpoint, qrs};
 
 /// How soon a repository that failed is asked again.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Which sessions are wanted, and what of them.
+#[derive(Clone)]
+pub struct Wanted {
+    pub filter: Arc<Filter>,
+    pub detail: Detail,
+}
 
 pub struct Site {
     pub name: Arc<str>,
@@ -92,7 +99,7 @@ impl Site {
     }
 
     /// Asks the repository, where it is due, and all pairs, once it is known which there are.
-    pub fn begin(&mut self, filter: &Arc<Filter>, requests: &mut JoinSet<Brought>) {
+    pub fn begin(&mut self, wanted: &Wanted, requests: &mut JoinSet<Brought>) {
         if let Some(repository) = &mut self.repository {
             repository.begin(&self.access, requests);
             if repository.under_way.is_some() && !repository.answered {
@@ -100,14 +107,14 @@ impl Site {
                 return;
             }
         }
-        self.ask_pairs(filter, requests);
+        self.ask_pairs(wanted, requests);
     }
 
     /// Asks each pair, but for those whose last answer has not come yet.
-    fn ask_pairs(&mut self, filter: &Arc<Filter>, requests: &mut JoinSet<Brought>) {
+    fn ask_pairs(&mut self, wanted: &Wanted, requests: &mut JoinSet<Brought>) {
         let mut before = std::mem::take(&mut self.asked);
         before.retain(|asked| asked.answer.is_err());
-        for pair in self.pairs(filter) {
+        for pair in self.pairs(&wanted.filter) {
             let is_same = |asked: &Asked| {
                 Arc::ptr_eq(&asked.pair.service, &pair.service)
                     && asked.pair.virtual_proxy == pair.virtual_proxy
@@ -115,8 +122,8 @@ impl Site {
             let answer = match before.iter().position(is_same) {
                 Some(place) => before.swap_remove(place).answer,
                 None => {
-                    let (pair, filter) = (pair.clone(), filter.clone());
-                    let list = async move { pair.service.list(&pair.virtual_proxy, &filter).await };
+                    let (pair, Wanted { filter, detail }) = (pair.clone(), wanted.clone());
+                    let list = async move { pair.service.list(&pair.virtual_proxy, &filter, detail).await };
                     Err(Request::begin(requests, async { Brought::Sessions(list.await) }))
                 }
             };
@@ -142,7 +149,7 @@ impl Site {
         &mut self,
         task: Id,
         brought: Option<Brought>,
-        filter: &Arc<Filter>,
+        wanted: &Wanted,
         requests: &mut JoinSet<Brought>,
     ) {
         let is_it = |request: &Request| request.task == task;
@@ -162,7 +169,7 @@ impl Site {
             };
             self.topology = repository.end(found).unwrap_or(std::mem::take(&mut self.topology));
             if pairs_wait {
-                self.ask_pairs(filter, requests);
+                self.ask_pairs(wanted, requests);
             }
         }
     }

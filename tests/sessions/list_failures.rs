@@ -7,6 +7,7 @@ use qlik_session_exporter::simulator::Fault;
 use crate::commands::{rows, sessions};
 use crate::support::exporter::{command, run};
 use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
+use crate::support::stand_in::{StandIn, ok};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
@@ -89,5 +90,19 @@ async fn who_reads_only_the_beginning_ends_it_quietly() {
         });
         let ended = ended.await.unwrap();
         assert_eq!((ended.status.code(), &*ended.stderr), (Some(1), &b""[..]), "{output}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attribute_that_is_no_text_is_in_the_way_only_where_attributes_are_shown() {
+    let site = Site::empty(1, &[""]).await;
+    let row = r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":"1","Attributes":[{"group":7}]}"#;
+    let proxy = StandIn::start(&site.certificates(), move |_| Some(ok(&format!("[{row}]")))).await;
+    let config = site.config_with("", &(TRUSTED.to_owned() + &proxy_block("Odd", &proxy.url, &[""])));
+    let code = async |args: &[&str]| sessions(&config, args).await.status.code();
+    assert_eq!(code(&["list"]).await, Some(0));
+    assert_eq!(code(&["delete", "--user", r"LAB\anna", "--dry-run"]).await, Some(0));
+    for args in [&["list", "--wide"][..], &["list", "--output", "json"], &["list", "--output", "csv"]] {
+        assert_eq!(code(args).await, Some(1), "{args:?}");
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::{DeleteArgs, GlobalArgs, PlaceArgs, WhoseArgs};
 use crate::command::{FAILED, signals, wrong_usage};
 use crate::config::Config;
 use crate::qlik::VirtualProxy;
-use crate::sessions::{Asker, Roster, User};
+use crate::sessions::{Asker, Detail, Roster, User};
 use crate::terminal::escaped;
 
 /// How often a user's sessions are ended and listed again: while they end, new ones may begin.
@@ -33,7 +33,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     }
     let DeleteArgs { place, whose, dry_run, yes, .. } = args;
     let virtual_proxy = place.virtual_proxies.first().cloned().unwrap_or_default();
-    let mut asker = match Asker::new(&config, place.filter(whose.users.clone())) {
+    let mut asker = match Asker::new(&config, place.filter(whose.users.clone()), Detail::Counted) {
         Ok(asker) => asker,
         Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
     };

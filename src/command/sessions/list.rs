@@ -12,7 +12,7 @@ use super::totals::{AtLimit, Total, totals};
 use super::written;
 use crate::cli::{GlobalArgs, ListArgs, ListOutput, SortBy};
 use crate::command::{FAILED, wrong_usage};
-use crate::sessions::{Asker, Pair, Roster, Session};
+use crate::sessions::{Asker, Detail, Pair, Roster, Session};
 use crate::terminal::escaped;
 
 pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
@@ -20,7 +20,11 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let mut asker = match Asker::new(&config, args.filter.into()) {
+    let detail = match args.output {
+        ListOutput::Table if !args.wide => Detail::Named,
+        _ => Detail::Whole,
+    };
+    let mut asker = match Asker::new(&config, args.filter.into(), detail) {
         Ok(asker) => asker,
         Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
     };

@@ -29,7 +29,7 @@ use futures::StreamExt;
 use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
 use crate::command::signals::Signals;
 use crate::command::wrong_usage;
-use crate::sessions::Asker;
+use crate::sessions::{Asker, Detail};
 use crate::terminal::{draws_eighths, escaped, stdout_has_colors};
 use asking::{Asking, News};
 use content::Refresh;
@@ -52,13 +52,15 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let asker = match Asker::new(&config, args.filter.into()) {
+    let is_picture = args.output == ListOutput::Table;
+    let detail = if is_picture { Detail::Named } else { Detail::Whole };
+    let asker = match Asker::new(&config, args.filter.into(), detail) {
         Ok(asker) => asker,
         Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
     };
     let signals = Signals::listen().context("cannot listen for signals")?;
     // A list for another program has everybody's sessions, however long they take.
-    let patience = (args.output == ListOutput::Table).then_some(PATIENCE);
+    let patience = is_picture.then_some(PATIENCE);
     let mut asking = Asking::begin(asker, args.interval, patience);
     let ended = match args.output {
         ListOutput::Table => {

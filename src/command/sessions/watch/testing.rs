@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use super::content::{PairAnswer, Refresh, SiteAnswer};
 use super::state::{Settings, State};
 use crate::cli::SortBy;
-use crate::qlik::Reason;
-use crate::qlik::session_list::WholeSession;
+use crate::qlik::session_list::Facts;
+use crate::qlik::{Reason, UserKey};
 use crate::sessions::{Cause, Failure, Sessions};
 
 pub const SETTINGS: Settings =
@@ -24,12 +24,11 @@ pub fn sessions(users: &[(&str, usize)]) -> Sessions {
     for (id, count) in users {
         for number in 1..=*count {
             let anonymous = id.starts_with("anonymous");
-            sessions.push(&WholeSession {
-                user_directory: if anonymous { "NONE" } else { "LAB" }.into(),
-                user_id: (*id).into(),
+            sessions.push(&Facts {
+                user: UserKey { directory: if anonymous { "NONE" } else { "LAB" }, id },
                 user_name: None,
-                attributes: vec![],
-                session_id: format!("{id}-{number}").into(),
+                attributes: &[],
+                session_id: &format!("{id}-{number}"),
             });
         }
     }

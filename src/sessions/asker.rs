@@ -49,9 +49,11 @@ impl Asker {
         Ok(Self { sites, wanted: Wanted { filter: Arc::new(filter), detail }, requests: JoinSet::new() })
     }
 
-    /// The sites that are asked, in the order of their names.
-    pub fn site_names(&self) -> impl Iterator<Item = &str> {
-        self.sites.iter().map(|site| &*site.name)
+    /// One that has nobody to ask.
+    #[cfg(test)]
+    pub fn of_nobody() -> Self {
+        let wanted = Wanted { filter: Arc::default(), detail: Detail::Counted };
+        Self { sites: Vec::new(), wanted, requests: JoinSet::new() }
     }
 
     /// Asks every pair that the filter leaves, once. Repositories first, where it is not known yet which pairs

@@ -13,7 +13,7 @@ use crate::sessions::{Asker, Roster};
 /// The task that asks. It ends with this.
 pub struct Asking {
     news: mpsc::Receiver<News>,
-    wish: watch::Sender<Wish>,
+    mode: watch::Sender<Mode>,
     /// Until somebody has seen its end.
     task: Option<AbortOnDropHandle<()>>,
 }
@@ -29,7 +29,7 @@ pub enum News {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Mode {
     Ask,
     Pause,
 }
@@ -39,10 +39,10 @@ impl Asking {
     /// `patience` is not waited for; without one, everybody is.
     pub fn begin(asker: Asker, interval: Duration, patience: Option<Duration>) -> Self {
         let (sender, news) = mpsc::channel(1);
-        let (wish, wishes) = watch::channel(Wish::Ask);
+        let (mode, modes) = watch::channel(Mode::Ask);
         let task =
-            AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, patience, sender, wishes)));
-        Self { news, wish, task: Some(task) }
+            AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, patience, sender, modes)));
+        Self { news, mode, task: Some(task) }
     }
 
     /// What is to be told next. Safe to drop.
@@ -63,12 +63,12 @@ impl Asking {
 
     /// Nobody is asked again until [`Self::go_on`].
     pub fn pause(&self) {
-        self.wish.send_replace(Wish::Pause);
+        self.mode.send_replace(Mode::Pause);
     }
 
     /// Asks at once, unless an answer is on its way.
     pub fn go_on(&self) {
-        self.wish.send_replace(Wish::Ask);
+        self.mode.send_replace(Mode::Ask);
     }
 
     /// Drops what is on its way and waits for the end.
@@ -87,13 +87,13 @@ async fn keep_asking(
     interval: Duration,
     patience: Option<Duration>,
     news: mpsc::Sender<News>,
-    mut wishes: watch::Receiver<Wish>,
+    mut modes: watch::Receiver<Mode>,
 ) {
-    while wishes.wait_for(|wish| *wish == Wish::Ask).await.is_ok() {
+    while modes.wait_for(|mode| *mode == Mode::Ask).await.is_ok() {
         let begun = Instant::now();
         let roster = asker.ask(patience).await;
         // A wish to ask that came meanwhile is fulfilled.
-        wishes.mark_unchanged();
+        modes.mark_unchanged();
         if news.send(News::Answer(roster)).await.is_err() {
             return;
         }
@@ -101,7 +101,7 @@ async fn keep_asking(
         loop {
             let late = tokio::select! {
                 () = &mut pause => break,
-                _ = wishes.changed() => break,
+                _ = modes.changed() => break,
                 late = asker.late(patience) => late,
             };
             if news.send(News::Late(late)).await.is_err() {
@@ -114,13 +114,25 @@ async fn keep_asking(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::timeout;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_asks_nobody_until_it_ends() {
+        let mut asking = Asking::begin(Asker::of_nobody(), Duration::from_secs(2), None);
+        assert!(matches!(asking.next().await, News::Answer(_)));
+        asking.pause();
+        assert!(timeout(Duration::from_secs(86_400), asking.next()).await.is_err());
+        asking.go_on();
+        assert!(matches!(asking.next().await, News::Answer(_)));
+        asking.end().await;
+    }
 
     #[tokio::test]
     async fn a_task_that_has_failed_is_told_and_ended_once() {
         let (_, news) = mpsc::channel(1);
         let task = tokio::spawn(async { panic!("on purpose") });
         let mut asking =
-            Asking { news, wish: watch::channel(Wish::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
+            Asking { news, mode: watch::channel(Mode::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
         assert!(matches!(asking.next().await, News::Failed(_)));
         asking.end().await;
     }

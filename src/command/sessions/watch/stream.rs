@@ -36,6 +36,7 @@ pub async fn run(
     mut signals: Signals,
 ) -> Result<ExitCode> {
     let mut told: Option<Told> = None;
+    let mut is_first = true;
     loop {
         let news = tokio::select! {
             _ = signals.next() => return Ok(ExitCode::SUCCESS),
@@ -45,8 +46,10 @@ pub async fn run(
             News::Answer(roster) | News::Late(roster) => roster,
             News::Failed(error) => return Err(error).context("asking has failed"),
         };
-        let is_first = told.is_none();
         told = Some(Told::after(told, &roster));
+        if !somebody_answered(&roster) {
+            continue;
+        }
         let mut writing = tokio::task::spawn_blocking(move || write(&roster, format, sort_by, is_first));
         let written = tokio::select! {
             written = &mut writing => written?,
@@ -57,11 +60,16 @@ pub async fn run(
             }
         };
         match written {
-            Ok(()) => {}
+            Ok(()) => is_first = false,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::from(FAILED)),
             Err(error) => return Err(error).context("cannot write to standard output"),
         }
     }
+}
+
+/// Where nobody did, it is not known that there are no sessions: nothing is written then.
+fn somebody_answered(roster: &Roster) -> bool {
+    roster.is_whole() || roster.pairs().any(|answer| answer.sessions.is_ok())
 }
 
 /// Waits for whoever reads.

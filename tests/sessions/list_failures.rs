@@ -106,3 +106,16 @@ async fn an_attribute_that_is_no_text_is_in_the_way_only_where_attributes_are_sh
         assert_eq!(code(args).await, Some(1), "{args:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_the_totals_it_says_that_they_lack_somebody() {
+    const LACKS: &str = "not everything could be asked: there may be more sessions";
+    let site = Site::busy(2, &[""], 20, 5).await;
+    let config = site.discovery_config("", "");
+    assert!(!sessions(&config, &["list"]).await.stdout.contains(&LACKS.to_owned()));
+    site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
+    assert_eq!(sessions(&config, &["list"]).await.stdout.last().unwrap(), LACKS);
+    site.simulator.set_fault(1, None, Fault::Refuse).await.unwrap();
+    let table = sessions(&config, &["list"]).await.stdout;
+    assert_eq!(table.last().unwrap(), LACKS, "{table:?}");
+}

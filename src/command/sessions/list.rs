@@ -35,6 +35,7 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
         sort_by: args.sort_by,
         wide: args.wide,
         limit: config.users.session_limit,
+        is_whole,
     };
     let written = tokio::task::spawn_blocking(move || write(&roster, how)).await?;
     match written {
@@ -53,6 +54,8 @@ struct How {
     wide: bool,
     /// Of one user's sessions on a site.
     limit: NonZeroU32,
+    /// Whether everything answered.
+    is_whole: bool,
 }
 
 /// Waits for whoever reads: to be called where that holds nobody up.
@@ -83,8 +86,17 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
     }
     let totals = totals(sessions);
     if totals.is_empty() {
-        return writeln!(out, "no sessions");
+        writeln!(out, "no sessions")?;
+    } else {
+        write_totals(out, &totals, width)?;
     }
+    if !how.is_whole {
+        writeln!(out, "\nnot everything could be asked: there may be more sessions")?;
+    }
+    Ok(())
+}
+
+fn write_totals(out: &mut impl Write, totals: &[Total<'_>], width: Option<usize>) -> io::Result<()> {
     let columns = [
         Column::new("site", |total: &&Total<'_>| escaped(total.site)),
         Column::new("virtual proxy", |total: &&Total<'_>| escaped(total.virtual_proxy.path())),

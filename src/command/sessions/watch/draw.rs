@@ -118,7 +118,7 @@ fn figures(state: &State, look: &Look) -> Vec<Span<'static>> {
         }
     };
     add(down, format!("{down} of {pairs} down"), look.alarm());
-    add(late, format!("{late} of {pairs} waiting"), look.warning());
+    add(late, format!("{late} waiting"), look.warning());
     add(at_limit, format!("{at_limit} at the limit of {limit}"), look.alarm());
     add(one_below, format!("{one_below} one below"), look.warning());
     let spaced = spans.into_iter().flat_map(|span| [span, Span::raw("  ")]);

@@ -22,7 +22,7 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
     };
     let mut asker = match Asker::new(&config, args.filter.into()) {
         Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+        Err(error) => return Ok(wrong_usage(error)),
     };
     let roster = asker.ask().await;
     let is_whole = super::tell_failures(&roster);
@@ -78,8 +78,9 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
         writeln!(out)?;
     }
     let totals = totals(sessions);
+    // Nobody has answered: that is told elsewhere.
     if totals.is_empty() {
-        return writeln!(out, "no sessions");
+        return Ok(());
     }
     let columns = [
         Column::new("site", |total: &&Total<'_>| escaped(total.site)),
@@ -97,7 +98,7 @@ fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>
     };
     let user = |(_, pair, session): &Row<'_>| {
         let mark = if at_limit.contains(&pair.site, session.user) { " *" } else { "" };
-        escaped(&format!("{}\\{}", session.user.directory, session.user.id)) + mark
+        escaped(&session.user.to_string()) + mark
     };
     let mut columns = vec![
         Column::new("site", |(_, pair, _): &Row<'_>| escaped(&pair.site)),

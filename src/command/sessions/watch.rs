@@ -30,7 +30,7 @@ use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
 use crate::command::signals::Signals;
 use crate::command::wrong_usage;
 use crate::sessions::Asker;
-use crate::terminal::{draws_eighths, escaped, stdout_has_colors};
+use crate::terminal::{draws_eighths, stdout_has_colors};
 use asking::{Asking, News};
 use content::Refresh;
 use look::Look;
@@ -51,7 +51,7 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
     };
     let asker = match Asker::new(&config, args.filter.into()) {
         Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+        Err(error) => return Ok(wrong_usage(error)),
     };
     let signals = Signals::listen().context("cannot listen for signals")?;
     let mut asking = Asking::begin(asker, args.interval);

@@ -10,9 +10,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{WRONG, signals};
+use super::{WRONG, counted, signals};
 use crate::cli::{GlobalArgs, WebArgs};
 use crate::config::{self, Config, Sources};
+use crate::terminal;
 use crate::web::{self, App};
 
 pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
@@ -101,14 +102,18 @@ impl Exporter {
 }
 
 fn wrong(mistakes: &dyn std::fmt::Display) -> Started {
-    eprintln!("{mistakes}");
+    mistakes.to_string().lines().for_each(terminal::tell);
     Started::Checked(ExitCode::from(WRONG))
 }
 
 fn say_good(config: &Config) -> Result<()> {
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
-    let plural = if sites.len() == 1 { "site" } else { "sites" };
-    writeln!(io::stdout(), "the configuration is good: {} {plural} ({})", sites.len(), sites.join(", "))?;
+    writeln!(
+        io::stdout(),
+        "the configuration is good: {} ({})",
+        counted(sites.len(), "site"),
+        sites.join(", ")
+    )?;
     Ok(())
 }
 

@@ -74,8 +74,10 @@ impl Signals {
     }
 }
 
-/// Resolves when the program is to end; nothing is read again.
+/// Resolves when the program is to end: at any signal, where nothing is read again.
 pub fn end() -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::listen()?;
-    Ok(async move { while signals.next().await != Signal::End {} })
+    Ok(async move {
+        signals.next().await;
+    })
 }

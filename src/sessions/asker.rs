@@ -1,16 +1,19 @@
 //! Asks all sites at the same time, as often as it is told to, on connections that stay. Who is slow holds up
 //! nobody else, where whoever asks does not wait for everybody.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout_at;
 
 use super::filter::{Detail, Filter, fitting};
-use super::roster::Roster;
+use super::roster::{Pair, PairRoster, Roster};
 use super::site::{Brought, Site, Wanted};
 use crate::config::{Config, SiteSettings};
+use crate::qlik::VirtualProxy;
 
 /// Who is asked, with all connections. Lives as long as somebody wants to ask again.
 pub struct Asker {
@@ -111,7 +114,32 @@ impl Asker {
         Roster { sites: self.sites.iter().map(Site::roster).collect(), unknown: self.unknown() }
     }
 
-    /// Parts of the filter that fit nothing on any site. While a repository fails nobody knows.
+    /// Lists everything that is known beside a pair on its proxy service, whatever the filters say: the sessions of
+    /// the other virtual proxies there.
+    pub async fn ask_beside(&self, pair: &Pair) -> Vec<PairRoster> {
+        let site = self.sites.iter().filter(|site| site.name == pair.site);
+        let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);
+        let known: BTreeSet<&VirtualProxy> =
+            plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out)).collect();
+        let others = known.into_iter().filter(|virtual_proxy| **virtual_proxy != pair.virtual_proxy);
+        let others = others.map(|virtual_proxy| {
+            Arc::new(Pair {
+                site: pair.site.clone(),
+                proxy: pair.proxy.clone(),
+                virtual_proxy: virtual_proxy.clone(),
+                facts: None,
+                service: pair.service.clone(),
+            })
+        });
+        let filter = Filter::default();
+        let ask = async |pair: Arc<Pair>| {
+            let answer = pair.service.list(&pair.virtual_proxy, &filter, Detail::Counted).await;
+            PairRoster { pair, took: answer.took, sessions: answer.outcome.map(Arc::new) }
+        };
+        join_all(others.map(ask)).await
+    }
+
+    /// Parts of the filter that fit nothing on any site, and why. While a repository fails nobody knows.
     fn unknown(&self) -> Vec<String> {
         let is_known = |site: &Site| site.repository.as_ref().is_none_or(|it| it.failure.is_none());
         if !self.sites.iter().all(is_known) {
@@ -122,12 +150,30 @@ impl Asker {
             self.sites.iter().any(|site| only.proxies(&site.topology).1.is_empty())
         };
         let proxies = self.wanted.filter.proxies.iter().filter(|name| !fits_somewhere(name));
-        let mut asked = self.sites.iter().flat_map(|site| &site.topology.proxies);
-        let mut is_asked = |it: &&_| asked.any(|proxy| proxy.virtual_proxies.contains(it));
-        let virtual_proxies = self.wanted.filter.virtual_proxies.iter().filter(|it| !is_asked(it));
+        let virtual_proxies = self.wanted.filter.virtual_proxies.iter();
+        let virtual_proxies = virtual_proxies.filter_map(|it| Some((it, self.why_not_asked(it)?)));
         proxies
-            .map(|name| format!("--proxy {name}"))
-            .chain(virtual_proxies.map(|it| format!("--virtual-proxy {it}")))
+            .map(|name| format!("--proxy {name}: there is none of that name"))
+            .chain(virtual_proxies.map(|(it, why)| format!("--virtual-proxy {it}: {why}")))
             .collect()
+    }
+
+    /// Why no proxy service is asked for a virtual proxy, whatever else is filtered; None where one is.
+    fn why_not_asked(&self, virtual_proxy: &VirtualProxy) -> Option<&'static str> {
+        let topologies = || self.sites.iter().map(|site| &site.topology);
+        if topologies().any(|it| it.proxies.iter().any(|plan| plan.virtual_proxies.contains(virtual_proxy))) {
+            return None;
+        }
+        let facts = topologies().flat_map(|it| &it.virtual_proxies);
+        let mut linked =
+            facts.filter(|facts| facts.virtual_proxy == *virtual_proxy).map(|facts| facts.linked);
+        Some(match linked.next() {
+            Some(0) => "no proxy service links it",
+            Some(_) => "no proxy service that links it is asked for it, see check",
+            None if topologies().any(|it| it.left_out.contains(virtual_proxy)) => {
+                "the configuration leaves it out (virtual_proxies, exclude_virtual_proxies)"
+            }
+            None => "there is none of that name",
+        })
     }
 }

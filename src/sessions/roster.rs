@@ -15,7 +15,8 @@ use crate::qlik::{Reason, VirtualProxy};
 pub struct Roster {
     /// In the order of their names.
     pub sites: Vec<SiteRoster>,
-    /// Parts of the filter that fit nothing, although everything is known that they could fit: `--proxy x`.
+    /// Parts of the filter that fit nothing, although everything is known that they could fit, and why:
+    /// `--proxy x: there is none of that name`.
     pub unknown: Vec<String>,
 }
 
@@ -109,6 +110,13 @@ impl Roster {
         self.unknown.is_empty()
             && self.sites.iter().all(|site| site.discovery.is_none())
             && self.pairs().all(|pair| pair.sessions.is_ok())
+    }
+}
+
+impl Pair {
+    /// Site, proxy service and virtual proxy, as labels name them.
+    pub fn names(&self) -> [&str; 3] {
+        [&self.site, &self.proxy.name, self.virtual_proxy.path()]
     }
 }
 

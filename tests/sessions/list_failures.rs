@@ -69,6 +69,45 @@ async fn a_name_that_fits_nothing_is_told() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn several_virtual_proxies_of_one_proxy_service_are_all_known() {
+    let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
+    let config = site.discovery_config("", "");
+    let several = ["--virtual-proxy", "/sales", "--virtual-proxy", "/", "--virtual-proxy", "/finance"];
+    let ended = sessions(&config, &[&["list", "--output", "json"], &several[..]].concat()).await;
+    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
+    assert_eq!(rows(&ended).len(), 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
+    let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
+    let config = site.discovery_config("", "exclude_virtual_proxies = [\"/sales\"]");
+    site.simulator.unlink(1, "finance");
+    for (virtual_proxy, told) in [
+        ("/sales", "error: --virtual-proxy /sales: the configuration leaves it out"),
+        ("/finance", "error: --virtual-proxy /finance: no proxy service links it"),
+        ("/hr", "error: --virtual-proxy /hr: there is none of that name"),
+    ] {
+        let ended = sessions(&config, &["list", "--virtual-proxy", virtual_proxy]).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{virtual_proxy}");
+        assert!(ended.stderr.iter().any(|line| line.starts_with(told)), "{told}: {:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_that_do_not_meet_leave_nothing_to_ask() {
+    let site = Site::busy(2, &["", "sales"], 30, 5).await;
+    site.simulator.unlink(2, "sales");
+    let filters = ["--proxy", "Node2", "--virtual-proxy", "/sales"];
+    for (output, written) in [("table", vec![]), ("json", vec!["[]".to_owned()])] {
+        let args = [&["list", "--output", output], &filters[..]].concat();
+        let ended = sessions(&site.discovery_config("", ""), &args).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), written), "{output}");
+        assert!(ended.stderr[0].starts_with("error: there is nothing to ask"), "{:?}", ended.stderr);
+    }
+}
+
 #[tokio::test]
 async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
     let ended = run(&["sessions", "list"], &[]).await;

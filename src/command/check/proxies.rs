@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 
-use super::report::{Facts, Status, Step, counted};
+use super::report::{Facts, Status, Step};
 use super::site::{Site, milliseconds};
 use crate::collect::tally::{SessionIds, Tally};
 use crate::collect::topology::{ProxyPlan, Topology};
+use crate::command::counted;
 use crate::qlik::{Reason, VirtualProxy};
 use crate::sessions::service::{self, ProxyService};
 

@@ -26,7 +26,7 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
     };
     let mut asker = match Asker::new(&config, args.filter.into(), detail) {
         Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+        Err(error) => return Ok(wrong_usage(error)),
     };
     let roster = asker.ask(None).await;
     let is_whole = super::tell_failures(&roster);
@@ -85,9 +85,8 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
         writeln!(out)?;
     }
     let totals = totals(sessions);
-    if totals.is_empty() {
-        writeln!(out, "no sessions")?;
-    } else {
+    // Else nobody has answered: that is told elsewhere.
+    if !totals.is_empty() {
         write_totals(out, &totals, width)?;
     }
     if !how.is_whole {
@@ -113,7 +112,7 @@ fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>
     };
     let user = |(_, pair, session): &Row<'_>| {
         let mark = if at_limit.contains(&pair.site, session.user) { " *" } else { "" };
-        escaped(&format!("{}\\{}", session.user.directory, session.user.id)) + mark
+        escaped(&session.user.to_string()) + mark
     };
     let mut columns = vec![
         Column::new("site", |(_, pair, _): &Row<'_>| escaped(&pair.site)),

@@ -37,7 +37,11 @@ impl<'c, R> Column<'c, R> {
 
 /// How many characters fit beside each other on standard output; None where it is no terminal.
 pub fn terminal_width() -> Option<usize> {
-    let is_terminal = io::stdout().is_terminal();
+    width_of_terminal(io::stdout().is_terminal())
+}
+
+/// The same for another output, where that is a terminal.
+pub fn width_of_terminal(is_terminal: bool) -> Option<usize> {
     let size = is_terminal.then(crossterm::terminal::size)?;
     Some(size.map_or(80, |(columns, _)| columns.into()))
 }

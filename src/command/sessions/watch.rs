@@ -30,7 +30,7 @@ use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
 use crate::command::signals::Signals;
 use crate::command::wrong_usage;
 use crate::sessions::{Asker, Detail};
-use crate::terminal::{draws_eighths, escaped, stdout_has_colors};
+use crate::terminal::{draws_eighths, stdout_has_colors};
 use asking::{Asking, News};
 use content::Refresh;
 use look::Look;
@@ -56,7 +56,7 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
     let detail = if is_picture { Detail::Named } else { Detail::Whole };
     let asker = match Asker::new(&config, args.filter.into(), detail) {
         Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+        Err(error) => return Ok(wrong_usage(error)),
     };
     let signals = Signals::listen().context("cannot listen for signals")?;
     // A list for another program has everybody's sessions, however long they take.

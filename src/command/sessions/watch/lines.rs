@@ -9,6 +9,7 @@ use super::problems::{self, Problem};
 use super::sites::{Pair, Place, Site, Sites, User};
 use crate::cli::SortBy;
 use crate::command::sessions::order;
+use crate::qlik::UserKey;
 
 /// The lines of the panels. Empty where they are not known yet.
 #[derive(Default)]
@@ -158,5 +159,5 @@ fn sessions(panel: &Panel, sorted: &[Place], sites: &Sites) -> Vec<Place> {
 
 /// As people write it.
 pub fn user_text(directory: &str, id: &str) -> String {
-    format!("{directory}\\{id}")
+    UserKey { directory, id }.to_string()
 }

@@ -30,7 +30,10 @@ pub enum Kind {
 /// All that is wrong, in the order of the sites; notes last.
 pub fn all(sites: &Sites, unknown: &[String]) -> Vec<Problem> {
     let several = sites.all.len() > 1;
-    let unknown = unknown.iter().map(|flag| Problem::new(Kind::Missing, flag, "there is none of that name"));
+    let unknown = unknown.iter().map(|told| {
+        let (flag, why) = told.rsplit_once(": ").unwrap_or((told, ""));
+        Problem::new(Kind::Missing, flag, why)
+    });
     let notes = sites
         .all
         .iter()
@@ -116,6 +119,6 @@ mod tests {
             "empty: there is nothing to ask",
             "lab: look",
         ];
-        assert_eq!(places(sites, &["--proxy Node9".to_owned()]), expected);
+        assert_eq!(places(sites, &["--proxy Node9: there is none of that name".to_owned()]), expected);
     }
 }

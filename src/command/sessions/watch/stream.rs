@@ -15,7 +15,7 @@ use crate::command::sessions::order::Ordered;
 use crate::command::sessions::{tell, tell_failures, troubles, written};
 use crate::command::signals::Signals;
 use crate::sessions::Roster;
-use crate::terminal::escaped;
+use crate::terminal;
 
 /// How long a list that is being written may take when the end has come.
 const REST: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Told {
                 let mut well: Vec<_> = before.into_keys().collect();
                 well.sort_unstable();
                 for who in well {
-                    eprintln!("{}", escaped(&format!("{who}: answers again")));
+                    terminal::tell(format_args!("{who}: answers again"));
                 }
             }
         }

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use unicode_truncate::UnicodeTruncateStr;
 
+use crate::command;
+
 /// The beginning, as much as fits into so many columns; that something is missing is seen.
 pub fn cut(text: &str, columns: usize) -> String {
     let (fits, _) = text.unicode_truncate(columns);
@@ -35,8 +37,7 @@ pub fn since(since: SystemTime, now: SystemTime) -> String {
 
 /// `1 session`, `≥2 sessions`.
 pub fn counted(count: usize, whole: bool, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{}{count} {what}{plural}", at_least(whole))
+    format!("{}{}", at_least(whole), command::counted(count, what))
 }
 
 /// What stands before a number that is a lower bound.

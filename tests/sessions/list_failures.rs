@@ -154,7 +154,4 @@ async fn under_the_totals_it_says_that_they_lack_somebody() {
     assert!(!sessions(&config, &["list"]).await.stdout.contains(&LACKS.to_owned()));
     site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
     assert_eq!(sessions(&config, &["list"]).await.stdout.last().unwrap(), LACKS);
-    site.simulator.set_fault(1, None, Fault::Refuse).await.unwrap();
-    let table = sessions(&config, &["list"]).await.stdout;
-    assert_eq!(table.last().unwrap(), LACKS, "{table:?}");
 }

@@ -85,10 +85,11 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
         writeln!(out)?;
     }
     let totals = totals(sessions);
-    // Else nobody has answered: that is told elsewhere.
-    if !totals.is_empty() {
-        write_totals(out, &totals, width)?;
+    // Nobody has answered: that is told elsewhere.
+    if totals.is_empty() {
+        return Ok(());
     }
+    write_totals(out, &totals, width)?;
     if !how.is_whole {
         writeln!(out, "\nnot everything could be asked: there may be more sessions")?;
     }

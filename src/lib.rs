@@ -14,7 +14,7 @@
 //!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
-// Nothing that comes from outside may end the program.
+// Nothing that comes from outside may end the program, no more than an output that takes nothing: see `terminal::tell`.
 #![cfg_attr(
     not(test),
     deny(
@@ -22,6 +22,8 @@
         clippy::expect_used,
         clippy::panic,
         clippy::indexing_slicing,
+        clippy::print_stderr,
+        clippy::print_stdout,
         clippy::unreachable
     )
 )]

@@ -15,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{GlobalArgs, LogFormat, LogLevel};
-use crate::terminal::{escaped, escaped_json};
+use crate::terminal::{self, escaped, escaped_json};
 pub use held::{Held, hold};
 
 /// The log file cannot be written.
@@ -78,7 +78,10 @@ impl<W: Write> Write for Lines<W> {
         let text = String::from_utf8_lossy(line);
         let mut escaped = (self.escape)(text.trim_end_matches('\n'));
         escaped.push('\n');
-        self.to.write_all(escaped.as_bytes())?;
+        if let Err(error) = self.to.write_all(escaped.as_bytes()) {
+            // The libraries would tell it on standard error, too, but panic where that is what failed.
+            terminal::tell(format_args!("a log line cannot be written: {error}"));
+        }
         Ok(line.len())
     }
 

@@ -1,8 +1,8 @@
-//! What may be written to a terminal. Names come from files and from the network: none of them may write a
+//! What may be written to a terminal, and how. Names come from files and from the network: none of them may write a
 //! line, move the cursor or turn the text around.
 
-use std::fmt::Write;
-use std::io;
+use std::fmt::{Display, Write as _};
+use std::io::{self, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -17,6 +17,12 @@ pub fn draws_eighths() -> bool {
     #[expect(clippy::disallowed_methods, reason = "about the terminal, and no setting")]
     let is_new = || std::env::var_os("WT_SESSION").is_some();
     !cfg!(windows) || is_new()
+}
+
+/// Writes a line to standard error, escaped. Whether anybody reads it is no matter: that it cannot be written
+/// ends nothing.
+pub fn tell(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(&text.to_string()));
 }
 
 /// The text as one line, with control characters and direction marks escaped.

@@ -92,6 +92,7 @@ fn proxy() -> ProxyPlan {
         port: 4243,
         url: "https://sense1.company.com:4243".parse().unwrap(),
         virtual_proxies: Vec::new(),
+        left_out: Vec::new(),
         found: None,
     }
 }

@@ -1,11 +1,16 @@
-//! A session list in pieces of any size gives what a plain decoder makes of the whole.
+//! A session list in pieces of any size gives what a plain decoder makes of the whole, and whoever wants more of
+//! its rows gets the same rows.
 //!
 //! Input: a line whose characters are the sizes of the pieces (`!` is 1, `"` is 2, …), then the answer.
 
 #![no_main]
 
+use std::fmt::Debug;
+
 use libfuzzer_sys::fuzz_target;
-use qlik_session_exporter::qlik::session_list::{Counted, DecodeError, Session, SessionListDecoder};
+use qlik_session_exporter::qlik::session_list::{
+    Counted, DecodeError, Facts, Named, Row, SessionListDecoder, Whole,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -20,26 +25,52 @@ fuzz_target!(|data: &[u8]| {
     let (sizes, body) = line.map_or((&[][..], data), |at| (&data[..at], &data[at + 1..]));
     let sizes: Vec<usize> = sizes.iter().map(|byte| byte.wrapping_sub(b' ').max(1).into()).collect();
 
-    let whole = decode(body, &[]);
-    for sizes in [&sizes[..], &[1]] {
-        let pieces = decode(body, sizes);
-        assert_eq!(pieces.as_ref().ok(), whole.as_ref().ok(), "in pieces {pieces:?}, whole {whole:?}");
-    }
+    let whole = in_any_pieces::<Counted, _>(body, &sizes, ids);
     assert_eq!(whole.as_ref().ok(), skipping(body).as_ref(), "{whole:?}");
     // What the decoder skips is looked at less closely: numbers out of range, bytes that are no UTF-8. It
     // takes more than this one, and never less.
     if let Some(rows) = strict(body) {
-        assert_eq!(whole, Ok(rows));
+        assert_eq!(whole.as_ref(), Ok(&rows));
+    }
+    // Who wants more may find more to be wrong.
+    let more = [
+        in_any_pieces::<Named, _>(body, &sizes, everything),
+        in_any_pieces::<Whole, _>(body, &sizes, everything),
+    ];
+    for rows in more.into_iter().flatten() {
+        let ids: Rows = rows.into_iter().map(|(ids, ..)| ids).collect();
+        assert_eq!(whole.as_ref(), Ok(&ids));
     }
 });
 
+fn ids(session: &Facts<'_>) -> [String; 3] {
+    [session.user.directory, session.user.id, session.session_id].map(Into::into)
+}
+
+fn everything(session: &Facts<'_>) -> ([String; 3], Option<String>, Vec<(String, String)>) {
+    let attributes = session.attributes.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    (ids(session), session.user_name.map(Into::into), attributes.collect())
+}
+
+/// The decoder's rows, which are the same in pieces of these sizes and of one byte.
+fn in_any_pieces<R: Row, T: PartialEq + Debug>(
+    body: &[u8],
+    sizes: &[usize],
+    seen: fn(&Facts<'_>) -> T,
+) -> Result<Vec<T>, DecodeError> {
+    let whole = decode::<R, T>(body, &[], seen);
+    for sizes in [sizes, &[1]] {
+        let pieces = decode::<R, T>(body, sizes, seen);
+        assert_eq!(pieces.as_ref().ok(), whole.as_ref().ok(), "in pieces {pieces:?}, whole {whole:?}");
+    }
+    whole
+}
+
 /// The decoder's rows; `sizes` are those of the pieces, again and again; the rest at once when there are none.
-fn decode(body: &[u8], sizes: &[usize]) -> Result<Rows, DecodeError> {
-    let mut rows = Rows::new();
-    let mut each = |session: Session<'_>| {
-        rows.push([session.user_directory, session.user_id, session.session_id].map(Into::into));
-    };
-    let mut decoder = SessionListDecoder::<Counted>::default();
+fn decode<R: Row, T>(body: &[u8], sizes: &[usize], seen: fn(&Facts<'_>) -> T) -> Result<Vec<T>, DecodeError> {
+    let mut rows = Vec::new();
+    let mut each = |row: R::Of<'_>| rows.push(seen(&R::facts(&row)));
+    let mut decoder = SessionListDecoder::<R>::default();
     let (mut rest, mut sizes) = (body, sizes.iter().cycle());
     while !rest.is_empty() {
         let size = sizes.next().copied().unwrap_or(rest.len()).min(rest.len());
@@ -53,14 +84,14 @@ fn decode(body: &[u8], sizes: &[usize]) -> Result<Rows, DecodeError> {
 
 /// The whole, with members that are not wanted skipped.
 fn skipping(body: &[u8]) -> Option<Rows> {
-    let rows: Vec<Row> = serde_json::from_slice(body).ok()?;
+    let rows: Vec<Members> = serde_json::from_slice(body).ok()?;
     rows.into_iter().map(|row| by_the_rules(row.wanted)).collect()
 }
 
 /// The whole, with every member decoded, and none standing twice.
 fn strict(body: &[u8]) -> Option<Rows> {
     let objects: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(body).ok()?;
-    let rows: Vec<Row> = serde_json::from_slice(body).ok()?;
+    let rows: Vec<Members> = serde_json::from_slice(body).ok()?;
     if objects.iter().zip(rows).any(|(object, row)| object.len() != row.members) {
         return None;
     }
@@ -92,25 +123,25 @@ fn by_the_rules(members: impl IntoIterator<Item = (String, Value)>) -> Option<[S
 }
 
 /// An object of which only the members that the rules name are decoded.
-struct Row {
+struct Members {
     /// How many there are, wanted or not.
     members: usize,
     /// In their order, repeated ones too.
     wanted: Vec<(String, Value)>,
 }
 
-impl<'de> Deserialize<'de> for Row {
+impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Row;
+            type Value = Members;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut row = Row { members: 0, wanted: Vec::new() };
+                let mut row = Members { members: 0, wanted: Vec::new() };
                 while let Some(name) = map.next_key::<String>()? {
                     row.members += 1;
                     if WANTED.contains(&&*name) {

@@ -1,12 +1,13 @@
 //! Flags of `sessions`.
 
+use std::fmt;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::site::SiteArgs;
 use crate::qlik::VirtualProxy;
-use crate::qlik::vocabulary::SessionId;
+use crate::qlik::vocabulary::{SessionId, SessionIdError};
 use crate::sessions::{Filter, User};
 
 #[derive(Debug, Clone, Args)]
@@ -158,7 +159,8 @@ pub struct DeleteArgs {
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct WhoseArgs {
-    /// The sessions of these ids, on one proxy service and virtual proxy
+    /// The sessions of these ids, on one proxy service and virtual proxy; one that begins with a hyphen as
+    /// --session-id=-ID
     #[arg(
         long = "session-id",
         value_name = "ID",
@@ -167,7 +169,7 @@ pub struct WhoseArgs {
         requires = "proxies",
         requires = "virtual_proxies"
     )]
-    pub session_ids: Vec<String>,
+    pub session_ids: Vec<GivenId>,
     /// All sessions of these users, case as listed
     #[arg(long = "user", value_name = r"DIR\ID", num_args = 1.., value_parser = User::parse)]
     pub users: Vec<User>,
@@ -176,6 +178,39 @@ pub struct WhoseArgs {
     pub all: bool,
 }
 
-fn session_id(text: &str) -> Result<String, crate::qlik::vocabulary::SessionIdError> {
-    SessionId::parse(text).map(|id| id.as_str().to_owned())
+/// The id of a session. Its `Debug` hides it: whoever has it can take the session over.
+#[derive(Clone)]
+pub struct GivenId(pub String);
+
+impl fmt::Debug for GivenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenId(…)")
+    }
+}
+
+fn session_id(text: &str) -> Result<GivenId, SessionIdError> {
+    SessionId::parse(text).map(|id| GivenId(id.as_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn no_session_id_is_seen_in_what_was_parsed() {
+        let args = [
+            "x",
+            "sessions",
+            "delete",
+            "--proxy=a",
+            "--virtual-proxy=/",
+            "--session-id",
+            "secret-1",
+            "secret-2",
+        ];
+        let parsed = format!("{:?}", Cli::parse_from(args));
+        assert!(parsed.contains("session_ids") && !parsed.contains("secret"), "{parsed}");
+    }
 }

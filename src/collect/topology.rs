@@ -21,6 +21,8 @@ pub struct Topology {
     pub proxies: Vec<ProxyPlan>,
     /// What the repository knows, as far as the filters admit it; each once, in the order of their prefixes.
     pub virtual_proxies: Vec<VirtualProxyPlan>,
+    /// What the filters leave out of all that is known, in no order.
+    pub left_out: Vec<VirtualProxy>,
     /// Of the repository's build.
     pub version: Option<String>,
     /// What is worth an administrator's look.
@@ -39,6 +41,8 @@ pub struct ProxyPlan {
     pub url: Url,
     /// Each once, in their order; none when the filters or the repository leave none.
     pub virtual_proxies: Vec<VirtualProxy>,
+    /// What the filters leave out of those that it serves.
+    pub left_out: Vec<VirtualProxy>,
     /// As the repository knows it; None when only a section of the configuration does.
     pub found: Option<FoundAs>,
 }
@@ -133,14 +137,25 @@ impl Topology {
         }
         notes.extend(fits_nothing(settings, found, &plans));
         for plan in &mut plans {
-            plan.virtual_proxies.retain(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
+            let (admitted, left_out) = std::mem::take(&mut plan.virtual_proxies)
+                .into_iter()
+                .partition(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
+            (plan.virtual_proxies, plan.left_out) = (admitted, left_out);
+            plan.left_out.sort();
             plan.virtual_proxies.sort();
             plan.virtual_proxies.dedup();
         }
         let mut proxies = asked_once(plans, &mut notes);
         proxies.sort_by(|a, b| a.name.cmp(&b.name));
+        let facts = known.virtual_proxies.iter().map(|facts| &facts.virtual_proxy);
+        let left_out = facts
+            .filter(|virtual_proxy| !settings.virtual_proxies.admits(virtual_proxy))
+            .chain(proxies.iter().flat_map(|plan| &plan.left_out))
+            .cloned()
+            .collect();
         Self {
             proxies,
+            left_out,
             virtual_proxies: virtual_proxies(settings, known, &links),
             version: known.version.clone(),
             notes,
@@ -219,6 +234,7 @@ fn plan(
         port: url.port_or_known_default().unwrap_or_default(),
         url,
         virtual_proxies,
+        left_out: Vec::new(),
         found: service.map(|service| FoundAs { name: service.name.clone(), host: service.host.clone() }),
     }
 }
@@ -249,8 +265,7 @@ fn address(service: &ProxyService, notes: &mut Vec<Note>) -> Option<Url> {
 fn nothing_linked(settings: &SiteSettings, links: &[HashSet<&VirtualProxy>]) -> Option<Note> {
     let mut linked = links.iter().flatten();
     let is_asked = linked.any(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
-    let user = || format!("{}\\{}", settings.user.directory, settings.user.id);
-    (!links.is_empty() && !is_asked).then(|| Note::NothingLinked { user: user() })
+    (!links.is_empty() && !is_asked).then(|| Note::NothingLinked { user: settings.user.key().to_string() })
 }
 
 /// Takes from each proxy what an earlier one of the same address is asked for already: the sessions would

@@ -109,7 +109,7 @@ pub async fn run(
 }
 
 fn configuration(config: &Config) -> Step {
-    let sites = report::counted(config.sites.len(), "site");
+    let sites = super::counted(config.sites.len(), "site");
     let text = if config.file.is_empty() { format!("no file, {sites}") } else { format!("read, {sites}") };
     Step::new("configuration", source(config), Status::Ok, text)
 }

@@ -17,6 +17,7 @@ use anyhow::Result;
 use crate::cli::DemoArgs;
 use crate::cli::{Cli, Command, GlobalArgs, SiteArgs};
 use crate::config::{self, Mistakes, Sources};
+use crate::terminal;
 
 /// It ran, and something failed.
 pub const FAILED: u8 = 1;
@@ -62,7 +63,7 @@ fn sources(global: &GlobalArgs, site: &SiteArgs) -> Result<Sources, ExitCode> {
 }
 
 fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
-    eprintln!("error: {told}");
+    terminal::tell(format_args!("error: {told}"));
     ExitCode::from(WRONG)
 }
 
@@ -72,6 +73,15 @@ fn mistaken(mistakes: &Mistakes) -> ExitCode {
         wrong_usage(mistake);
     }
     ExitCode::from(WRONG)
+}
+
+/// `1 site`, `2 sites`, `2 virtual proxies`.
+pub fn counted(number: usize, noun: &str) -> String {
+    match (number, noun.strip_suffix("proxy")) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(kind)) => format!("{number} {kind}proxies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
 }
 
 #[cfg(feature = "simulator")]

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{mistaken, signals, wrong_usage};
+use super::{counted, mistaken, signals, wrong_usage};
 use crate::cli::{GlobalArgs, WebArgs};
 use crate::config::{self, Config, Sources};
 use crate::web::{self, App};
@@ -102,8 +102,12 @@ impl Exporter {
 
 fn say_good(config: &Config) -> Result<()> {
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
-    let plural = if sites.len() == 1 { "site" } else { "sites" };
-    writeln!(io::stdout(), "the configuration is good: {} {plural} ({})", sites.len(), sites.join(", "))?;
+    writeln!(
+        io::stdout(),
+        "the configuration is good: {} ({})",
+        counted(sites.len(), "site"),
+        sites.join(", ")
+    )?;
     Ok(())
 }
 

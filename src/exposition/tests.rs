@@ -47,6 +47,7 @@ fn pair(prefix: &str, users: Option<Users<'_>>) -> PairSnapshot {
         port: 4243,
         url: "https://sense1:4243".parse().unwrap(),
         virtual_proxies: Vec::new(),
+        left_out: Vec::new(),
         found: None,
     };
     PairSnapshot {

@@ -172,6 +172,32 @@ impl Hashes {
     }
 }
 
+/// How a user is named wherever one is named alone, as in the log.
+pub enum Naming {
+    Plain,
+    Hashed(Box<Hasher>),
+    Off,
+}
+
+impl Naming {
+    pub fn new(label: &UserLabel) -> Self {
+        match label {
+            UserLabel::Plain => Self::Plain,
+            UserLabel::Hashed(key) => Self::Hashed(Box::new(Hasher::new(key))),
+            UserLabel::Off => Self::Off,
+        }
+    }
+
+    /// What stands for `user_directory` and `user_id`, if anything does.
+    pub fn name(&self, user: UserKey<'_>) -> (Option<String>, Option<String>) {
+        match self {
+            Self::Plain => (Some(user.directory.to_owned()), Some(user.id.to_owned())),
+            Self::Hashed(hasher) => (None, Some(hasher.hash(user).collect())),
+            Self::Off => (None, None),
+        }
+    }
+}
+
 /// Makes such a label.
 pub struct Hasher(hmac::Key);
 

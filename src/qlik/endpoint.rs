@@ -125,11 +125,22 @@ impl Endpoint {
 
     /// Sends a GET and returns the answer once its head is there and says 200.
     pub(super) async fn get(&self, path: &str) -> Result<Response, QueryError> {
-        self.send(Method::GET, path).await
+        self.send(Method::GET, path, |status| status == StatusCode::OK).await
     }
 
-    /// Sends a request without a body and returns the answer once its head is there and says 200.
-    pub(super) async fn send(&self, method: Method, path: &str) -> Result<Response, QueryError> {
+    /// Sends a DELETE and returns the answer once its head is there and says that it was done: any 2xx, for there
+    /// need be no content.
+    pub(super) async fn delete(&self, path: &str) -> Result<Response, QueryError> {
+        self.send(Method::DELETE, path, |status| status.is_success()).await
+    }
+
+    /// Sends a request without a body and returns the answer once its head is there, with a status that is good.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        is_good: impl Fn(StatusCode) -> bool,
+    ) -> Result<Response, QueryError> {
         let key: String = std::iter::repeat_with(fastrand::alphanumeric).take(16).collect();
         let mut url = self.base.clone();
         url.set_path(path);
@@ -137,7 +148,7 @@ impl Endpoint {
         let request = self.connections.request(method, url).header("X-Qlik-Xrfkey", key);
         let answer = self.connections.send(request).await?;
         match answer.status() {
-            StatusCode::OK => Ok(answer),
+            status if is_good(status) => Ok(answer),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 Err(QueryError::Denied(status.as_u16()))
             }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use percent_encoding::utf8_percent_encode;
+use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use reqwest::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::endpoint::{Endpoint, PLAIN};
@@ -51,14 +51,14 @@ pub async fn list_sessions<R: Row>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
     Deleted,
-    /// There was none of that id.
-    AlreadyGone,
+    /// 404: there was none of that id, as it seems. A proxy in trouble may say the same; only a list tells.
+    NotFound,
 }
 
 /// Ends one session of a virtual proxy.
 ///
-/// Ends within the endpoint's timeout. After an error nobody knows whether the session is gone, but for a
-/// status other than 200.
+/// Ends within the endpoint's timeout, and [`REST`] when it was done. After an error nobody knows whether the
+/// session is gone, unless it is a status or a handshake that failed.
 pub async fn delete_session(
     endpoint: &Endpoint,
     virtual_proxy: &VirtualProxy,
@@ -66,11 +66,11 @@ pub async fn delete_session(
 ) -> Result<Deletion, QueryError> {
     let limits = endpoint.limits();
     let path = format!("{}/{}", session_path(virtual_proxy), utf8_percent_encode(id.as_str(), PLAIN));
-    let answer = timeout(limits.timeout, endpoint.send(Method::DELETE, &path)).await;
+    let answer = timeout(limits.timeout, endpoint.delete(&path)).await;
     let mut answer = match answer.unwrap_or(Err(QueryError::Timeout(limits.timeout))) {
         Ok(answer) => answer,
         Err(QueryError::HttpStatus(status)) if status == StatusCode::NOT_FOUND => {
-            return Ok(Deletion::AlreadyGone);
+            return Ok(Deletion::NotFound);
         }
         Err(error) => return Err(error),
     };

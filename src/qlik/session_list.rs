@@ -3,6 +3,7 @@
 //! A list can be tens of megabytes, of which a few counters are wanted. Only the bytes of a row that is
 //! not complete yet are kept between two pieces.
 
+mod named;
 mod session;
 mod text;
 mod whole;
@@ -11,8 +12,11 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 
+pub use named::NamedSession;
 pub use session::Session;
 pub use whole::{Attribute, WholeSession};
+
+use super::vocabulary::UserKey;
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
@@ -20,10 +24,22 @@ const MAX_ROW: usize = 1024 * 1024;
 /// What some programs put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What is decoded of a row: the less that is, the sooner it is done.
+/// What is decoded of a row: the less that is, the sooner it is done, and the less can be wrong with it.
 pub trait Row {
     /// It borrows from the piece that holds it.
     type Of<'a>: Deserialize<'a>;
+
+    fn facts<'r>(row: &'r Self::Of<'_>) -> Facts<'r>;
+}
+
+/// What is known of a session, as far as it was decoded.
+pub struct Facts<'r> {
+    pub user: UserKey<'r>,
+    /// None when missing, as on many versions.
+    pub user_name: Option<&'r str>,
+    /// A secret: whoever has it can take the session over.
+    pub session_id: &'r str,
+    pub attributes: &'r [Attribute<'r>],
 }
 
 /// Rows as far as they are counted.
@@ -31,6 +47,24 @@ pub struct Counted;
 
 impl Row for Counted {
     type Of<'a> = Session<'a>;
+
+    fn facts<'r>(row: &'r Session<'_>) -> Facts<'r> {
+        let user = UserKey { directory: &row.user_directory, id: &row.user_id };
+        Facts { user, user_name: None, session_id: &row.session_id, attributes: &[] }
+    }
+}
+
+/// Rows with the user's name.
+pub struct Named;
+
+impl Row for Named {
+    type Of<'a> = NamedSession<'a>;
+
+    fn facts<'r>(row: &'r NamedSession<'_>) -> Facts<'r> {
+        let user = UserKey { directory: &row.user_directory, id: &row.user_id };
+        let user_name = row.user_name.as_deref();
+        Facts { user, user_name, session_id: &row.session_id, attributes: &[] }
+    }
 }
 
 /// Rows with everything that Qlik tells of a session.
@@ -38,6 +72,12 @@ pub struct Whole;
 
 impl Row for Whole {
     type Of<'a> = WholeSession<'a>;
+
+    fn facts<'r>(row: &'r WholeSession<'_>) -> Facts<'r> {
+        let user = UserKey { directory: &row.user_directory, id: &row.user_id };
+        let user_name = row.user_name.as_deref();
+        Facts { user, user_name, session_id: &row.session_id, attributes: &row.attributes }
+    }
 }
 
 /// Why an answer is no session list. Never holds a part of the answer: it could be a session id.

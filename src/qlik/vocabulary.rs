@@ -104,6 +104,13 @@ impl<'a> UserKey<'a> {
     }
 }
 
+impl fmt::Display for UserKey<'_> {
+    /// As people write one, and as [`UserKey::parse`] reads it: `DIRECTORY\ID`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\\{}", self.directory, self.id)
+    }
+}
+
 /// The id of a session that can be named in a request. It is a secret: nothing but a request gets it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionId<'a>(&'a str);
@@ -147,6 +154,12 @@ impl fmt::Debug for SessionId<'_> {
 pub struct QlikUser {
     pub directory: String,
     pub id: String,
+}
+
+impl QlikUser {
+    pub fn key(&self) -> UserKey<'_> {
+        UserKey { directory: &self.directory, id: &self.id }
+    }
 }
 
 #[cfg(test)]
@@ -217,6 +230,7 @@ mod tests {
             (r"\", "", ""),
         ] {
             assert_eq!(UserKey::parse(text), Ok(UserKey { directory, id }), "{text}");
+            assert_eq!(UserKey { directory, id }.to_string(), text);
         }
     }
 

@@ -1,29 +1,26 @@
-//! Asks all sites at the same time, as often as it is told to, on connections that stay.
+//! Asks all sites at the same time, as often as it is told to, on connections that stay. Who is slow holds up
+//! nobody else, where whoever asks does not wait for everybody.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::task::JoinSet;
-use url::Url;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout_at;
 
-use super::filter::{Filter, fitting};
-use super::roster::{Failure, Pair, PairRoster, Roster, SiteRoster};
-use super::service::{Answer, ProxyService};
-use crate::collect::access::Access;
-use crate::collect::topology::Topology;
-use crate::config::{Config, ScrapeSettings, SiteSettings};
-use crate::qlik::diagnosis::Service;
-use crate::qlik::{Endpoint, qrs};
-
-/// How soon a repository that failed is asked again.
-const RETRY: Duration = Duration::from_secs(10);
+use super::filter::{Detail, Filter, fitting};
+use super::roster::{Pair, PairRoster, Roster};
+use super::site::{Brought, Site, Wanted};
+use crate::config::{Config, SiteSettings};
+use crate::qlik::VirtualProxy;
 
 /// Who is asked, with all connections. Lives as long as somebody wants to ask again.
 pub struct Asker {
     sites: Vec<Site>,
-    filter: Arc<Filter>,
+    wanted: Wanted,
+    /// What is under way, each in a task of its own: decoding takes more than one core. It ends with this.
+    requests: JoinSet<Brought>,
 }
 
 /// A filter names a site that is not configured.
@@ -34,29 +31,9 @@ pub struct NoSuchSite {
     known: Vec<String>,
 }
 
-struct Site {
-    name: Arc<str>,
-    access: Arc<Access>,
-    repository: Option<Repository>,
-    topology: Topology,
-    /// By their addresses: those that were asked so far.
-    services: HashMap<Url, Arc<ProxyService>>,
-}
-
-struct Repository {
-    endpoint: Result<Endpoint, Failure>,
-    refresh: Duration,
-    /// When it is to be asked again; None: at once.
-    next: Option<Instant>,
-    /// Whether it has ever answered.
-    answered: bool,
-    /// Of the last time it was asked.
-    failure: Option<Failure>,
-}
-
 impl Asker {
     /// Asks nobody yet.
-    pub fn new(config: &Config, filter: Filter) -> Result<Self, NoSuchSite> {
+    pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, NoSuchSite> {
         let mut wanted: Vec<&SiteSettings> = config.sites.iter().collect();
         if !filter.sites.is_empty() {
             let mut places = Vec::new();
@@ -72,24 +49,97 @@ impl Asker {
                 (0..).zip(wanted).filter(|(place, _)| places.contains(place)).map(|(_, it)| it).collect();
         }
         let sites = wanted.into_iter().map(|settings| Site::new(settings, &config.scrape)).collect();
-        Ok(Self { sites, filter: Arc::new(filter) })
+        Ok(Self { sites, wanted: Wanted { filter: Arc::new(filter), detail }, requests: JoinSet::new() })
     }
 
-    /// The sites that are asked, in the order of their names.
-    pub fn site_names(&self) -> impl Iterator<Item = &str> {
-        self.sites.iter().map(|site| &*site.name)
+    /// One that has nobody to ask.
+    #[cfg(test)]
+    pub fn of_nobody() -> Self {
+        let wanted = Wanted { filter: Arc::default(), detail: Detail::Counted };
+        Self { sites: Vec::new(), wanted, requests: JoinSet::new() }
     }
 
     /// Asks every pair that the filter leaves, once. Repositories first, where it is not known yet which pairs
-    /// there are. Dropping the future ends all requests.
-    pub async fn ask(&mut self) -> Roster {
-        let filter = &self.filter;
-        let asked = join_all(self.sites.iter_mut().map(|site| site.ask(filter))).await;
-        let unknown = self.unknown();
-        Roster { sites: asked, unknown }
+    /// there are. Requests end with the asker.
+    ///
+    /// Who has not answered after `patience` is told as late, and not asked again before it has answered; without
+    /// one, everybody is waited for.
+    pub async fn ask(&mut self, patience: Option<Duration>) -> Roster {
+        for site in &mut self.sites {
+            site.begin(&self.wanted, &mut self.requests);
+        }
+        self.wait(patience).await;
+        self.roster()
     }
 
-    /// Parts of the filter that fit nothing on any site. While a repository fails nobody knows.
+    /// When another answer has come that was late: the last roster with it. Never, when nothing is under way.
+    pub async fn late(&mut self, patience: Option<Duration>) -> Roster {
+        while let Some(ended) = self.requests.join_next_with_id().await {
+            if self.take(ended) {
+                // More may have come; and it may have been the repository, so that there is more to ask.
+                self.wait(patience).await;
+                return self.roster();
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Until everybody has answered who was asked less than `patience` ago. Safe to drop.
+    async fn wait(&mut self, patience: Option<Duration>) {
+        while let Some(begun) = self.sites.iter().filter_map(Site::last_begun).max() {
+            let next = self.requests.join_next_with_id();
+            let ended = match patience.and_then(|patience| begun.checked_add(patience)) {
+                Some(late) => timeout_at(late, next).await,
+                None => Ok(next.await),
+            };
+            let Ok(Some(ended)) = ended else { return };
+            self.take(ended);
+        }
+    }
+
+    /// False: nobody wants to know it any more.
+    fn take(&mut self, ended: Result<(Id, Brought), JoinError>) -> bool {
+        let (task, brought) = match ended {
+            Ok((task, brought)) => (task, Some(brought)),
+            // It panicked.
+            Err(error) => (error.id(), None),
+        };
+        let Some(site) = self.sites.iter_mut().find(|site| site.waits_for(task)) else { return false };
+        site.take(task, brought, &self.wanted, &mut self.requests);
+        true
+    }
+
+    /// What is known now.
+    fn roster(&self) -> Roster {
+        Roster { sites: self.sites.iter().map(Site::roster).collect(), unknown: self.unknown() }
+    }
+
+    /// Lists everything that is known beside a pair on its proxy service, whatever the filters say: the sessions of
+    /// the other virtual proxies there.
+    pub async fn ask_beside(&self, pair: &Pair) -> Vec<PairRoster> {
+        let site = self.sites.iter().filter(|site| site.name == pair.site);
+        let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);
+        let known: BTreeSet<&VirtualProxy> =
+            plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out)).collect();
+        let others = known.into_iter().filter(|virtual_proxy| **virtual_proxy != pair.virtual_proxy);
+        let others = others.map(|virtual_proxy| {
+            Arc::new(Pair {
+                site: pair.site.clone(),
+                proxy: pair.proxy.clone(),
+                virtual_proxy: virtual_proxy.clone(),
+                facts: None,
+                service: pair.service.clone(),
+            })
+        });
+        let filter = Filter::default();
+        let ask = async |pair: Arc<Pair>| {
+            let answer = pair.service.list(&pair.virtual_proxy, &filter, Detail::Counted).await;
+            PairRoster { pair, took: answer.took, sessions: answer.outcome.map(Arc::new) }
+        };
+        join_all(others.map(ask)).await
+    }
+
+    /// Parts of the filter that fit nothing on any site, and why. While a repository fails nobody knows.
     fn unknown(&self) -> Vec<String> {
         let is_known = |site: &Site| site.repository.as_ref().is_none_or(|it| it.failure.is_none());
         if !self.sites.iter().all(is_known) {
@@ -99,135 +149,31 @@ impl Asker {
             let only = Filter { proxies: vec![name.clone()], ..Filter::default() };
             self.sites.iter().any(|site| only.proxies(&site.topology).1.is_empty())
         };
-        let proxies = self.filter.proxies.iter().filter(|name| !fits_somewhere(name));
-        let mut asked = self.sites.iter().flat_map(|site| &site.topology.proxies);
-        let mut is_asked = |it: &&_| asked.any(|proxy| proxy.virtual_proxies.contains(it));
-        let virtual_proxies = self.filter.virtual_proxies.iter().filter(|it| !is_asked(it));
+        let proxies = self.wanted.filter.proxies.iter().filter(|name| !fits_somewhere(name));
+        let virtual_proxies = self.wanted.filter.virtual_proxies.iter();
+        let virtual_proxies = virtual_proxies.filter_map(|it| Some((it, self.why_not_asked(it)?)));
         proxies
-            .map(|name| format!("--proxy {name}"))
-            .chain(virtual_proxies.map(|it| format!("--virtual-proxy {it}")))
+            .map(|name| format!("--proxy {name}: there is none of that name"))
+            .chain(virtual_proxies.map(|(it, why)| format!("--virtual-proxy {it}: {why}")))
             .collect()
     }
-}
 
-impl Site {
-    fn new(settings: &SiteSettings, scrape: &ScrapeSettings) -> Self {
-        let access = Arc::new(Access::new(settings, scrape));
-        let repository = settings.repository.as_ref().map(|repository| Repository {
-            endpoint: access.endpoint(&repository.url).map_err(Failure::not_asked),
-            refresh: repository.refresh,
-            next: None,
-            answered: false,
-            failure: None,
-        });
-        Self {
-            name: settings.name.as_str().into(),
-            topology: Topology::new(settings, None),
-            access,
-            repository,
-            services: HashMap::new(),
+    /// Why no proxy service is asked for a virtual proxy, whatever else is filtered; None where one is.
+    fn why_not_asked(&self, virtual_proxy: &VirtualProxy) -> Option<&'static str> {
+        let topologies = || self.sites.iter().map(|site| &site.topology);
+        if topologies().any(|it| it.proxies.iter().any(|plan| plan.virtual_proxies.contains(virtual_proxy))) {
+            return None;
         }
-    }
-
-    async fn ask(&mut self, filter: &Arc<Filter>) -> SiteRoster {
-        let Self { access, repository, .. } = self;
-        let due = repository.as_mut().filter(|it| it.next.is_none_or(|next| next <= Instant::now()));
-        let pairs = match due {
-            // What it found before is asked meanwhile.
-            Some(repository) if repository.answered => {
-                let access = access.clone();
-                let pairs = Self::pairs(&self.name, &self.topology, &access, &mut self.services, filter);
-                let (found, pairs) = tokio::join!(repository.discover(&access), ask_all(pairs, filter));
-                self.topology = found.unwrap_or(std::mem::take(&mut self.topology));
-                pairs
+        let facts = topologies().flat_map(|it| &it.virtual_proxies);
+        let mut linked =
+            facts.filter(|facts| facts.virtual_proxy == *virtual_proxy).map(|facts| facts.linked);
+        Some(match linked.next() {
+            Some(0) => "no proxy service links it",
+            Some(_) => "no proxy service that links it is asked for it, see check",
+            None if topologies().any(|it| it.left_out.contains(virtual_proxy)) => {
+                "the configuration leaves it out (virtual_proxies, exclude_virtual_proxies)"
             }
-            due => {
-                if let Some(repository) = due
-                    && let Some(found) = repository.discover(access).await
-                {
-                    self.topology = found;
-                }
-                let pairs = Self::pairs(&self.name, &self.topology, access, &mut self.services, filter);
-                ask_all(pairs, filter).await
-            }
-        };
-        let discovery = self.repository.as_ref().and_then(|it| it.failure.clone());
-        SiteRoster { name: self.name.clone(), discovery, notes: self.topology.notes.clone(), pairs }
+            None => "there is none of that name",
+        })
     }
-
-    /// The pairs that the filter leaves.
-    fn pairs(
-        site: &Arc<str>,
-        topology: &Topology,
-        access: &Arc<Access>,
-        services: &mut HashMap<Url, Arc<ProxyService>>,
-        filter: &Filter,
-    ) -> Vec<Arc<Pair>> {
-        let mut pairs = Vec::new();
-        let (proxies, _) = filter.proxies(topology);
-        for plan in proxies {
-            let proxy = Arc::new(plan.clone());
-            for virtual_proxy in plan.virtual_proxies.iter().filter(|it| filter.wants_virtual_proxy(it)) {
-                let service = services
-                    .entry(plan.url.clone())
-                    .or_insert_with(|| Arc::new(ProxyService::new(&plan.url, access)));
-                let facts =
-                    topology.virtual_proxies.iter().find(|facts| facts.virtual_proxy == *virtual_proxy);
-                pairs.push(Arc::new(Pair {
-                    site: site.clone(),
-                    proxy: proxy.clone(),
-                    virtual_proxy: virtual_proxy.clone(),
-                    facts: facts.cloned(),
-                    service: service.clone(),
-                }));
-            }
-        }
-        pairs
-    }
-}
-
-impl Repository {
-    /// What there is to ask, or None and the failure noted.
-    async fn discover(&mut self, access: &Access) -> Option<Topology> {
-        let found = match &self.endpoint {
-            Ok(endpoint) => qrs::discover(endpoint).await.map_err(|error| {
-                let diagnosis = access.diagnose(endpoint, Service::Repository, &error);
-                Failure::new(error.reason(), diagnosis)
-            }),
-            Err(failure) => Err(failure.clone()),
-        };
-        let pause = if found.is_ok() { self.refresh } else { RETRY.min(self.refresh) };
-        self.next = Instant::now().checked_add(pause);
-        let (found, failure) = match found {
-            Ok(found) => (Some(Topology::new(&access.settings, Some(&found))), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        self.answered |= found.is_some();
-        self.failure = failure;
-        found
-    }
-}
-
-/// Asks all pairs at the same time, each in a task of its own: decoding takes more than one core. The tasks
-/// end with the future.
-async fn ask_all(pairs: Vec<Arc<Pair>>, filter: &Arc<Filter>) -> Vec<PairRoster> {
-    let mut tasks = JoinSet::new();
-    for (place, pair) in pairs.iter().cloned().enumerate() {
-        let filter = filter.clone();
-        tasks.spawn(async move { (place, pair.service.list(&pair.virtual_proxy, &filter).await) });
-    }
-    let mut answers: HashMap<usize, Answer<_>> = HashMap::new();
-    while let Some(ended) = tasks.join_next().await {
-        // Only a task that panicked has none, and it is told as not asked.
-        answers.extend(ended);
-    }
-    let roster = |(place, pair)| {
-        let answer = answers.remove(&place);
-        let (took, sessions) = answer.map_or_else(
-            || (Duration::ZERO, Err(Failure::not_asked("the query was given up"))),
-            |answer| (answer.took, answer.outcome),
-        );
-        PairRoster { pair, sessions, took }
-    };
-    (0..).zip(pairs).map(roster).collect()
 }

@@ -15,6 +15,17 @@ pub struct Filter {
     pub users: Vec<User>,
 }
 
+/// What is wanted of each session. What is not wanted is neither decoded nor kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Whose it is, and its id.
+    Counted,
+    /// The user's name, too.
+    Named,
+    /// Everything.
+    Whole,
+}
+
 /// A user as a session names one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct User {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::qlik::UserKey;
-use crate::qlik::session_list::WholeSession;
+use crate::qlik::session_list::Facts;
 
 /// The sessions of one answer, in the order in which they were listed. Has no `Debug`: session ids are
 /// secrets.
@@ -37,14 +37,14 @@ pub struct Session<'a> {
 }
 
 impl Sessions {
-    pub(crate) fn push(&mut self, session: &WholeSession<'_>) {
+    pub(crate) fn push(&mut self, session: &Facts<'_>) {
         let start = self.texts.len();
-        let directory = self.add(&session.user_directory);
-        let id = self.add(&session.user_id);
-        let name = session.user_name.as_ref().map(|name| self.add(name));
-        let end_of_session = self.add(&session.session_id);
+        let directory = self.add(session.user.directory);
+        let id = self.add(session.user.id);
+        let name = session.user_name.map(|name| self.add(name));
+        let end_of_session = self.add(session.session_id);
         let first = self.attributes.len();
-        for (name, value) in &session.attributes {
+        for (name, value) in session.attributes {
             let ends = (self.add(name), self.add(value));
             self.attributes.push(ends);
         }
@@ -117,12 +117,11 @@ mod tests {
     fn what_was_listed_is_there_again() {
         let mut sessions = Sessions::default();
         for name in [None, Some(""), Some("Anna Å")] {
-            sessions.push(&WholeSession {
-                user_directory: "LAB".into(),
-                user_id: "ännä".into(),
-                user_name: name.map(Into::into),
-                session_id: "1/2".into(),
-                attributes: vec![("group".into(), "a".into()), ("group".into(), "".into())],
+            sessions.push(&Facts {
+                user: UserKey { directory: "LAB", id: "ännä" },
+                user_name: name,
+                session_id: "1/2",
+                attributes: &[("group".into(), "a".into()), ("group".into(), "".into())],
             });
         }
         assert_eq!(sessions.len(), 3);

@@ -1,15 +1,16 @@
 //! The sessions themselves, which the exporter only counts: for the commands that list and end them.
 //!
 //! An [`Asker`] asks every pair (virtual proxy on proxy service) that a [`Filter`] leaves, all at the same
-//! time; the [`Roster`] has the [`Sessions`] of each, or why they could not be had.
+//! time; the [`Roster`] has the [`Sessions`] of each, or why they could not be had, or not yet.
 
 mod asker;
 mod filter;
 mod listed;
 mod roster;
 pub mod service;
+mod site;
 
 pub use asker::{Asker, NoSuchSite};
-pub use filter::{Filter, User};
+pub use filter::{Detail, Filter, User};
 pub use listed::{Session, Sessions};
-pub use roster::{Failure, Pair, PairRoster, Roster, SiteRoster};
+pub use roster::{Cause, Failure, Pair, PairRoster, Roster, SiteRoster};

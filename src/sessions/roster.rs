@@ -15,7 +15,8 @@ use crate::qlik::{Reason, VirtualProxy};
 pub struct Roster {
     /// In the order of their names.
     pub sites: Vec<SiteRoster>,
-    /// Parts of the filter that fit nothing, although everything is known that they could fit: `--proxy x`.
+    /// Parts of the filter that fit nothing, although everything is known that they could fit, and why:
+    /// `--proxy x: there is none of that name`.
     pub unknown: Vec<String>,
 }
 
@@ -35,7 +36,7 @@ pub struct SiteRoster {
 pub struct PairRoster {
     pub pair: Arc<Pair>,
     /// Those of the wanted users.
-    pub sessions: Result<Sessions, Failure>,
+    pub sessions: Result<Arc<Sessions>, Failure>,
     pub took: Duration,
 }
 
@@ -53,21 +54,48 @@ pub struct Pair {
 /// Why an answer could not be had. Both texts may hold what a server said: escape them for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// None: nothing could be asked.
-    pub reason: Option<Reason>,
+    pub cause: Cause,
     pub message: String,
     /// What to try; may be empty.
     pub advice: String,
 }
 
+/// What kind of a failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing could be asked.
+    NotAsked,
+    /// The answer has not come yet: only told to those who do not wait for it.
+    Late,
+    /// It was asked, in vain.
+    Query(Reason),
+}
+
 impl Failure {
     pub fn not_asked(because: impl fmt::Display) -> Self {
-        Self { reason: None, message: because.to_string(), advice: String::new() }
+        Self { cause: Cause::NotAsked, message: because.to_string(), advice: String::new() }
+    }
+
+    pub fn late() -> Self {
+        let message = "waiting for an answer".to_owned();
+        Self { cause: Cause::Late, message, advice: String::new() }
     }
 
     pub fn new(reason: Reason, diagnosis: Diagnosis) -> Self {
         let Diagnosis { message, advice } = diagnosis;
-        Self { reason: Some(reason), message, advice }
+        Self { cause: Cause::Query(reason), message, advice }
+    }
+
+    pub fn is_late(&self) -> bool {
+        self.cause == Cause::Late
+    }
+
+    /// None: nothing was asked, or it may still be answered.
+    pub fn reason(&self) -> Option<Reason> {
+        match self.cause {
+            Cause::Query(reason) => Some(reason),
+            Cause::NotAsked | Cause::Late => None,
+        }
     }
 }
 
@@ -82,6 +110,13 @@ impl Roster {
         self.unknown.is_empty()
             && self.sites.iter().all(|site| site.discovery.is_none())
             && self.pairs().all(|pair| pair.sessions.is_ok())
+    }
+}
+
+impl Pair {
+    /// Site, proxy service and virtual proxy, as labels name them.
+    pub fn names(&self) -> [&str; 3] {
+        [&self.site, &self.proxy.name, self.virtual_proxy.path()]
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
-use super::filter::Filter;
+use super::filter::{Detail, Filter};
 use super::listed::Sessions;
 use super::roster::Failure;
 use crate::collect::access::{self, Access};
@@ -14,8 +14,8 @@ use crate::collect::tally::{Counting, SessionIds, Tally};
 use crate::qlik::diagnosis::Service;
 use crate::qlik::endpoint::EndpointError;
 use crate::qlik::qps::{self, Deletion};
-use crate::qlik::session_list::{Whole, WholeSession};
-use crate::qlik::{Endpoint, QueryError, SessionId, UserKey, VirtualProxy};
+use crate::qlik::session_list::{Counted, Named, Row, Whole};
+use crate::qlik::{Endpoint, QueryError, SessionId, VirtualProxy};
 
 /// A proxy service with its connections. Shared by all that ask it, so that together they ask no more than
 /// they may.
@@ -61,16 +61,29 @@ impl ProxyService {
     }
 
     /// The sessions on a virtual proxy, as far as their users are wanted.
-    pub async fn list(&self, virtual_proxy: &VirtualProxy, filter: &Filter) -> Answer<Sessions> {
+    pub async fn list(
+        &self,
+        virtual_proxy: &VirtualProxy,
+        filter: &Filter,
+        detail: Detail,
+    ) -> Answer<Sessions> {
+        match detail {
+            Detail::Counted => self.rows::<Counted>(virtual_proxy, filter).await,
+            Detail::Named => self.rows::<Named>(virtual_proxy, filter).await,
+            Detail::Whole => self.rows::<Whole>(virtual_proxy, filter).await,
+        }
+    }
+
+    async fn rows<R: Row>(&self, virtual_proxy: &VirtualProxy, filter: &Filter) -> Answer<Sessions> {
         let asked = self.ask(async |endpoint| {
             let mut sessions = Sessions::default();
-            let keep = |session: WholeSession<'_>| {
-                let user = UserKey { directory: &session.user_directory, id: &session.user_id };
-                if filter.wants_user(user) {
+            let keep = |row: R::Of<'_>| {
+                let session = R::facts(&row);
+                if filter.wants_user(session.user) {
                     sessions.push(&session);
                 }
             };
-            qps::list_sessions::<Whole>(endpoint, virtual_proxy, keep).await?;
+            qps::list_sessions::<R>(endpoint, virtual_proxy, keep).await?;
             Ok(sessions)
         });
         let answer = asked.await;

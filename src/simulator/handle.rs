@@ -51,6 +51,11 @@ impl Simulator {
         self.pair(node, prefix).map_or(0, |pair| pair.list_queries())
     }
 
+    /// How many requests to end sessions of this pair came so far, whatever became of them.
+    pub fn deletions(&self, node: usize, prefix: &str) -> u64 {
+        self.pair(node, prefix).map_or(0, |pair| pair.deletions())
+    }
+
     /// The most session lists that were on their way at once on this node.
     pub fn most_in_flight(&self, node: usize) -> usize {
         self.site.node(node).map_or(0, |node| node.most_in_flight())

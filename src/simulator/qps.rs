@@ -62,6 +62,9 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
         return (StatusCode::NOT_FOUND, "No such virtual proxy or path on this proxy service.")
             .into_response();
     };
+    if method == Method::DELETE {
+        pair.count_deletion();
+    }
     match (&method, target) {
         (&Method::GET, Target::Sessions) => list(&node, pair).await,
         (&Method::POST, Target::Sessions) => add(&pair, &body),

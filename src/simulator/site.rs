@@ -70,6 +70,8 @@ pub(super) struct Node {
 pub(super) struct Pair {
     table: Mutex<SessionTable>,
     list_queries: AtomicU64,
+    /// Requests to end sessions so far.
+    deletions: AtomicU64,
     deliveries: Mutex<Delivery>,
 }
 
@@ -279,6 +281,14 @@ impl Pair {
 
     pub fn count_list_query(&self) {
         self.list_queries.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn deletions(&self) -> u64 {
+        self.deletions.load(Ordering::SeqCst)
+    }
+
+    pub fn count_deletion(&self) {
+        self.deletions.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The session list as it is at one moment; written beside the runtime's workers when that is much.

@@ -128,6 +128,7 @@ mod tests {
             port: 4243,
             url: "https://sense1:4243".parse().unwrap(),
             virtual_proxies: Vec::new(),
+            left_out: Vec::new(),
             found: None,
         };
         let pair = PairSnapshot {

@@ -62,6 +62,47 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
 }
 
 #[tokio::test]
+async fn what_is_repeated_of_the_arguments_is_escaped() {
+    let (wrong, file) = ("a\u{1b}]0;title\u{7}\u{202e}", "no-such-folder/\u{1b}[31m.log");
+    for args in [
+        &["--log.level", wrong][..],
+        &[wrong],
+        &["sessions", "list", "--virtual-proxy", wrong],
+        &["sessions", "delete", "--user", wrong],
+        &["serve", "--log.file", file],
+    ] {
+        let ended = run(args, &[]).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{args:?}");
+        let told = ended.stderr.join("\n");
+        assert!(!told.contains(|c: char| c == '\u{202e}' || (c.is_control() && c != '\n')), "{told:?}");
+        assert!(told.contains(r"\u{1b}"), "{told}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn outputs_that_take_nothing_change_no_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, code) in [
+        (&["--no-such-flag"][..], 2),
+        (&["--version"], 0),
+        (&["serve", "--config.file", "no-such-file"], 2),
+        (&["serve", "--log.file", "no-such-folder/log"], 2),
+        (&["sessions", "list", "--config.file", "no-such-file"], 2),
+        (&["check", "--config.file", "a", "--repository", "b"], 2),
+    ] {
+        let plain = command(args, &[], folder.path());
+        for outputs in [">/dev/full 2>&1", ">&- 2>&-"] {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &format!("exec \"$0\" \"$@\" {outputs}")]);
+            shell.arg(plain.get_program()).args(plain.get_args()).current_dir(folder.path());
+            let ended = Program::start(&mut shell).ended().await;
+            assert_eq!(ended.status.code(), Some(code), "{args:?} {outputs}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_flag_that_a_command_would_pass_over_is_told() {
     let config = "--config.file is not for demo and simulate: they read no configuration";
     let web = "--web.* and --config.check belong to serve and demo";

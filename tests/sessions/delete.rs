@@ -41,6 +41,8 @@ async fn a_users_sessions_end_everywhere_and_nobody_elses() {
     let all = 4 * ids().len();
     assert!(ended.stdout.contains(&format!("{all} sessions of 1 user")), "{:?}", ended.stdout);
     assert!(ended.stdout.contains(&format!("{all} sessions ended")), "{:?}", ended.stdout);
+    let deletions = site.pairs().into_iter().map(|(node, prefix)| site.simulator.deletions(node, prefix));
+    assert_eq!(deletions.sum::<u64>(), all as u64);
     assert!(ended.stdout.last().unwrap().contains("five minutes"), "{:?}", ended.stdout);
 }
 

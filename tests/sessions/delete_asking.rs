@@ -1,6 +1,7 @@
 //! Deletes in a terminal: what is asked, and what the answers do.
 
 use crate::commands::open;
+use crate::support::exporter::command;
 use crate::support::site::Site;
 use crate::support::terminal::{Left, Terminal};
 
@@ -88,4 +89,48 @@ async fn many_have_a_progress_bar() {
     let left = terminal.ended().await;
     assert_eq!(left.status.code(), Some(0), "{}", left.screen);
     assert!(!left.screen.contains("/60 sessions"), "it goes with the end: {}", left.screen);
+}
+
+/// A delete of anna's sessions by a shell that does this with it, in a terminal: `"$0" "$@"` is the delete.
+fn by_shell(site: &Site, script: &str) -> Terminal {
+    let config = site.discovery_config("", "");
+    let args = ["sessions", "delete", "--user", r"LAB\anna", "--config.file", config.to_str().unwrap()];
+    let plain = command(&args, &[], config.parent().unwrap());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).arg(plain.get_program()).args(plain.get_args());
+    Terminal::run(&shell, config.parent().unwrap(), (40, 100))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_at_the_question_ends_nothing_and_leaves_the_terminal_as_it_was() {
+    let site = site().await;
+    let before = open(&site);
+    let script = "sh -c 'echo \"process $$.\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo \"exit $?\"; stty -a";
+    let terminal = by_shell(&site, script);
+    terminal.shows("End 3 sessions?").await;
+    let screen = terminal.screen();
+    let id = screen.split_once("process ").unwrap().1.split_once('.').unwrap().0;
+    let sent = std::process::Command::new("sh").args(["-c", "kill -s TERM \"$1\"", "sh", id]).status();
+    assert!(sent.unwrap().success());
+    let left = terminal.ended().await;
+    assert!(left.screen.contains("nothing was ended") && left.screen.contains("exit 1"), "{}", left.screen);
+    for mode in ["icanon", "echo", "isig"] {
+        assert!(left.screen.split_whitespace().any(|word| word == mode), "{mode}: {}", left.screen);
+    }
+    assert!(!left.hidden_cursor, "{}", left.screen);
+    assert!(left.written.contains("\u{1b}[?2004l"), "no bracketed paste");
+    assert_eq!(open(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_asked_sees_what_will_go_also_when_the_output_is_a_file() {
+    let site = site().await;
+    let mut terminal = by_shell(&site, "\"$0\" \"$@\" > output; echo \"exit $?\"; cat output");
+    terminal.shows("End 3 sessions?").await;
+    terminal.shows("3 sessions of 1 user").await;
+    terminal.press("y\r").await;
+    let left = terminal.ended().await;
+    assert!(left.screen.contains("exit 0"), "{}", left.screen);
+    let (_, output) = left.screen.split_once("exit 0").unwrap();
+    assert!(output.contains("3 sessions ended") && !output.contains("of 1 user"), "{}", left.screen);
 }

@@ -7,6 +7,7 @@ use qlik_session_exporter::simulator::Fault;
 use crate::commands::{rows, sessions};
 use crate::support::exporter::{command, run};
 use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
+use crate::support::stand_in::{StandIn, ok};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
@@ -118,6 +119,45 @@ async fn a_name_that_fits_nothing_is_told() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn several_virtual_proxies_of_one_proxy_service_are_all_known() {
+    let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
+    let config = site.discovery_config("", "");
+    let several = ["--virtual-proxy", "/sales", "--virtual-proxy", "/", "--virtual-proxy", "/finance"];
+    let ended = sessions(&config, &[&["list", "--output", "json"], &several[..]].concat()).await;
+    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
+    assert_eq!(rows(&ended).len(), 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
+    let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
+    let config = site.discovery_config("", "exclude_virtual_proxies = [\"/sales\"]");
+    site.simulator.unlink(1, "finance");
+    for (virtual_proxy, told) in [
+        ("/sales", "error: --virtual-proxy /sales: the configuration leaves it out"),
+        ("/finance", "error: --virtual-proxy /finance: no proxy service links it"),
+        ("/hr", "error: --virtual-proxy /hr: there is none of that name"),
+    ] {
+        let ended = sessions(&config, &["list", "--virtual-proxy", virtual_proxy]).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{virtual_proxy}");
+        assert!(ended.stderr.iter().any(|line| line.starts_with(told)), "{told}: {:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_that_do_not_meet_leave_nothing_to_ask() {
+    let site = Site::busy(2, &["", "sales"], 30, 5).await;
+    site.simulator.unlink(2, "sales");
+    let filters = ["--proxy", "Node2", "--virtual-proxy", "/sales"];
+    for (output, written) in [("table", vec![]), ("json", vec!["[]".to_owned()])] {
+        let args = [&["list", "--output", output], &filters[..]].concat();
+        let ended = sessions(&site.discovery_config("", ""), &args).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), written), "{output}");
+        assert!(ended.stderr[0].starts_with("error: there is nothing to ask"), "{:?}", ended.stderr);
+    }
+}
+
 #[tokio::test]
 async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
     let ended = run(&["sessions", "list"], &[]).await;
@@ -140,4 +180,28 @@ async fn who_reads_only_the_beginning_ends_it_quietly() {
         let ended = ended.await.unwrap();
         assert_eq!((ended.status.code(), &*ended.stderr), (Some(1), &b""[..]), "{output}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attribute_that_is_no_text_is_in_the_way_only_where_attributes_are_shown() {
+    let site = Site::empty(1, &[""]).await;
+    let row = r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":"1","Attributes":[{"group":7}]}"#;
+    let proxy = StandIn::start(&site.certificates(), move |_| Some(ok(&format!("[{row}]")))).await;
+    let config = site.config_with("", &(TRUSTED.to_owned() + &proxy_block("Odd", &proxy.url, &[""])));
+    let code = async |args: &[&str]| sessions(&config, args).await.status.code();
+    assert_eq!(code(&["list"]).await, Some(0));
+    assert_eq!(code(&["delete", "--user", r"LAB\anna", "--dry-run"]).await, Some(0));
+    for args in [&["list", "--wide"][..], &["list", "--output", "json"], &["list", "--output", "csv"]] {
+        assert_eq!(code(args).await, Some(1), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_the_totals_it_says_that_they_lack_somebody() {
+    const LACKS: &str = "not everything could be asked: there may be more sessions";
+    let site = Site::busy(2, &[""], 20, 5).await;
+    let config = site.discovery_config("", "");
+    assert!(!sessions(&config, &["list"]).await.stdout.contains(&LACKS.to_owned()));
+    site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
+    assert_eq!(sessions(&config, &["list"]).await.stdout.last().unwrap(), LACKS);
 }

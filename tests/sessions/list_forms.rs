@@ -160,6 +160,34 @@ async fn a_table_fits_the_terminal_and_keeps_ids_whole() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_known_fits_the_terminal_as_a_table_or_as_blocks() {
+    use crate::support::terminal::Terminal;
+
+    let site = Site::empty(2, &["sales"]).await;
+    let ids = ["940aa6f6-2738-495c-b994-bb1b03b0fabd", "0d9a4fe0-6c13-4b8c-8f0c-4b0f6ab20d53"];
+    for id in ids {
+        let mut session = session(("LABORATORY", "somebody.with.a.long.name@company.com"), id);
+        session.user_name = Some("Somebody".to_owned());
+        session.attributes = vec![("group".to_owned(), "Finance".to_owned())];
+        site.simulator.open_session(1, "sales", session);
+    }
+    let config = site.discovery_config("", "");
+    for (columns, as_blocks) in [(60, true), (80, true), (200, false)] {
+        let args = ["sessions", "list", "--wide", "--config.file", config.to_str().unwrap()];
+        let left = Terminal::start(&args, site.certificates().as_path(), (60, columns)).ended().await;
+        assert!(left.status.success());
+        let longest = left.written.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
+        assert!(longest <= columns.into(), "{longest} in {columns}:\n{}", left.written);
+        let lines: Vec<_> = left.written.lines().map(str::trim_end).collect();
+        for line in [format!("session id: {}", ids[0]), "attributes: group=Finance".to_owned()] {
+            assert_eq!(lines.contains(&&*line), as_blocks, "{line} in {columns}:\n{}", left.written);
+        }
+        assert!(ids.iter().all(|id| left.written.contains(id)), "{columns}:\n{}", left.written);
+    }
+}
+
 /// The blocks within fences of README's section about this.
 fn pictures() -> Vec<String> {
     let readme = include_str!("../../README.md");

@@ -9,6 +9,7 @@ mod commands;
 mod delete;
 #[cfg(unix)]
 mod delete_asking;
+mod delete_doubt;
 mod delete_trouble;
 mod flags;
 mod list;

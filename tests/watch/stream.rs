@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::exporter::command;
 use crate::support::program::Program;
 use crate::support::site::Site;
+use crate::support::wait::eventually;
 
 async fn site() -> Site {
     let site = Site::empty(2, &[""]).await;
@@ -71,13 +72,30 @@ async fn what_fails_is_told_once_and_when_it_answers_again() {
     site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
     program.printed("the failure", |line| line.starts_with("error: simulated Node2 (").then_some(())).await;
     let asked = site.simulator.list_queries(1, "");
-    while site.simulator.list_queries(1, "") < asked + 3 {
-        tokio::task::yield_now().await;
-    }
+    eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= asked + 3).then_some(()))
+        .await;
     site.simulator.clear_faults().await.unwrap();
     program.printed("the end of it", |line| line.ends_with("/: answers again").then_some(())).await;
     let told = program.stderr();
     assert_eq!(told.iter().filter(|line| line.contains("Node2")).count(), 2, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_while_nobody_answers() {
+    let site = site().await;
+    for format in ["json", "csv"] {
+        for node in [1, 2] {
+            site.simulator.set_fault(node, None, Fault::Refuse).await.unwrap();
+        }
+        let mut program = watch(&site.discovery_config("", ""), &["--output", format]);
+        let failures = |line: &str| line.starts_with("error: simulated Node2 (").then_some(());
+        program.printed("the failure", failures).await;
+        site.simulator.clear_faults().await.unwrap();
+        program.printed("a row", |line| line.contains("opened-0").then_some(())).await;
+        let lines = program.killed().await.stdout;
+        assert!(!lines.iter().any(|line| line == "[]"), "{lines:?}");
+        assert!(lines[0].contains("opened-0") || lines[0].starts_with("time,"), "{lines:?}");
+    }
 }
 
 #[cfg(unix)]

@@ -74,6 +74,7 @@ fn pair(((proxy, virtual_proxy, answer), state): &(Answered, State)) -> PairSnap
             port: 4243,
             url: "https://sense1:4243".parse().unwrap(),
             virtual_proxies: Vec::new(),
+            left_out: Vec::new(),
             found: None,
         }),
         virtual_proxy: VirtualProxy::parse(virtual_proxy).unwrap(),

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::report::{Facts, Status, Step, counted};
+use super::report::{Facts, Status, Step};
 use super::site::Site;
 use crate::collect::topology::ProxyPlan;
+use crate::command::counted;
 use crate::qlik::Endpoint;
 use crate::qlik::credentials::{self, CertificateFacts, day, now};
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 
-use super::report::{Facts, Status, Step, counted};
+use super::report::{Facts, Status, Step};
 use super::site::{Site, milliseconds};
 use crate::collect::tally::{SessionIds, Tally};
 use crate::collect::topology::{ProxyPlan, Topology};
+use crate::command::counted;
 use crate::qlik::{Reason, VirtualProxy};
 use crate::sessions::service::{self, ProxyService};
 
@@ -76,7 +77,7 @@ impl<W: Write> Site<'_, '_, W> {
                 }
                 Err(failure) => {
                     let untrusted = [Reason::Tls, Reason::Connect, Reason::Timeout];
-                    trusted |= failure.reason.is_some_and(|reason| !untrusted.contains(&reason));
+                    trusted |= failure.reason().is_some_and(|reason| !untrusted.contains(&reason));
                     self.failed(step.with(facts), failure)?;
                 }
             }

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::cli::Output;
+use crate::command::counted;
 use crate::terminal::{escaped, escaped_json};
 
 /// How a step ended.
@@ -91,15 +92,6 @@ impl Step {
 
     pub fn of_site(self, site: &str) -> Self {
         Self { site: Some(site.to_owned()), ..self }
-    }
-}
-
-/// `1 site`, `2 sites`, `2 virtual proxies`.
-pub fn counted(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix("proxy")) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(kind)) => format!("{number} {kind}proxies"),
-        (_, None) => format!("{number} {noun}s"),
     }
 }
 

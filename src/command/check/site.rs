@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::report::{Facts, Report, Status, Step, counted};
+use super::report::{Facts, Report, Status, Step};
 use crate::collect::access::Access;
 use crate::collect::topology::Topology;
+use crate::command::counted;
 use crate::config::{ScrapeSettings, SiteSettings};
 use crate::qlik::Reason;
 use crate::qlik::diagnosis::Service;
@@ -88,11 +89,10 @@ impl<W: Write> Site<'_, '_, W> {
         self.add(match (proxies, virtual_proxies) {
             (1.., 1..) => step,
             _ => {
-                let user = &self.settings.user;
                 let advice = format!(
-                    "Every site has both. The repository leaves out, without an error, what the user {}\\{} may \
-                     not read: give that user a role such as RootAdmin.",
-                    user.directory, user.id
+                    "Every site has both. The repository leaves out, without an error, what the user {} may not \
+                     read: give that user a role such as RootAdmin.",
+                    self.settings.user.key()
                 );
                 Step { status: Status::Warning, ..step }.advise(advice)
             }
@@ -102,7 +102,7 @@ impl<W: Write> Site<'_, '_, W> {
     }
 
     pub(super) fn failed(&mut self, step: Step, failure: Failure) -> io::Result<()> {
-        let facts = Facts { reason: failure.reason.map(Reason::as_str), ..step.facts.clone() };
+        let facts = Facts { reason: failure.reason().map(Reason::as_str), ..step.facts.clone() };
         let step = Step { status: Status::Failed, message: failure.message, ..step };
         self.add(step.advise(failure.advice).with(facts))
     }

@@ -1,5 +1,6 @@
 //! Ends sessions: a few at once on each proxy service, each by its id.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -7,14 +8,17 @@ use std::sync::Arc;
 use futures::stream::{self, SelectAll, StreamExt};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
+use super::telling::Told;
+use crate::config::UserLabel;
+use crate::exposition::users::Naming;
 use crate::qlik::qps::Deletion;
-use crate::qlik::{SessionId, UserKey};
+use crate::qlik::{Reason, SessionId, UserKey};
 use crate::sessions::{Failure, Pair, Session, User};
-use crate::terminal::escaped;
 
 /// A session that is to end. Has no `Debug`: its id is a secret.
+#[derive(Clone)]
 pub struct Doomed {
     pub pair: Arc<Pair>,
     pub user: User,
@@ -28,75 +32,100 @@ impl Doomed {
         Self { pair: pair.clone(), user, id: session.session_id.to_owned() }
     }
 
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The same for the same session in another list: where it is, and its id.
+    pub fn key(&self) -> ([&str; 3], &str) {
+        (self.pair.names(), &self.id)
+    }
+
     async fn end(&self) -> Result<Deletion, Failure> {
         let id = SessionId::parse(&self.id).map_err(Failure::not_asked)?;
         self.pair.service.delete(&self.pair.virtual_proxy, id).await.outcome
     }
 }
 
-/// What became of sessions that were to end.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// What became of sessions that were to end, so far.
+#[derive(Default)]
 pub struct Ended {
     /// By us.
     pub ended: usize,
-    /// Gone when we came.
-    pub already_gone: usize,
-    pub failed: usize,
+    /// Asked for, without an answer yet.
+    pub under_way: usize,
+    /// Gone when we came, as it is said: a list tells.
+    pub not_found: Vec<Doomed>,
+    pub failed: Vec<Doomed>,
 }
 
 /// How many at least get a progress bar.
 const MANY: usize = 20;
 
-/// Ends them, as far as `stop` lets it: what is in flight then is waited for. Tells each that does not just
-/// end, and logs what was done by whom.
-pub async fn end(doomed: &[Doomed], stop: &CancellationToken) -> Ended {
+/// Ends them, as far as `stop` lets it: what is in flight then is waited for. Tells each that fails, and logs what
+/// was done by whom; `seen` says what became of them also when it is dropped.
+pub async fn end(
+    doomed: &[Doomed],
+    stop: &CancellationToken,
+    told: &mut Told,
+    log_as: &LogAs,
+    seen: &mut Ended,
+) {
     let progress = progress(doomed.len());
     let mut by_service: BTreeMap<usize, Vec<&Doomed>> = BTreeMap::new();
     for one in doomed {
         by_service.entry(Arc::as_ptr(&one.pair.service).addr()).or_default().push(one);
     }
+    // Requests begin and end in one task: nobody looks at both at once.
+    let state = RefCell::new((Log::new(log_as), seen));
+    let state = &state;
+    let begin = move |one| {
+        let (log, seen) = &mut *state.borrow_mut();
+        seen.under_way += 1;
+        log.count(one).not_known += 1;
+    };
     let mut answers: SelectAll<_> = by_service
         .into_values()
         .map(|doomed| {
             let at_once = doomed.first().map_or(1, |one| one.pair.service.at_once());
             stream::iter(doomed)
                 .take_while(|_| std::future::ready(!stop.is_cancelled()))
-                .map(|one| async move { (one, one.end().await) })
+                .map(move |one| async move {
+                    begin(one);
+                    (one, one.end().await)
+                })
                 .buffer_unordered(at_once)
                 .boxed_local()
         })
         .collect();
-    let mut sum = Ended::default();
-    let mut log = Log::default();
     while let Some((one, outcome)) = answers.next().await {
-        let told = match outcome {
-            Ok(Deletion::Deleted) => {
-                sum.ended += 1;
-                log.add(one);
-                None
-            }
-            Ok(Deletion::AlreadyGone) => {
-                sum.already_gone += 1;
-                Some(format!("{}: a session of {} was already gone", one.pair, shown(&one.user)))
-            }
-            Err(failure) => {
-                sum.failed += 1;
-                let Failure { message, .. } = failure;
-                Some(format!("error: {}: a session of {} did not end: {message}", one.pair, shown(&one.user)))
-            }
-        };
-        progress.inc(1);
-        if let Some(told) = told {
-            progress.suspend(|| eprintln!("{}", escaped(&told)));
+        let (log, seen) = &mut *state.borrow_mut();
+        let count = log.count(one);
+        seen.under_way -= 1;
+        if is_known(&outcome) {
+            count.not_known -= 1;
         }
+        match outcome {
+            Ok(Deletion::Deleted) => {
+                seen.ended += 1;
+                count.ended += 1;
+            }
+            Ok(Deletion::NotFound) => seen.not_found.push(one.clone()),
+            Err(failure) => {
+                seen.failed.push(one.clone());
+                let what = format!("{}: a session of {} did not end", one.pair, one.user.key());
+                progress.suspend(|| told.failure(&what, &failure));
+            }
+        }
+        progress.inc(1);
     }
     progress.finish_and_clear();
-    sum
 }
 
-/// A user as people write one.
-pub fn shown(user: &User) -> String {
-    format!("{}\\{}", user.directory, user.id)
+/// Whether the proxy service has said what it did, or never got to know what was wanted.
+fn is_known(outcome: &Result<Deletion, Failure>) -> bool {
+    let known = [None, Some(Reason::HttpStatus), Some(Reason::Denied), Some(Reason::Tls)];
+    outcome.as_ref().err().is_none_or(|failure| known.contains(&failure.reason()))
 }
 
 /// On a terminal only, and only for many.
@@ -112,26 +141,67 @@ fn progress(number: usize) -> ProgressBar {
     }
 }
 
+/// Names in the log.
+pub struct LogAs {
+    /// Who ends sessions: the operating system's user.
+    by: String,
+    users: Naming,
+}
+
+impl LogAs {
+    /// Asks the operating system, which may ask a server for it.
+    pub async fn new(label: &UserLabel) -> Self {
+        let by = tokio::task::spawn_blocking(|| whoami::username().ok()).await;
+        // Not known on every system, as in a container.
+        let by = by.ok().flatten().unwrap_or_else(|| "unknown".to_owned());
+        Self { by, users: Naming::new(label) }
+    }
+}
+
 /// Who ended how many sessions of whom, and where. No ids.
-#[derive(Default)]
-struct Log<'d>(BTreeMap<[&'d str; 5], usize>);
+struct Log<'d> {
+    log_as: &'d LogAs,
+    counts: BTreeMap<([&'d str; 3], UserKey<'d>), Count>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Count {
+    ended: usize,
+    /// Without an answer that tells.
+    not_known: usize,
+}
 
 impl<'d> Log<'d> {
-    fn add(&mut self, one: &'d Doomed) {
-        let Pair { site, proxy, virtual_proxy, .. } = &*one.pair;
-        let key = [site, &*proxy.name, virtual_proxy.path(), &*one.user.directory, &*one.user.id];
-        *self.0.entry(key).or_default() += 1;
+    fn new(log_as: &'d LogAs) -> Self {
+        Self { log_as, counts: BTreeMap::new() }
+    }
+
+    fn count(&mut self, one: &'d Doomed) -> &mut Count {
+        self.counts.entry((one.pair.names(), one.user.key())).or_default()
     }
 }
 
 /// However it ends, what was done is told.
 impl Drop for Log<'_> {
     fn drop(&mut self) {
-        // Not known on every system, as in a container.
-        let by = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
-        for (key, sessions) in &self.0 {
-            let [site, proxy, virtual_proxy, user_directory, user_id] = key;
-            info!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "ended sessions");
+        let LogAs { by, users } = self.log_as;
+        let mut named: BTreeMap<_, Count> = BTreeMap::new();
+        for ((place, user), Count { ended, not_known }) in std::mem::take(&mut self.counts) {
+            let sum = named.entry((place, users.name(user))).or_default();
+            sum.ended += ended;
+            sum.not_known += not_known;
+        }
+        for (([site, proxy, virtual_proxy], (user_directory, user_id)), count) in named {
+            let (user_directory, user_id) = (user_directory.as_deref(), user_id.as_deref());
+            let Count { ended, not_known } = count;
+            if ended > 0 {
+                let sessions = ended;
+                info!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "ended sessions");
+            }
+            if not_known > 0 {
+                let (sessions, told) = (not_known, "tried to end sessions: not known whether they ended");
+                warn!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "{told}");
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::totals::{AtLimit, Total, totals};
 use super::written;
 use crate::cli::{GlobalArgs, ListArgs, ListOutput, SortBy};
 use crate::command::{FAILED, wrong_usage};
-use crate::sessions::{Asker, Pair, Roster, Session};
+use crate::sessions::{Asker, Detail, Pair, Roster, Session};
 use crate::terminal::escaped;
 
 pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
@@ -20,17 +20,22 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let mut asker = match Asker::new(&config, args.filter.into()) {
-        Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+    let detail = match args.output {
+        ListOutput::Table if !args.wide => Detail::Named,
+        _ => Detail::Whole,
     };
-    let roster = asker.ask().await;
+    let mut asker = match Asker::new(&config, args.filter.into(), detail) {
+        Ok(asker) => asker,
+        Err(error) => return Ok(wrong_usage(error)),
+    };
+    let roster = asker.ask(None).await;
     let is_whole = super::tell_failures(&roster);
     let how = How {
         output: args.output,
         sort_by: args.sort_by,
         wide: args.wide,
         limit: config.users.session_limit,
+        is_whole,
     };
     let written = tokio::task::spawn_blocking(move || write(&roster, how)).await?;
     match written {
@@ -49,6 +54,8 @@ struct How {
     wide: bool,
     /// Of one user's sessions on a site.
     limit: NonZeroU32,
+    /// Whether everything answered.
+    is_whole: bool,
 }
 
 /// Waits for whoever reads: to be called where that holds nobody up.
@@ -78,9 +85,18 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
         writeln!(out)?;
     }
     let totals = totals(sessions);
+    // Nobody has answered: that is told elsewhere.
     if totals.is_empty() {
-        return writeln!(out, "no sessions");
+        return Ok(());
     }
+    write_totals(out, &totals, width)?;
+    if !how.is_whole {
+        writeln!(out, "\nnot everything could be asked: there may be more sessions")?;
+    }
+    Ok(())
+}
+
+fn write_totals(out: &mut impl Write, totals: &[Total<'_>], width: Option<usize>) -> io::Result<()> {
     let columns = [
         Column::new("site", |total: &&Total<'_>| escaped(total.site)),
         Column::new("virtual proxy", |total: &&Total<'_>| escaped(total.virtual_proxy.path())),
@@ -97,7 +113,7 @@ fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>
     };
     let user = |(_, pair, session): &Row<'_>| {
         let mark = if at_limit.contains(&pair.site, session.user) { " *" } else { "" };
-        escaped(&format!("{}\\{}", session.user.directory, session.user.id)) + mark
+        escaped(&session.user.to_string()) + mark
     };
     let mut columns = vec![
         Column::new("site", |(_, pair, _): &Row<'_>| escaped(&pair.site)),

@@ -5,9 +5,12 @@ mod delete;
 mod ending;
 mod list;
 mod order;
+mod rounds;
 mod table;
+mod telling;
 mod totals;
 pub mod watch;
+mod whose;
 mod written;
 
 use std::process::ExitCode;
@@ -18,7 +21,8 @@ use tracing::warn;
 use crate::cli::{GlobalArgs, SessionsCommand, SiteArgs};
 use crate::config::{self, Config};
 use crate::sessions::{Failure, Roster};
-use crate::terminal::escaped;
+use crate::terminal;
+use telling::Told;
 
 pub async fn run(global: &GlobalArgs, command: SessionsCommand) -> Result<ExitCode> {
     match command {
@@ -48,21 +52,7 @@ async fn config(global: &GlobalArgs, site: &SiteArgs) -> Result<Result<Config, E
 
 /// Says on standard error what could not be asked, and what would fit nothing. True when that is nothing.
 fn tell_failures(roster: &Roster) -> bool {
-    let mut advised = "";
-    for (who, failure) in troubles(roster) {
-        // Of many that fail alike, the first says what to do.
-        tell(&who, failure, failure.advice != advised);
-        advised = &failure.advice;
-    }
-    for site in &roster.sites {
-        for note in &site.notes {
-            warn!(site = %escaped(&site.name), "{}", escaped(&note.to_string()));
-        }
-    }
-    for unknown in &roster.unknown {
-        eprintln!("error: {}", escaped(&format!("{unknown}: there is none of that name")));
-    }
-    roster.is_whole()
+    Told::default().roster(roster)
 }
 
 /// Who could not be asked, and why.
@@ -80,8 +70,8 @@ fn troubles(roster: &Roster) -> Vec<(String, &Failure)> {
 
 /// Says on standard error that somebody could not be asked, and what to try.
 fn tell(who: &str, failure: &Failure, with_advice: bool) {
-    eprintln!("error: {}", escaped(&format!("{who}: {}", failure.message)));
+    terminal::tell(format_args!("error: {who}: {}", failure.message));
     if with_advice && !failure.advice.is_empty() {
-        eprintln!("  → {}", escaped(&failure.advice));
+        terminal::tell(format_args!("  → {}", failure.advice));
     }
 }

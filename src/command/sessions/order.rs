@@ -32,7 +32,7 @@ fn user<'r>(session: &Session<'r>) -> User<'r> {
 impl<'r> Ordered<'r> {
     /// As [`order`] has it.
     pub fn new(roster: &'r Roster, by: SortBy) -> Self {
-        let answered = |answer: &'r PairRoster| Some((&*answer.pair, answer.sessions.as_ref().ok()?));
+        let answered = |answer: &'r PairRoster| Some((&*answer.pair, answer.sessions.as_deref().ok()?));
         let pairs: Vec<_> = roster.pairs().filter_map(answered).collect();
         let place = |pair: &'r Pair| -> Place<'r> {
             [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]

@@ -1,4 +1,5 @@
-//! Tables for a terminal, written a few rows at a time: the first is there before the last is laid out.
+//! Tables for a terminal, written a few rows at a time: the first is there before the last is laid out. Where no
+//! table fits, a block of lines for each row.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -11,8 +12,8 @@ const ROWS: usize = 500;
 /// How wide a column gets where no terminal bounds it: one long name does not widen each of many rows.
 const MAX_COLUMN: usize = 200;
 
-/// How narrow a column gets at least, and before one that is kept gives way.
-const MIN_COLUMN: usize = 6;
+/// How narrow a column gets at least, so that it can be read, and before one that is kept gives way.
+const MIN_COLUMN: usize = 8;
 const MIN_BESIDE_KEPT: usize = 16;
 
 /// A column: its title, and what stands in it.
@@ -36,12 +37,17 @@ impl<'c, R> Column<'c, R> {
 
 /// How many characters fit beside each other on standard output; None where it is no terminal.
 pub fn terminal_width() -> Option<usize> {
-    let is_terminal = io::stdout().is_terminal();
+    width_of_terminal(io::stdout().is_terminal())
+}
+
+/// The same for another output, where that is a terminal.
+pub fn width_of_terminal(is_terminal: bool) -> Option<usize> {
     let size = is_terminal.then(crossterm::terminal::size)?;
     Some(size.map_or(80, |(columns, _)| columns.into()))
 }
 
-/// Writes all rows under one head. `rows` is walked twice: first for the widths. Cells are to be escaped.
+/// Writes all rows under one head, or each as a block where the columns do not fit beside each other. `rows` is
+/// walked twice: first for the widths. Cells are to be escaped.
 pub fn write<R, I: Iterator<Item = R>>(
     out: &mut impl Write,
     columns: &[Column<'_, R>],
@@ -55,7 +61,7 @@ pub fn write<R, I: Iterator<Item = R>>(
         }
     }
     let kept: Vec<bool> = columns.iter().map(|column| column.is_kept).collect();
-    let widths = fitting(&natural, &kept, width);
+    let Some(widths) = fitting(&natural, &kept, width) else { return write_blocks(out, columns, rows()) };
     let mut rows = rows();
     let mut is_first = true;
     loop {
@@ -82,6 +88,26 @@ pub fn write<R, I: Iterator<Item = R>>(
     }
 }
 
+/// A line for each cell that is not empty, and an empty one between two rows. The terminal breaks what is long.
+fn write_blocks<R>(
+    out: &mut impl Write,
+    columns: &[Column<'_, R>],
+    rows: impl Iterator<Item = R>,
+) -> io::Result<()> {
+    for (number, row) in rows.enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        for Column { title, cell, .. } in columns {
+            let text = cell(&row);
+            if !text.is_empty() {
+                writeln!(out, "{title}: {text}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Right of each cell.
 const PADDING: u16 = 1;
 
@@ -93,8 +119,9 @@ fn style() -> TableStyle {
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))
 }
 
-/// The widths of columns that fit: the widest give way first, and those that are kept last.
-fn fitting(natural: &[usize], kept: &[bool], width: Option<usize>) -> Vec<usize> {
+/// The widths of columns that fit: the widest give way first, and those that are kept last. None where they would
+/// become too narrow.
+fn fitting(natural: &[usize], kept: &[bool], width: Option<usize>) -> Option<Vec<usize>> {
     let gaps = GAP * natural.len();
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(gaps));
     let bound = width.unwrap_or(MAX_COLUMN);
@@ -108,7 +135,6 @@ fn fitting(natural: &[usize], kept: &[bool], width: Option<usize>) -> Vec<usize>
         .chain(from_widest(MIN_COLUMN, false))
         .map(|(cap, keep)| capped(cap, keep))
         .find(|widths| widths.iter().sum::<usize>() <= room)
-        .unwrap_or_else(|| capped(MIN_COLUMN, false))
 }
 
 #[cfg(test)]
@@ -146,6 +172,12 @@ mod tests {
     }
 
     #[test]
+    fn where_no_table_fits_each_row_is_a_block() {
+        let text = written(&[["0123456789", "0123456789"], ["", "y"]], Some(2 * (MIN_COLUMN + GAP) - 1));
+        assert_eq!(text, "a: 0123456789\nb: 0123456789\n\nb: y\n");
+    }
+
+    #[test]
     fn rows_of_later_pieces_stand_under_the_same_head() {
         let rows = vec![["x", "y"]; 2 * ROWS + 1];
         let text = written(&rows, Some(80));
@@ -155,16 +187,16 @@ mod tests {
 
     #[test]
     fn the_widest_columns_give_way_first() {
-        let plain = |natural: &[usize], width| fitting(natural, &vec![false; natural.len()], width);
+        let plain = |natural: &[usize], width| fitting(natural, &vec![false; natural.len()], width).unwrap();
         assert_eq!(plain(&[3, 50, 36], Some(60)), [3, 25, 25]);
         assert_eq!(plain(&[3, 5, 36], Some(60)), [3, 5, 36]);
-        assert_eq!(plain(&[30, 30], Some(5)), [MIN_COLUMN; 2]);
+        assert_eq!(plain(&[30, 30], Some(2 * (MIN_COLUMN + GAP))), [MIN_COLUMN; 2]);
         assert_eq!(plain(&[3, 70_000], None), [3, MAX_COLUMN]);
     }
 
     #[test]
     fn what_is_kept_gives_way_when_nothing_else_can() {
-        let last_kept = |width| fitting(&[10, 50, 36], &[false, false, true], Some(width));
+        let last_kept = |width| fitting(&[10, 50, 36], &[false, false, true], Some(width)).unwrap();
         assert_eq!(last_kept(100), [10, 48, 36]);
         assert_eq!(last_kept(70), [10, 18, 36]);
         assert_eq!(last_kept(60), [10, 22, 22]);

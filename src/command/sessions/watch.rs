@@ -20,7 +20,7 @@ pub use keys::KEYS;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use crossterm::event::{Event, EventStream, KeyEventKind};
@@ -29,13 +29,16 @@ use futures::StreamExt;
 use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
 use crate::command::signals::Signals;
 use crate::command::wrong_usage;
-use crate::sessions::Asker;
-use crate::terminal::{draws_eighths, escaped, stdout_has_colors};
+use crate::sessions::{Asker, Detail};
+use crate::terminal::{draws_eighths, stdout_has_colors};
 use asking::{Asking, News};
 use content::Refresh;
 use look::Look;
 use screen::Screen;
 use state::{Settings, State, Wish};
+
+/// How long a picture waits for answers.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// No picture can be shown there.
 const NO_TERMINAL: &str = "sessions watch shows a live view, and standard output is no terminal: \
@@ -49,12 +52,16 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let asker = match Asker::new(&config, args.filter.into()) {
+    let is_picture = args.output == ListOutput::Table;
+    let detail = if is_picture { Detail::Named } else { Detail::Whole };
+    let asker = match Asker::new(&config, args.filter.into(), detail) {
         Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(escaped(&error.to_string()))),
+        Err(error) => return Ok(wrong_usage(error)),
     };
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let mut asking = Asking::begin(asker, args.interval);
+    // A list for another program has everybody's sessions, however long they take.
+    let patience = is_picture.then_some(PATIENCE);
+    let mut asking = Asking::begin(asker, args.interval, patience);
     let ended = match args.output {
         ListOutput::Table => {
             let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
@@ -89,8 +96,8 @@ async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> 
                 },
             },
             news = asking.next() => match news {
-                News::Waiting => state.waiting = true,
-                News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now())),
+                News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now(), false)),
+                News::Late(roster) => state.refresh(Refresh::new(roster, SystemTime::now(), true)),
                 News::Failed(error) => return Err(error).context("asking has failed"),
             },
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
 /// For serde's derive.
@@ -14,6 +15,15 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>,
 pub fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
     Text { null: true }.deserialize(deserializer)
 }
+
+/// For serde's derive.
+pub fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    Ok(Option::<AnyText<'de>>::deserialize(deserializer)?.map(|text| text.0))
+}
+
+/// A text, or null for an empty one.
+#[derive(Deserialize)]
+pub struct AnyText<'a>(#[serde(borrow, deserialize_with = "text_or_null")] pub Cow<'a, str>);
 
 /// A text that borrows where the JSON has no escapes.
 pub struct Text {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::text::{text, text_or_null};
+use super::text::{AnyText, text, text_if_any, text_or_null};
 
 /// One row of a session list, with everything that is known of it.
 #[derive(Deserialize)]
@@ -37,20 +37,12 @@ pub struct WholeSession<'a> {
 /// An attribute of a session: its name and its value, which may be empty.
 pub type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    Ok(Option::<AnyText<'de>>::deserialize(deserializer)?.map(|text| text.0))
-}
-
 /// A list of objects, each with one member or more; null in place of the list or of an object is none.
 fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Attribute<'de>>, D::Error> {
     let mut found = Vec::new();
     deserializer.deserialize_any(Attributes { into: &mut found, in_list: false })?;
     Ok(found)
 }
-
-/// A text, or null for an empty one.
-#[derive(Deserialize)]
-struct AnyText<'a>(#[serde(borrow, deserialize_with = "text_or_null")] Cow<'a, str>);
 
 /// Takes the list, and then each object in it: an allocation for all.
 struct Attributes<'v, 'de> {

@@ -48,6 +48,8 @@ struct PairState {
     sessions: usize,
     /// Session lists asked for so far.
     queries: u64,
+    /// Requests to end sessions so far, whatever became of them.
+    deletions: u64,
     #[serde(flatten)]
     delivery: Delivery,
 }
@@ -78,6 +80,7 @@ fn node_state(node: &Node) -> NodeState {
         virtual_proxy: format!("/{prefix}"),
         sessions: pair.table().len(),
         queries: pair.list_queries(),
+        deletions: pair.deletions(),
         delivery: *pair.deliveries(),
     });
     NodeState {

@@ -5,44 +5,44 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::sessions::{Asker, Roster};
 
-/// After so long without an answer it is told that there is none yet.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// The task that asks. It ends with this.
 pub struct Asking {
     news: mpsc::Receiver<News>,
-    wish: watch::Sender<Wish>,
-    task: AbortOnDropHandle<()>,
+    mode: watch::Sender<Mode>,
+    /// Until somebody has seen its end.
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 /// Something to be told.
 pub enum News {
-    /// Everybody has answered, or failed to.
+    /// Everybody was asked again. Who is late is told as that.
     Answer(Roster),
-    /// An answer is late.
-    Waiting,
+    /// The one before once more: somebody has answered who was late.
+    Late(Roster),
     /// The task has failed: nothing comes any more.
     Failed(JoinError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Mode {
     Ask,
     Pause,
 }
 
 impl Asking {
-    /// Asks at once, and again each `interval`, or as soon as the last answer has come.
-    pub fn begin(asker: Asker, interval: Duration) -> Self {
+    /// Asks at once, and again each `interval`, or as soon as the last answer has come. Who has not answered after
+    /// `patience` is not waited for; without one, everybody is.
+    pub fn begin(asker: Asker, interval: Duration, patience: Option<Duration>) -> Self {
         let (sender, news) = mpsc::channel(1);
-        let (wish, wishes) = watch::channel(Wish::Ask);
-        let task = AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, sender, wishes)));
-        Self { news, wish, task }
+        let (mode, modes) = watch::channel(Mode::Ask);
+        let task =
+            AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, patience, sender, modes)));
+        Self { news, mode, task: Some(task) }
     }
 
     /// What is to be told next. Safe to drop.
@@ -50,28 +50,34 @@ impl Asking {
         if let Some(news) = self.news.recv().await {
             return news;
         }
-        match (&mut self.task).await {
-            Err(error) => News::Failed(error),
-            // It ends only when nobody listens.
-            Ok(()) => std::future::pending().await,
+        if let Some(task) = &mut self.task {
+            let ended = task.await;
+            self.task = None;
+            if let Err(error) = ended {
+                return News::Failed(error);
+            }
         }
+        // It ends only when nobody listens, or has told already.
+        std::future::pending().await
     }
 
     /// Nobody is asked again until [`Self::go_on`].
     pub fn pause(&self) {
-        self.wish.send_replace(Wish::Pause);
+        self.mode.send_replace(Mode::Pause);
     }
 
     /// Asks at once, unless an answer is on its way.
     pub fn go_on(&self) {
-        self.wish.send_replace(Wish::Ask);
+        self.mode.send_replace(Mode::Ask);
     }
 
     /// Drops what is on its way and waits for the end.
     pub async fn end(self) {
-        self.task.abort();
-        // It was cancelled, or it has told in its own way why it ended.
-        let _ = self.task.await;
+        if let Some(task) = self.task {
+            task.abort();
+            // It was cancelled, or it has told in its own way why it ended.
+            let _ = task.await;
+        }
     }
 }
 
@@ -79,29 +85,55 @@ impl Asking {
 async fn keep_asking(
     mut asker: Asker,
     interval: Duration,
+    patience: Option<Duration>,
     news: mpsc::Sender<News>,
-    mut wishes: watch::Receiver<Wish>,
+    mut modes: watch::Receiver<Mode>,
 ) {
-    while wishes.wait_for(|wish| *wish == Wish::Ask).await.is_ok() {
+    while modes.wait_for(|mode| *mode == Mode::Ask).await.is_ok() {
         let begun = Instant::now();
-        let roster = {
-            let mut answer = pin!(asker.ask());
-            match timeout(PATIENCE, &mut answer).await {
-                Ok(roster) => roster,
-                Err(_) => {
-                    let _ = news.send(News::Waiting).await;
-                    answer.await
-                }
-            }
-        };
+        let roster = asker.ask(patience).await;
         // A wish to ask that came meanwhile is fulfilled.
-        wishes.mark_unchanged();
+        modes.mark_unchanged();
         if news.send(News::Answer(roster)).await.is_err() {
             return;
         }
-        tokio::select! {
-            () = sleep(interval.saturating_sub(begun.elapsed())) => {}
-            _ = wishes.changed() => {}
+        let mut pause = pin!(sleep(interval.saturating_sub(begun.elapsed())));
+        loop {
+            let late = tokio::select! {
+                () = &mut pause => break,
+                _ = modes.changed() => break,
+                late = asker.late(patience) => late,
+            };
+            if news.send(News::Late(late)).await.is_err() {
+                return;
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_asks_nobody_until_it_ends() {
+        let mut asking = Asking::begin(Asker::of_nobody(), Duration::from_secs(2), None);
+        assert!(matches!(asking.next().await, News::Answer(_)));
+        asking.pause();
+        assert!(timeout(Duration::from_secs(86_400), asking.next()).await.is_err());
+        asking.go_on();
+        assert!(matches!(asking.next().await, News::Answer(_)));
+        asking.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_failed_is_told_and_ended_once() {
+        let (_, news) = mpsc::channel(1);
+        let task = tokio::spawn(async { panic!("on purpose") });
+        let mut asking =
+            Asking { news, mode: watch::channel(Mode::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
+        assert!(matches!(asking.next().await, News::Failed(_)));
+        asking.end().await;
     }
 }

@@ -12,6 +12,8 @@ pub struct Refresh {
     pub sites: Vec<SiteAnswer>,
     /// Flags that fit nothing.
     pub unknown: Vec<String>,
+    /// Whether it is the one before once more, with answers that were late.
+    pub again: bool,
 }
 
 pub struct SiteAnswer {
@@ -28,12 +30,13 @@ pub struct PairAnswer {
     pub proxy: String,
     pub host: String,
     pub virtual_proxy: String,
-    pub sessions: Result<Sessions, Failure>,
+    pub sessions: Result<Arc<Sessions>, Failure>,
 }
 
 impl Refresh {
-    pub fn new(roster: Roster, at: SystemTime) -> Self {
-        Self { at, sites: roster.sites.into_iter().map(SiteAnswer::from).collect(), unknown: roster.unknown }
+    pub fn new(roster: Roster, at: SystemTime, again: bool) -> Self {
+        let Roster { sites, unknown } = roster;
+        Self { at, sites: sites.into_iter().map(SiteAnswer::from).collect(), unknown, again }
     }
 }
 

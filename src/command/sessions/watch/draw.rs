@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::lines::{order, orders};
@@ -80,7 +81,6 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, look: &Look, 
 /// The figures of everything, and how old they are.
 fn draw_summary(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
     let age = match state.refreshed {
-        _ if state.waiting => Span::styled("waiting for answers", look.warning()),
         None => Span::raw(""),
         Some(at) if state.paused => Span::styled(format!("PAUSED at {}", clock(at)), look.focused()),
         Some(at) => {
@@ -107,7 +107,7 @@ fn figures(state: &State, look: &Look) -> Vec<Span<'static>> {
         state.sites.users.iter().filter(|user| user.sessions >= limit).count(),
         state.sites.users.iter().filter(|user| user.sessions + 1 == limit).count(),
     );
-    let (pairs, down) = (sum(|site| site.pairs.len()), sum(Site::down));
+    let (pairs, down, late) = (sum(|site| site.pairs.len()), sum(Site::down), sum(Site::late));
     let mut spans = vec![
         Span::styled(text::counted(sum(|site| site.sessions), whole, "session"), look.strong()),
         Span::styled(text::counted(sum(|site| site.users), whole, "user"), look.strong()),
@@ -118,6 +118,7 @@ fn figures(state: &State, look: &Look) -> Vec<Span<'static>> {
         }
     };
     add(down, format!("{down} of {pairs} down"), look.alarm());
+    add(late, format!("{late} waiting"), look.warning());
     add(at_limit, format!("{at_limit} at the limit of {limit}"), look.alarm());
     add(one_below, format!("{one_below} one below"), look.warning());
     let spaced = spans.into_iter().flat_map(|span| [span, Span::raw("  ")]);
@@ -181,16 +182,33 @@ fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, 
         let line = match number == room && count > room {
             true if room > 1 => format!("✗ and {} more: press 4", count + 1 - room),
             true => format!("✗ {count} problems, press 4; {}", in_a_line(problem, now)),
-            false => format!("✗ {}", in_a_line(problem, now)),
+            false => format!("{} {}", mark(problem.kind), in_a_line(problem, now)),
         };
         let line = cut(&escaped(&line), area.width.into());
-        frame.render_widget(Line::styled(line, look.alarm()), row);
+        frame.render_widget(Line::styled(line, style(problem.kind, look)), row);
+    }
+}
+
+/// What a problem's line begins with.
+fn mark(kind: Kind) -> char {
+    match kind {
+        Kind::Down(_) | Kind::Missing => '✗',
+        Kind::Late(_) => '…',
+        Kind::Note => '!',
+    }
+}
+
+fn style(kind: Kind, look: &Look) -> Style {
+    match kind {
+        Kind::Down(_) | Kind::Missing => look.alarm(),
+        Kind::Late(_) | Kind::Note => look.warning(),
     }
 }
 
 fn in_a_line(Problem { kind, place, message, .. }: &Problem, now: SystemTime) -> String {
     match *kind {
-        Kind::Down(since) => format!("{place} {}: {message}", text::down(since, now)),
+        Kind::Down(since) => format!("{place} down {}: {message}", text::since(since, now)),
+        Kind::Late(since) => format!("{place}: {message} {}", text::since(since, now)),
         Kind::Missing | Kind::Note => format!("{place}: {message}"),
     }
 }

@@ -15,11 +15,19 @@ pub const MISSING: char = '×';
 pub struct History(VecDeque<Option<usize>>);
 
 impl History {
-    pub fn push(&mut self, value: Option<usize>) {
+    fn push(&mut self, value: Option<usize>) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
         self.0.push_back(value);
+    }
+
+    /// A new number, or another one in place of the newest.
+    pub fn take(&mut self, value: Option<usize>, again: bool) {
+        if again {
+            self.0.pop_back();
+        }
+        self.push(value);
     }
 
     /// The newest values as bars from zero to the greatest of them, one column each.
@@ -73,6 +81,15 @@ mod tests {
         let history = history([Some(1000), Some(5), Some(10)]);
         assert_eq!(history.picture(2, &NINE_LEVELS), "▄█");
         assert_eq!(history.picture(0, &NINE_LEVELS), "");
+    }
+
+    #[test]
+    fn what_came_late_stands_in_place_of_the_gap() {
+        let mut late = history([Some(1), None]);
+        late.take(Some(2), true);
+        assert_eq!(late, history([Some(1), Some(2)]));
+        late.take(Some(3), false);
+        assert_eq!(late, history([Some(1), Some(2), Some(3)]));
     }
 
     #[test]

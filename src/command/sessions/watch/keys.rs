@@ -7,7 +7,7 @@ use super::panel::{Focus, Move};
 /// Every key and what it does, as README and `--help` tell it.
 pub const KEYS: &[(&str, &str)] = &[
     ("q, Ctrl-C", "end"),
-    ("Tab, Shift-Tab", "the next panel, the one before"),
+    ("Tab, Right, Shift-Tab, Left", "the next panel, the one before"),
     ("1, 2, 3, 4", "proxies, users, sessions, problems"),
     ("/", "filter the panel by what is typed; Enter keeps it, Esc clears it"),
     ("s", "sort the panel by the next column"),

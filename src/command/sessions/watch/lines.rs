@@ -9,6 +9,7 @@ use super::problems::{self, Problem};
 use super::sites::{Pair, Place, Site, Sites, User};
 use crate::cli::SortBy;
 use crate::command::sessions::order;
+use crate::qlik::UserKey;
 
 /// The lines of the panels. Empty where they are not known yet.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub struct Lines {
     pub users: Option<Vec<User>>,
     pub sessions: Option<Vec<Place>>,
     pub problems: Option<Vec<Problem>>,
+    /// All sessions in an order, by its place: with many, that is most of the work, and a filter changes nothing.
+    pub sorted: Option<(usize, Vec<Place>)>,
 }
 
 /// A line of the panel of the proxies.
@@ -73,7 +76,14 @@ pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unkno
     match focus {
         Focus::Proxies => drop(lines.proxies.get_or_insert_with(|| proxies(panel, order, sites))),
         Focus::Users => drop(lines.users.get_or_insert_with(|| users(panel, order, sites))),
-        Focus::Sessions => drop(lines.sessions.get_or_insert_with(|| sessions(panel, order, sites))),
+        Focus::Sessions => {
+            let sorted = match lines.sorted.take().filter(|(of, _)| *of == order) {
+                Some((_, sorted)) => sorted,
+                None => sorted(order, sites),
+            };
+            lines.sessions.get_or_insert_with(|| sessions(panel, &sorted, sites));
+            lines.sorted = Some((order, sorted));
+        }
         Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, unknown))),
     }
 }
@@ -118,17 +128,25 @@ fn users(panel: &Panel, order: usize, sites: &Sites) -> Vec<User> {
     users.into_iter().map(|(_, user)| user).collect()
 }
 
-fn sessions(panel: &Panel, order: usize, sites: &Sites) -> Vec<Place> {
+fn sorted(order: usize, sites: &Sites) -> Vec<Place> {
     let by = SortBy::value_variants().get(order).copied().unwrap_or_default();
     let answered = sites.all.iter().enumerate().flat_map(|(site, it)| {
         let pairs = it.pairs.iter().enumerate();
         pairs.filter_map(move |(pair, of_pair)| {
             let Pair { proxy, host, virtual_proxy, sessions, .. } = of_pair;
             let columns: [&str; 4] = [&it.name, virtual_proxy, host, proxy];
-            Some(((site, pair), (columns, sessions.as_ref().ok()?)))
+            Some(((site, pair), (columns, sessions.as_deref().ok()?)))
         })
     });
     let (places, columns): (Vec<_>, Vec<_>) = answered.unzip();
+    let in_order = order::order(&columns, by).into_iter().filter_map(|(place, row)| {
+        let (site, pair) = *places.get(place)?;
+        Some(Place { site, pair, row })
+    });
+    in_order.collect()
+}
+
+fn sessions(panel: &Panel, sorted: &[Place], sites: &Sites) -> Vec<Place> {
     let admitted = |place: &Place| {
         let Some((Site { name, .. }, pair, session)) = sites.session(*place) else { return false };
         let user = user_text(session.user.directory, session.user.id);
@@ -136,14 +154,10 @@ fn sessions(panel: &Panel, order: usize, sites: &Sites) -> Vec<Place> {
         let Pair { proxy, host, virtual_proxy, .. } = pair;
         panel.admits(&[name, proxy, host, virtual_proxy, &user, user_name, session.session_id])
     };
-    let in_order = order::order(&columns, by).into_iter().filter_map(|(place, row)| {
-        let (site, pair) = *places.get(place)?;
-        Some(Place { site, pair, row })
-    });
-    in_order.filter(admitted).collect()
+    sorted.iter().copied().filter(admitted).collect()
 }
 
 /// As people write it.
 pub fn user_text(directory: &str, id: &str) -> String {
-    format!("{directory}\\{id}")
+    UserKey { directory, id }.to_string()
 }

@@ -19,6 +19,8 @@ pub struct Problem {
 pub enum Kind {
     /// No answer since then.
     Down(SystemTime),
+    /// One that has been waited for since then.
+    Late(SystemTime),
     /// Something is not shown that was to be.
     Missing,
     /// Worth a look, and no more.
@@ -28,7 +30,10 @@ pub enum Kind {
 /// All that is wrong, in the order of the sites; notes last.
 pub fn all(sites: &Sites, unknown: &[String]) -> Vec<Problem> {
     let several = sites.all.len() > 1;
-    let unknown = unknown.iter().map(|flag| Problem::new(Kind::Missing, flag, "there is none of that name"));
+    let unknown = unknown.iter().map(|told| {
+        let (flag, why) = told.rsplit_once(": ").unwrap_or((told, ""));
+        Problem::new(Kind::Missing, flag, why)
+    });
     let notes = sites
         .all
         .iter()
@@ -38,7 +43,7 @@ pub fn all(sites: &Sites, unknown: &[String]) -> Vec<Problem> {
 
 fn of_site(site: &Site, several: bool) -> Vec<Problem> {
     let repository = format!("{} repository", site.name);
-    let mut problems: Vec<_> = site.discovery.iter().map(|it| Problem::down(&repository, it)).collect();
+    let mut problems: Vec<_> = site.discovery.iter().map(|it| Problem::of(&repository, it)).collect();
     if site.pairs.is_empty() && site.discovery.is_none() {
         problems.push(Problem {
             advice: "Do the flags leave anything? check says what there is.".to_owned(),
@@ -58,7 +63,7 @@ fn of_site(site: &Site, several: bool) -> Vec<Problem> {
     }
     problems.extend(down.into_iter().map(|(proxy, trouble, virtual_proxies)| {
         let site = if several { format!("{} ", site.name) } else { String::new() };
-        Problem::down(&format!("{site}{proxy} {}", virtual_proxies.join(", ")), trouble)
+        Problem::of(&format!("{site}{proxy} {}", virtual_proxies.join(", ")), trouble)
     }));
     problems
 }
@@ -68,8 +73,9 @@ impl Problem {
         Self { kind, place: place.to_owned(), message: message.to_owned(), advice: String::new() }
     }
 
-    fn down(place: &str, Trouble { since, failure }: &Trouble) -> Self {
-        Self { advice: failure.advice.clone(), ..Self::new(Kind::Down(*since), place, &failure.message) }
+    fn of(place: &str, Trouble { since, failure }: &Trouble) -> Self {
+        let kind = if failure.is_late() { Kind::Late(*since) } else { Kind::Down(*since) };
+        Self { advice: failure.advice.clone(), ..Self::new(kind, place, &failure.message) }
     }
 }
 
@@ -113,6 +119,6 @@ mod tests {
             "empty: there is nothing to ask",
             "lab: look",
         ];
-        assert_eq!(places(sites, &["--proxy Node9".to_owned()]), expected);
+        assert_eq!(places(sites, &["--proxy Node9: there is none of that name".to_owned()]), expected);
     }
 }

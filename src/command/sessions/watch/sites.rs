@@ -38,17 +38,18 @@ pub struct Pair {
     pub host: String,
     pub virtual_proxy: String,
     /// The last answer; nothing of an earlier one.
-    pub sessions: Result<Sessions, Trouble>,
+    pub sessions: Result<Arc<Sessions>, Trouble>,
     /// Anonymous visitors are no users.
     pub users: usize,
     pub history: History,
 }
 
-/// A failure that lasts.
+/// A failure that lasts, or an answer that does not come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The first refresh that found it.
+    /// The first refresh without an answer.
     pub since: SystemTime,
+    /// The last one: while another answer is waited for, that is still what is known.
     pub failure: Failure,
 }
 
@@ -73,12 +74,12 @@ impl Sites {
     /// What is known after this refresh. Who is not part of it is forgotten.
     pub fn refreshed(self, refresh: Refresh) -> Self {
         let mut before: HashMap<_, _> = self.all.into_iter().map(|site| (site.name.clone(), site)).collect();
-        let at = refresh.at;
+        let (at, again) = (refresh.at, refresh.again);
         let mut all = Vec::with_capacity(refresh.sites.len());
         let mut users = Vec::new();
         for answer in refresh.sites {
             let remembered = before.remove(&answer.name);
-            let mut site = Site::new(answer, remembered, at);
+            let mut site = Site::new(answer, remembered, at, again);
             let found = users_of(&site, all.len());
             site.users = found.len();
             users.extend(found);
@@ -99,7 +100,7 @@ impl Sites {
 }
 
 impl Site {
-    fn new(answer: SiteAnswer, before: Option<Self>, at: SystemTime) -> Self {
+    fn new(answer: SiteAnswer, before: Option<Self>, at: SystemTime, again: bool) -> Self {
         let (mut history, trouble, pairs) = match before {
             Some(site) => (site.history, site.discovery, site.pairs),
             None => Default::default(),
@@ -112,13 +113,13 @@ impl Site {
             .map(|answer| {
                 let key = (answer.proxy.clone(), answer.virtual_proxy.clone());
                 let remembered = before.remove(&key);
-                Pair::new(answer, remembered, at)
+                Pair::new(answer, remembered, at, again)
             })
             .collect();
         let mut answered = pairs.iter().filter_map(Pair::count).peekable();
         let anybody = answered.peek().is_some();
         let sessions = answered.sum();
-        history.push(anybody.then_some(sessions));
+        history.take(anybody.then_some(sessions), again);
         Self {
             name: answer.name,
             notes: answer.notes,
@@ -132,21 +133,30 @@ impl Site {
 
     /// How many pairs did not answer.
     pub fn down(&self) -> usize {
-        self.pairs.iter().filter(|pair| pair.sessions.is_err()).count()
+        self.troubles().filter(|trouble| !trouble.failure.is_late()).count()
+    }
+
+    /// How many pairs may still answer.
+    pub fn late(&self) -> usize {
+        self.troubles().filter(|trouble| trouble.failure.is_late()).count()
+    }
+
+    fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.pairs.iter().filter_map(|pair| pair.sessions.as_ref().err())
     }
 
     /// Whether the figures are of everything that is asked.
     pub fn is_whole(&self) -> bool {
-        self.discovery.is_none() && self.down() == 0
+        self.discovery.is_none() && self.troubles().next().is_none()
     }
 }
 
 impl Pair {
-    fn new(answer: PairAnswer, before: Option<Self>, at: SystemTime) -> Self {
+    fn new(answer: PairAnswer, before: Option<Self>, at: SystemTime, again: bool) -> Self {
         let (mut history, trouble) =
             before.map_or_else(Default::default, |pair| (pair.history, pair.sessions.err()));
         let sessions = answer.sessions.map_err(|failure| Trouble::new(failure, trouble.as_ref(), at));
-        history.push(sessions.as_ref().ok().map(Sessions::len));
+        history.take(sessions.as_ref().ok().map(|sessions| sessions.len()), again);
         let users = sessions.as_ref().map_or(0, |sessions| {
             let users = sessions.iter().map(|session| session.user).filter(|user| !user.is_anonymous());
             users.collect::<hashbrown::HashSet<_>>().len()
@@ -163,20 +173,24 @@ impl Pair {
 
     /// How many sessions it has; None while it is down.
     pub fn count(&self) -> Option<usize> {
-        self.sessions.as_ref().ok().map(Sessions::len)
+        self.sessions.as_ref().ok().map(|sessions| sessions.len())
     }
 }
 
 impl Trouble {
     fn new(failure: Failure, before: Option<&Self>, at: SystemTime) -> Self {
-        Self { since: before.map_or(at, |before| before.since), failure }
+        match before {
+            Some(before) if failure.is_late() => before.clone(),
+            Some(before) => Self { since: before.since, failure },
+            None => Self { since: at, failure },
+        }
     }
 }
 
 fn users_of(site: &Site, index: usize) -> Vec<User> {
     let mut users: HashMap<UserKey<'_>, User> = HashMap::new();
     for (pair, it) in site.pairs.iter().enumerate() {
-        for (row, session) in it.sessions.iter().flat_map(Sessions::iter).enumerate() {
+        for (row, session) in it.sessions.iter().flat_map(|sessions| sessions.iter()).enumerate() {
             if !session.user.is_anonymous() {
                 let place = Place { site: index, pair, row };
                 users.entry(session.user).or_insert(User { place, sessions: 0 }).sessions += 1;

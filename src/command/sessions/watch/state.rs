@@ -45,8 +45,6 @@ pub struct State {
     /// Whether keys are text for the filter.
     pub typing: bool,
     pub paused: bool,
-    /// Whether answers are waited for longer than usual.
-    pub waiting: bool,
     pub lines: Lines,
 }
 
@@ -61,14 +59,12 @@ impl State {
             panels: Panels::new(lines::place_of(settings.sort_by)),
             typing: false,
             paused: false,
-            waiting: false,
             lines: Lines::default(),
         }
     }
 
     /// Takes what a refresh brought. While paused the picture stays as it is.
     pub fn refresh(&mut self, refresh: Refresh) {
-        self.waiting = false;
         if self.paused {
             return;
         }

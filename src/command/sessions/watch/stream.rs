@@ -15,7 +15,7 @@ use crate::command::sessions::order::Ordered;
 use crate::command::sessions::{tell, tell_failures, troubles, written};
 use crate::command::signals::Signals;
 use crate::sessions::Roster;
-use crate::terminal::escaped;
+use crate::terminal;
 
 /// How long a list that is being written may take when the end has come.
 const REST: Duration = Duration::from_secs(1);
@@ -36,18 +36,20 @@ pub async fn run(
     mut signals: Signals,
 ) -> Result<ExitCode> {
     let mut told: Option<Told> = None;
+    let mut is_first = true;
     loop {
         let news = tokio::select! {
             _ = signals.next() => return Ok(ExitCode::SUCCESS),
             news = asking.next() => news,
         };
         let roster = match news {
-            News::Waiting => continue,
-            News::Answer(roster) => roster,
+            News::Answer(roster) | News::Late(roster) => roster,
             News::Failed(error) => return Err(error).context("asking has failed"),
         };
-        let is_first = told.is_none();
         told = Some(Told::after(told, &roster));
+        if !somebody_answered(&roster) {
+            continue;
+        }
         let mut writing = tokio::task::spawn_blocking(move || write(&roster, format, sort_by, is_first));
         let written = tokio::select! {
             written = &mut writing => written?,
@@ -58,11 +60,16 @@ pub async fn run(
             }
         };
         match written {
-            Ok(()) => {}
+            Ok(()) => is_first = false,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::from(FAILED)),
             Err(error) => return Err(error).context("cannot write to standard output"),
         }
     }
+}
+
+/// Where nobody did, it is not known that there are no sessions: nothing is written then.
+fn somebody_answered(roster: &Roster) -> bool {
+    roster.is_whole() || roster.pairs().any(|answer| answer.sessions.is_ok())
 }
 
 /// Waits for whoever reads.
@@ -102,7 +109,7 @@ impl Told {
                 let mut well: Vec<_> = before.into_keys().collect();
                 well.sort_unstable();
                 for who in well {
-                    eprintln!("{}", escaped(&format!("{who}: answers again")));
+                    terminal::tell(format_args!("{who}: answers again"));
                 }
             }
         }

@@ -1,13 +1,14 @@
 //! Refreshes made up for tests.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::content::{PairAnswer, Refresh, SiteAnswer};
 use super::state::{Settings, State};
 use crate::cli::SortBy;
-use crate::qlik::Reason;
-use crate::qlik::session_list::WholeSession;
-use crate::sessions::{Failure, Sessions};
+use crate::qlik::session_list::Facts;
+use crate::qlik::{Reason, UserKey};
+use crate::sessions::{Cause, Failure, Sessions};
 
 pub const SETTINGS: Settings =
     Settings { session_limit: 5, interval: Duration::from_secs(2), sort_by: SortBy::Prefix };
@@ -23,12 +24,11 @@ pub fn sessions(users: &[(&str, usize)]) -> Sessions {
     for (id, count) in users {
         for number in 1..=*count {
             let anonymous = id.starts_with("anonymous");
-            sessions.push(&WholeSession {
-                user_directory: if anonymous { "NONE" } else { "LAB" }.into(),
-                user_id: (*id).into(),
+            sessions.push(&Facts {
+                user: UserKey { directory: if anonymous { "NONE" } else { "LAB" }, id },
                 user_name: None,
-                attributes: vec![],
-                session_id: format!("{id}-{number}").into(),
+                attributes: &[],
+                session_id: &format!("{id}-{number}"),
             });
         }
     }
@@ -38,16 +38,20 @@ pub fn sessions(users: &[(&str, usize)]) -> Sessions {
 pub fn pair(proxy: &str, virtual_proxy: &str, users: &[(&str, usize)]) -> PairAnswer {
     let (proxy, virtual_proxy) = (proxy.to_owned(), virtual_proxy.to_owned());
     let host = format!("{}.lab", proxy.to_lowercase());
-    PairAnswer { proxy, host, virtual_proxy, sessions: Ok(sessions(users)) }
+    PairAnswer { proxy, host, virtual_proxy, sessions: Ok(Arc::new(sessions(users))) }
 }
 
 pub fn down(proxy: &str, virtual_proxy: &str, message: &str) -> PairAnswer {
     PairAnswer { sessions: Err(failure(message)), ..pair(proxy, virtual_proxy, &[]) }
 }
 
+pub fn late(proxy: &str, virtual_proxy: &str) -> PairAnswer {
+    PairAnswer { sessions: Err(Failure::late()), ..pair(proxy, virtual_proxy, &[]) }
+}
+
 pub fn failure(message: &str) -> Failure {
     let advice = "Does the proxy service run there?".to_owned();
-    Failure { reason: Some(Reason::Connect), message: message.to_owned(), advice }
+    Failure { cause: Cause::Query(Reason::Connect), message: message.to_owned(), advice }
 }
 
 pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
@@ -55,7 +59,7 @@ pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
 }
 
 pub fn refresh(at: SystemTime, sites: Vec<SiteAnswer>) -> Refresh {
-    Refresh { at, sites, unknown: Vec::new() }
+    Refresh { at, sites, unknown: Vec::new(), again: false }
 }
 
 /// A view of these sites after one refresh.

@@ -9,7 +9,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::table::{self, Cell, Column};
-use super::text::{at_least, down};
+use super::text::{at_least, since};
+use super::{mark, style};
 use crate::command::sessions::watch::lines::{ProxyLine, user_text};
 use crate::command::sessions::watch::look::Look;
 use crate::command::sessions::watch::panel::Focus;
@@ -69,14 +70,18 @@ fn proxies(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, head
 
 fn site_cells<'a>(site: &'a Site, look: &Look) -> Vec<Cell<'a>> {
     let strong = look.strong();
-    let anybody = site.down() < site.pairs.len();
+    let anybody = site.pairs.iter().any(|pair| pair.count().is_some());
     let figure = |figure: usize| match anybody {
         true => Cell::Text(format!("{}{figure}", at_least(site.is_whole())), strong),
         false => Cell::Text("-".to_owned(), strong),
     };
-    let (note, style) = match (site.pairs.len(), site.down()) {
-        (0, _) => ("no answer".to_owned(), look.alarm()),
-        (pairs, down) if down > 0 => (format!("{down} of {pairs} down"), look.alarm()),
+    let (note, style) = match (site.pairs.len(), site.down(), site.late()) {
+        (0, ..) if site.discovery.as_ref().is_some_and(|it| it.failure.is_late()) => {
+            ("waiting".to_owned(), look.warning())
+        }
+        (0, ..) => ("no answer".to_owned(), look.alarm()),
+        (pairs, down @ 1.., _) => (format!("{down} of {pairs} down"), look.alarm()),
+        (pairs, _, late @ 1..) => (format!("{late} of {pairs} waiting"), look.warning()),
         _ => (String::new(), strong),
     };
     vec![
@@ -91,15 +96,17 @@ fn site_cells<'a>(site: &'a Site, look: &Look) -> Vec<Cell<'a>> {
 fn pair_cells<'a>(state: &'a State, place: Place, look: &Look) -> Option<Vec<Cell<'a>>> {
     let (_, pair) = state.sites.pair(place)?;
     let plain = Style::new();
-    let (sessions, users) = match pair.count() {
-        Some(count) => (Cell::Text(count.to_string(), plain), Cell::Text(pair.users.to_string(), plain)),
-        None => (Cell::Text("down".to_owned(), look.alarm()), Cell::Text("-".to_owned(), plain)),
+    let (sessions, style) = match &pair.sessions {
+        Ok(sessions) => (sessions.len().to_string(), plain),
+        Err(trouble) if trouble.failure.is_late() => ("waiting".to_owned(), look.warning()),
+        Err(_) => ("down".to_owned(), look.alarm()),
     };
+    let users = if pair.sessions.is_ok() { pair.users.to_string() } else { "-".to_owned() };
     Some(vec![
         Cell::Text(format!("  {}", escaped(&pair.proxy)), plain),
         Cell::Text(escaped(&pair.virtual_proxy), plain),
-        sessions,
-        users,
+        Cell::Text(sessions, style),
+        Cell::Text(users, plain),
         Cell::History(&pair.history),
     ])
 }
@@ -169,13 +176,14 @@ fn sessions(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, hea
 fn problems(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, look: &Look, now: SystemTime) {
     let mut lines = Vec::new();
     for problem in state.lines.problems.iter().flatten().skip(offset).take(area.height.into()) {
-        let (text, style) = match problem.kind {
-            Kind::Down(since) => (format!("✗ {} {}", problem.place, down(since, now)), look.alarm()),
-            Kind::Missing => (format!("✗ {}", problem.place), look.alarm()),
-            Kind::Note => (format!("! {}", problem.place), look.warning()),
+        let (place, message) = match problem.kind {
+            Kind::Down(at) => (format!("{} down {}", problem.place, since(at, now)), problem.message.clone()),
+            Kind::Late(at) => (problem.place.clone(), format!("{} {}", problem.message, since(at, now))),
+            Kind::Missing | Kind::Note => (problem.place.clone(), problem.message.clone()),
         };
-        lines.push(Line::styled(escaped(&text), style));
-        lines.push(Line::raw(escaped(&problem.message)));
+        let place = format!("{} {place}", mark(problem.kind));
+        lines.push(Line::styled(escaped(&place), style(problem.kind, look)));
+        lines.push(Line::raw(escaped(&message)));
         if !problem.advice.is_empty() {
             lines.push(Line::styled(escaped(&problem.advice), look.faint()));
         }

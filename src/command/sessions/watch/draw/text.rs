@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use unicode_truncate::UnicodeTruncateStr;
 
+use crate::command;
+
 /// The beginning, as much as fits into so many columns; that something is missing is seen.
 pub fn cut(text: &str, columns: usize) -> String {
     let (fits, _) = text.unicode_truncate(columns);
@@ -26,17 +28,16 @@ pub fn clock(at: SystemTime) -> String {
     format!("{} UTC", text.get("2026-11-25T".len().."2026-11-25T10:15:03".len()).unwrap_or(&text))
 }
 
-/// `down since 10:15:03 UTC (2m 3s)`.
-pub fn down(since: SystemTime, now: SystemTime) -> String {
+/// `since 10:15:03 UTC (2m 3s)`.
+pub fn since(since: SystemTime, now: SystemTime) -> String {
     // The clock may have been set back.
     let age = Duration::from_secs(now.duration_since(since).unwrap_or_default().as_secs());
-    format!("down since {} ({})", clock(since), humantime::format_duration(age))
+    format!("since {} ({})", clock(since), humantime::format_duration(age))
 }
 
 /// `1 session`, `≥2 sessions`.
 pub fn counted(count: usize, whole: bool, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{}{count} {what}{plural}", at_least(whole))
+    format!("{}{}", at_least(whole), command::counted(count, what))
 }
 
 /// What stands before a number that is a lower bound.
@@ -68,7 +69,7 @@ mod tests {
     fn times_are_short() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_234_567_890_999);
         assert_eq!(clock(at), "23:31:30 UTC");
-        assert_eq!(down(at, at + Duration::from_millis(123_999)), "down since 23:31:30 UTC (2m 3s)");
-        assert_eq!(down(at, at - Duration::from_secs(5)), "down since 23:31:30 UTC (0s)");
+        assert_eq!(since(at, at + Duration::from_millis(123_999)), "since 23:31:30 UTC (2m 3s)");
+        assert_eq!(since(at, at - Duration::from_secs(5)), "since 23:31:30 UTC (0s)");
     }
 }

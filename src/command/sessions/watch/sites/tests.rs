@@ -1,6 +1,6 @@
 use super::*;
 use crate::command::sessions::watch::content::SiteAnswer;
-use crate::command::sessions::watch::testing::{at, down, failure, pair, refresh, site};
+use crate::command::sessions::watch::testing::{at, down, failure, late, pair, refresh, site};
 use ratatui::symbols::bar::NINE_LEVELS;
 
 /// What is known after these, two seconds one after another.
@@ -71,6 +71,34 @@ fn a_site_without_any_answer_has_a_gap_in_its_history() {
     assert_eq!(lab.history.picture(9, &NINE_LEVELS), "█×××");
     assert_eq!(lab.discovery.as_ref().map(|trouble| trouble.since), Some(at(4)));
     assert!(!lab.is_whole());
+}
+
+#[test]
+fn what_comes_late_fills_the_gap_and_a_failure_is_told_until_the_next_answer() {
+    let answers = [
+        (late("Central", "/"), false),
+        (pair("Central", "/", &[("anna", 2)]), true),
+        (down("Central", "/", "refused"), false),
+        (late("Central", "/"), false),
+    ];
+    let mut sites = Sites::default();
+    let mut seen = Vec::new();
+    for (second, (answer, again)) in (0..).zip(answers) {
+        sites = sites.refreshed(Refresh { again, ..refresh(at(second), vec![site("lab", vec![answer])]) });
+        let lab = &sites.all[0];
+        let picture = |history: &History| history.picture(9, &NINE_LEVELS);
+        assert_eq!(picture(&lab.history), picture(&lab.pairs[0].history));
+        let failure = lab.pairs[0].sessions.as_ref().err().map(|trouble| trouble.failure.message.clone());
+        seen.push((picture(&lab.history), lab.late(), lab.down(), failure));
+    }
+    let message = |text: &str| Some(text.to_owned());
+    let expected = [
+        ("×".to_owned(), 1, 0, message("waiting for an answer")),
+        ("█".to_owned(), 0, 0, None),
+        ("█×".to_owned(), 0, 1, message("refused")),
+        ("█××".to_owned(), 0, 1, message("refused")),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]

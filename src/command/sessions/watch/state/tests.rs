@@ -91,6 +91,26 @@ fn a_filter_of_proxies_keeps_the_site_above_those_that_fit() {
 }
 
 #[test]
+fn sessions_are_sorted_once_for_a_refresh_and_an_order() {
+    let mut state = one_site();
+    press(&mut state, KeyCode::Char('3'));
+    let place = |state: &mut State| {
+        state.prepare(Focus::Sessions);
+        state.lines.sorted.as_ref().unwrap().1.as_ptr()
+    };
+    let first = place(&mut state);
+    press(&mut state, KeyCode::Char('/'));
+    type_in(&mut state, "sales");
+    assert_eq!(place(&mut state), first);
+    press(&mut state, KeyCode::Enter);
+    press(&mut state, KeyCode::Char('s'));
+    assert_ne!(place(&mut state), first);
+    assert_eq!(count(&mut state, Focus::Sessions), 2);
+    state.refresh(refresh(at(2), vec![]));
+    assert_eq!(count(&mut state, Focus::Sessions), 0);
+}
+
+#[test]
 fn a_filter_stays_over_refreshes() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('2'));

@@ -1,0 +1,162 @@
+//! Ends sessions and lists again what may be left, a few times.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use tokio_util::sync::CancellationToken;
+
+use super::ending::{Doomed, Ended, LogAs, end};
+use super::telling::Told;
+use super::whose::Whose;
+use crate::command::counted;
+use crate::sessions::{Asker, Roster};
+use crate::terminal::tell;
+
+/// How often a user's sessions are ended and listed again: while they end, new ones may begin.
+const ROUNDS: usize = 3;
+
+const REMINDER: &str = "Qlik may need five minutes before the user can log in again.";
+
+/// Ends sessions until none is left, or nothing more can be done.
+pub struct Rounds {
+    pub asker: Asker,
+    pub whose: Whose,
+    pub told: Told,
+    pub log: LogAs,
+    /// Whether everything could be listed that was to be.
+    pub is_whole: bool,
+    /// What became of all rounds before this one.
+    sum: Sum,
+    /// What became of this one so far.
+    round: Ended,
+}
+
+#[derive(Default)]
+struct Sum {
+    ended: usize,
+    /// Not by us, as a list says.
+    already_gone: usize,
+    /// Requests that were given up.
+    given_up: usize,
+    /// Those that no list has told of since.
+    unsure: Vec<(Doomed, Doubt)>,
+    /// How many others are listed in the end, or were never tried.
+    left: usize,
+}
+
+/// What is known of a session that we did not end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It is said that there is none. A proxy in trouble may say so of all.
+    NotFound,
+    Failed,
+}
+
+impl Rounds {
+    pub fn new(asker: Asker, whose: Whose, told: Told, log: LogAs, is_whole: bool) -> Self {
+        Self { asker, whose, told, log, is_whole, sum: Sum::default(), round: Ended::default() }
+    }
+
+    /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up. Whoever
+    /// drops it ends it at once.
+    pub async fn run(&mut self, mut doomed: Vec<Doomed>, stop: &CancellationToken) {
+        let by_user = matches!(self.whose, Whose::Users);
+        for _ in 0..ROUNDS {
+            // What became of them before is no matter any more.
+            let again: HashSet<_> = doomed.iter().map(Doomed::key).collect();
+            self.sum.unsure.retain(|(one, _)| !again.contains(&one.key()));
+            self.sum.left = doomed.len();
+            end(&doomed, stop, &mut self.told, &self.log, &mut self.round).await;
+            self.add_up();
+            let is_guess = self.sum.unsure.iter().any(|(_, doubt)| *doubt == Doubt::NotFound);
+            if stop.is_cancelled() || !(by_user || is_guess) {
+                return;
+            }
+            let Some(roster) = stop.run_until_cancelled(self.asker.ask(None)).await else { return };
+            self.is_whole &= self.told.roster(&roster);
+            self.look_up(&roster);
+            if !by_user {
+                return;
+            }
+            doomed = self.whose.choose(&roster);
+            let unsure: HashSet<_> = self.sum.unsure.iter().map(|(one, _)| one.key()).collect();
+            self.sum.left = doomed.iter().filter(|one| !unsure.contains(&one.key())).count();
+            if doomed.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Takes what a round brought to the sum.
+    fn add_up(&mut self) {
+        let Ended { ended, under_way, not_found, failed } = std::mem::take(&mut self.round);
+        let sum = &mut self.sum;
+        sum.left -= (ended + under_way + not_found.len() + failed.len()).min(sum.left);
+        sum.ended += ended;
+        sum.given_up += under_way;
+        sum.unsure.extend(not_found.into_iter().map(|one| (one, Doubt::NotFound)));
+        sum.unsure.extend(failed.into_iter().map(|one| (one, Doubt::Failed)));
+    }
+
+    /// Looks up what is not certain, where the lists are there.
+    fn look_up(&mut self, roster: &Roster) {
+        let (mut lists, mut listed) = (HashSet::new(), HashSet::new());
+        for answer in roster.pairs() {
+            let Ok(sessions) = &answer.sessions else { continue };
+            let place = answer.pair.names();
+            lists.insert(place);
+            listed.extend(sessions.iter().map(|session| (place, session.session_id)));
+        }
+        let Sum { unsure, already_gone, .. } = &mut self.sum;
+        unsure.retain_mut(|(one, doubt)| {
+            let is_listed = listed.contains(&one.key());
+            if !lists.contains(&one.pair.names()) {
+                return true;
+            }
+            let (pair, user) = (&one.pair, one.user.key());
+            if !is_listed {
+                tell(format_args!("{pair}: a session of {user} {}", match doubt {
+                    Doubt::NotFound => "was already gone",
+                    Doubt::Failed => "is gone all the same",
+                }));
+                *already_gone += 1;
+            } else if *doubt == Doubt::NotFound {
+                tell(format_args!(
+                    "error: {pair}: a session of {user} did not end: HTTP status 404, as if it were gone, and it is \
+                     still listed"
+                ));
+                *doubt = Doubt::Failed;
+            }
+            is_listed
+        });
+    }
+
+    /// Says what was done. True when that is all that was to be done.
+    pub fn tell(&mut self, stopped: bool) -> io::Result<bool> {
+        // Of a round that was given up.
+        self.add_up();
+        let Sum { ended, already_gone, given_up, unsure, left } = &self.sum;
+        let count = |which| unsure.iter().filter(|(_, doubt)| *doubt == which).count();
+        let (failed, not_known) = (count(Doubt::Failed), count(Doubt::NotFound) + given_up);
+        let mut told = format!("{} ended", counted(*ended, "session"));
+        for (number, what) in [
+            (*already_gone, "already gone"),
+            (failed, "failed"),
+            (not_known, "not known whether gone"),
+            (*left, "left"),
+        ] {
+            if number > 0 {
+                told += &format!(", {number} {what}");
+            }
+        }
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}{told}", if stopped { "stopped: " } else { "" })?;
+        if *ended > 0 {
+            writeln!(out, "{REMINDER}")?;
+        }
+        if !self.is_whole {
+            tell("not everything could be listed: there may be more sessions");
+        }
+        Ok(self.is_whole && !stopped && failed == 0 && not_known == 0 && *left == 0)
+    }
+}

@@ -1,0 +1,115 @@
+//! Which sessions are to end, of those that are listed.
+
+use std::collections::HashSet;
+
+use super::confirm::Question;
+use super::ending::Doomed;
+use super::telling::Told;
+use crate::cli::WhoseArgs;
+use crate::command::counted;
+use crate::qlik::VirtualProxy;
+use crate::sessions::{Asker, Roster};
+use crate::terminal::tell;
+
+/// Which of the sessions that were listed are to end.
+pub enum Whose {
+    /// Those of these ids.
+    Ids(HashSet<String>),
+    /// Those of the users that the roster was filtered by.
+    Users,
+    /// All of one virtual proxy on one proxy service.
+    All,
+}
+
+impl From<WhoseArgs> for Whose {
+    fn from(args: WhoseArgs) -> Self {
+        match (args.all, args.users.is_empty()) {
+            (true, _) => Self::All,
+            (false, false) => Self::Users,
+            (false, true) => Self::Ids(args.session_ids.into_iter().map(|id| id.0).collect()),
+        }
+    }
+}
+
+impl Whose {
+    pub fn choose(&self, roster: &Roster) -> Vec<Doomed> {
+        let mut doomed = Vec::new();
+        for answer in roster.pairs() {
+            for session in answer.sessions.iter().flat_map(|sessions| sessions.iter()) {
+                if !matches!(self, Self::Ids(ids) if !ids.contains(session.session_id)) {
+                    doomed.push(Doomed::new(&answer.pair, session));
+                }
+            }
+        }
+        doomed
+    }
+
+    /// Tells ids that no list holds. Where a list lacks, nothing is known of them.
+    pub fn tell_missing(&self, roster: &Roster) {
+        let Self::Ids(ids) = self else { return };
+        let lists: Vec<_> = roster.pairs().filter_map(|answer| answer.sessions.as_ref().ok()).collect();
+        let listed: HashSet<&str> =
+            lists.iter().flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
+        let mut missing: Vec<_> = ids.iter().filter(|id| !listed.contains(id.as_str())).collect();
+        missing.sort();
+        for id in missing.into_iter().filter(|_| !lists.is_empty()) {
+            tell(format_args!("{id}: there is no such session, it may be gone already"));
+        }
+    }
+
+    /// Takes those out that are listed under another virtual proxy of their proxy service, too: that a proxy
+    /// service lists only those of the virtual proxy that it is asked for is likely, not certain. False when it
+    /// cannot be known; then all is said.
+    ///
+    /// Where sessions or users are named, they are what is meant, wherever they are listed.
+    pub async fn spare_others(
+        &self,
+        doomed: &mut Vec<Doomed>,
+        roster: &Roster,
+        asker: &Asker,
+        told: &mut Told,
+    ) -> bool {
+        if !matches!(self, Self::All) || doomed.is_empty() {
+            return true;
+        }
+        for answer in roster.pairs() {
+            let beside = asker.ask_beside(&answer.pair).await;
+            let failed =
+                beside.iter().filter_map(|beside| Some((&beside.pair, beside.sessions.as_ref().err()?)));
+            let failed = failed.map(|(pair, failure)| told.failure(&pair.to_string(), failure)).count();
+            let virtual_proxy = &answer.pair.virtual_proxy;
+            if failed > 0 {
+                tell(format_args!(
+                    "nothing was ended: whether sessions of another virtual proxy are listed under {virtual_proxy} is \
+                     known only when all of that proxy service can be listed"
+                ));
+                return false;
+            }
+            let lists = beside.iter().filter_map(|beside| beside.sessions.as_ref().ok());
+            let elsewhere: HashSet<&str> =
+                lists.flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
+            let before = doomed.len();
+            doomed.retain(|one| !elsewhere.contains(one.id()));
+            if doomed.len() < before {
+                tell(format_args!(
+                    "left out: {} of another virtual proxy, listed under {virtual_proxy} too",
+                    counted(before - doomed.len(), "session"),
+                ));
+            }
+        }
+        true
+    }
+
+    pub fn question(&self, number: usize, virtual_proxy: &VirtualProxy) -> Question {
+        let sessions = counted(number, "session");
+        match self {
+            Self::All => Question::Name {
+                question: format!(
+                    "To end {sessions}, everybody's, type the virtual proxy's name {virtual_proxy}:"
+                ),
+                name: virtual_proxy.path().to_owned(),
+            },
+            _ => Question::Yes(format!("End {sessions}?")),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Deletes whose outcome is not what it seems, and how much of that is known in the end.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use qlik_session_exporter::simulator::Fault;
+use reqwest::StatusCode;
+
+use crate::commands::{open, sessions};
+use crate::support::exporter::command;
+use crate::support::program::{Ended, Program};
+use crate::support::site::{Site, TRUSTED, proxy_block};
+use crate::support::stand_in::{Request, StandIn, ok, response};
+use crate::support::wait::eventually;
+
+const ANNA: (&str, &str) = ("LAB", "anna");
+const ALL: [&str; 5] = ["--all", "--proxy", "Central", "--virtual-proxy", "/"];
+const ANNAS: [&str; 2] = ["--user", r"LAB\anna"];
+
+/// A delete that runs beside the test.
+fn begin(config: &Path, args: &[&str]) -> Program {
+    let args =
+        [&["sessions", "delete", "--yes"], args, &["--config.file", config.to_str().unwrap()]].concat();
+    Program::start(&mut command(&args, &[], config.parent().unwrap()))
+}
+
+/// A delete to its end.
+async fn delete(config: &Path, args: &[&str]) -> Ended {
+    sessions(config, &[&["delete", "--yes"], args].concat()).await
+}
+
+/// A site with one proxy service and 100 sessions of anna, and slow enough to do something meanwhile.
+async fn slow_site() -> Site {
+    let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
+    site.open(1, "", ANNA, 100);
+    site
+}
+
+fn left(site: &Site) -> usize {
+    open(site).values().map(Vec::len).sum()
+}
+
+async fn some_have_ended(site: &Site) {
+    eventually("some sessions have ended", async || (left(site) <= 95).then_some(())).await;
+}
+
+/// The configuration of a proxy service that says this, with these virtual proxies.
+async fn stand_in(
+    site: &Site,
+    virtual_proxies: &[&str],
+    respond: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static,
+) -> (StandIn, std::path::PathBuf) {
+    let proxy = StandIn::start(&site.certificates(), respond).await;
+    let block = proxy_block("Central", &proxy.url, virtual_proxies);
+    let config = site.write_config(&format!("[site.simulated]{TRUSTED}{block}"));
+    (proxy, config)
+}
+
+/// A list of anna's sessions with these ids.
+fn list(ids: &[&str]) -> String {
+    let row = |id| format!(r#"{{"UserDirectory":"LAB","UserId":"anna","SessionId":"{id}"}}"#);
+    let rows: Vec<String> = ids.iter().map(row).collect();
+    ok(&format!("[{}]", rows.join(",")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_finds_nothing_any_more_ends_nothing() {
+    for whose in [&ALL[..], &ANNAS] {
+        let site = slow_site().await;
+        let delete = begin(&site.discovery_config("", ""), whose);
+        some_have_ended(&site).await;
+        site.simulator.set_fault(1, None, Fault::Status(StatusCode::NOT_FOUND)).await.unwrap();
+        let ended = delete.ended().await;
+
+        assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
+        let kept = left(&site);
+        assert!(kept > 0);
+        let told = format!("{} sessions ended, {kept} not known whether gone", 100 - kept);
+        assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
+        assert!(!ended.stderr.iter().any(|line| line.contains("already gone")), "{:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_found_and_listed_all_the_same_has_failed() {
+    let site = Site::empty(1, &[""]).await;
+    let ids = ["--session-id", "one", "two"];
+    for whose in [&ALL[..], &ANNAS, &[&ids, &ALL[1..]].concat()] {
+        let (_proxy, config) = stand_in(&site, &["/"], |request| {
+            Some(match request.path {
+                "/qps/session" => list(&["one", "two"]),
+                "/qps/session/two" => response("404 Not Found", "", ""),
+                _ => response("200 OK", "", "{}"),
+            })
+        })
+        .await;
+        let ended = delete(&config, whose).await;
+        assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
+        let summary = ended.stdout.iter().find(|line| line.contains("ended")).unwrap();
+        assert!(summary.contains(", 1 failed"), "{whose:?}: {summary}");
+        let told = ended.stderr.iter().find(|line| line.contains("still listed"));
+        assert!(told.unwrap().contains(r"a session of LAB\anna did not end"), "{:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_found_and_not_listed_is_gone() {
+    let site = Site::empty(1, &[""]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (_proxy, config) = stand_in(&site, &["/"], {
+        let asked = asked.clone();
+        move |request| {
+            Some(match request.path {
+                "/qps/session" if asked.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
+                "/qps/session" => list(&["three"]),
+                "/qps/session/two" => response("404 Not Found", "", ""),
+                // Any good status will do.
+                _ => response("204 No Content", "", ""),
+            })
+        }
+    })
+    .await;
+    let ended = delete(&config, &ALL).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stdout.contains(&"1 session ended, 1 already gone".to_owned()), "{:?}", ended.stdout);
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "what began meanwhile was not to end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_other_virtual_proxies_do_not_end_with_all_of_the_default_one() {
+    let site = Site::empty(1, &[""]).await;
+    let gone = Arc::new(Mutex::new(Vec::new()));
+    let (_proxy, config) = stand_in(&site, &["/", "/sales", "/left-out"], {
+        let gone = gone.clone();
+        move |request| {
+            Some(match request.path {
+                "/qps/session" => list(&["default", "sales", "left-out"]),
+                "/qps/sales/session" => list(&["sales"]),
+                "/qps/left-out/session" => list(&["left-out"]),
+                path => {
+                    gone.lock().unwrap().push(path.to_owned());
+                    response("200 OK", "", "{}")
+                }
+            })
+        }
+    })
+    .await;
+    let text = std::fs::read_to_string(&config).unwrap();
+    let excluded = text.replace(
+        "\n[site.simulated.proxy",
+        "\nexclude_virtual_proxies = [\"/left-out\"]\n[site.simulated.proxy",
+    );
+    let config = site.write_config(&excluded);
+    let ended = delete(&config, &ALL).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(*gone.lock().unwrap(), ["/qps/session/default"]);
+    assert!(
+        ended.stderr[0].starts_with("left out: 2 sessions of another virtual proxy"),
+        "{:?}",
+        ended.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_a_virtual_proxy_stay_when_the_others_cannot_be_listed() {
+    let site = Site::empty(1, &["", "sales"]).await;
+    site.open(1, "", ANNA, 2);
+    site.simulator.set_fault(1, Some("sales"), Fault::Status(StatusCode::SERVICE_UNAVAILABLE)).await.unwrap();
+    let ended = delete(&site.discovery_config("", ""), &ALL).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    assert!(ended.stderr.iter().any(|line| line.contains(" /sales: ") && line.contains("503")));
+    assert!(ended.stderr.iter().any(|line| line.starts_with("nothing was ended: ")), "{:?}", ended.stderr);
+    assert_eq!(left(&site), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_fails_later_is_told_and_what_was_told_is_not_told_again() {
+    let site = Site::with(2, &[""], |options| options.latency = Duration::from_millis(50)).await;
+    site.open(1, "", ANNA, 100);
+    let fails = |status| Fault::Status(StatusCode::from_u16(status).unwrap());
+    site.simulator.set_fault(2, None, fails(500)).await.unwrap();
+    let delete = begin(&site.discovery_config("", ""), &ANNAS);
+    some_have_ended(&site).await;
+    site.simulator.set_fault(1, None, fails(503)).await.unwrap();
+    let ended = delete.ended().await;
+    assert_eq!(ended.status.code(), Some(1));
+    let told = |text: &str| ended.stderr.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(told(" /: HTTP status 503"), 1, "{:?}", ended.stderr);
+    assert_eq!(told(" /: HTTP status 500"), 1, "{:?}", ended.stderr);
+    let kept = left(&site);
+    assert!(
+        ended.stdout.contains(&format!("{} sessions ended, {kept} failed", 100 - kept)),
+        "{:?}",
+        ended.stdout
+    );
+    let advice = ended.stderr.iter().filter(|line| line.starts_with("  → "));
+    let advice: Vec<_> = advice.collect();
+    let once: std::collections::HashSet<_> = advice.iter().collect();
+    assert_eq!(advice.len(), once.len(), "advice is told once: {advice:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_of_is_logged() {
+    let site = Site::empty(1, &[""]).await;
+    let (_proxy, config) = stand_in(&site, &["/"], |request| match request.path {
+        "/qps/session" => Some(list(&["one", "two", "three"])),
+        "/qps/session/one" => Some(response("200 OK", "", "{}")),
+        // The connection breaks.
+        _ => None,
+    })
+    .await;
+    let ended = delete(&config, &ALL).await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stdout.contains(&"1 session ended, 2 failed".to_owned()), "{:?}", ended.stdout);
+    let warned = ended.stderr.iter().find(|line| line.contains("level=warn")).unwrap();
+    for part in ["by=", "user_directory=LAB", "user_id=anna", "sessions=2", "not known whether"] {
+        assert!(warned.contains(part), "{part}: {warned}");
+    }
+    assert!(!ended.stderr.join("\n").contains("three"), "no ids");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_users_as_the_configuration_says() {
+    for (label, fields) in [("hashed", 1), ("off", 0)] {
+        let site = Site::empty(1, &[""]).await;
+        site.open(1, "", ANNA, 2);
+        std::fs::write(site.certificates().join("hash.key"), "0123456789abcdef0123456789abcdef").unwrap();
+        let users = format!("[users]\nlabel = \"{label}\"\nhash_key_file = \"{{certs}}/hash.key\"\n");
+        let config = site.discovery_config("", &users);
+        let ended = delete(&config, &ANNAS).await;
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        let line = ended.stderr.iter().find(|line| line.contains("ended sessions")).unwrap();
+        assert!(!line.contains("LAB") && !line.contains("anna"), "{line}");
+        assert!(!line.contains("user_directory="), "{line}");
+        assert_eq!(line.matches("user_id=").count(), fields, "{line}");
+        assert!(
+            ended.stdout.iter().any(|line| line.contains(r"LAB\anna")),
+            "people see it: {:?}",
+            ended.stdout
+        );
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn any_signal_stops_it_after_what_is_under_way() {
+    for signal in ["HUP", "TERM"] {
+        let site = slow_site().await;
+        let delete = begin(&site.discovery_config("", ""), &ANNAS);
+        some_have_ended(&site).await;
+        let ended = delete.signal(signal).await;
+        assert_eq!(ended.status.code(), Some(1), "{signal}: {ended:?}");
+        let kept = left(&site);
+        assert!(kept > 0);
+        let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+        assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ANNA, 10);
+    let hangs = Arc::new(AtomicUsize::new(0));
+    let silent = StandIn::each({
+        let (hangs, tls) =
+            (hangs.clone(), crate::support::stand_in::tls(&site.certificates(), true, rustls::ALL_VERSIONS));
+        move |_, stream| {
+            let (hangs, tls) = (hangs.clone(), tls.clone());
+            async move {
+                use tokio::io::{AsyncReadExt, AsyncWriteExt};
+                let mut stream = tokio_rustls::TlsAcceptor::from(tls).accept(stream).await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let Ok(byte) = stream.read_u8().await else { return };
+                    head.push(byte);
+                }
+                if head.starts_with(b"DELETE") {
+                    hangs.fetch_add(1, Ordering::Relaxed);
+                    return std::future::pending().await;
+                }
+                let _ = stream.write_all(list(&["one", "two", "three"]).as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    })
+    .await;
+    let block = proxy_block("Central", &silent.url, &["/"]);
+    let config = site.write_config(&format!("request_timeout = \"10m\"\n[site.simulated]{TRUSTED}{block}"));
+    let mut delete = begin(&config, &ALL);
+    eventually("all are under way", async || (hangs.load(Ordering::Relaxed) == 3).then_some(())).await;
+    delete.send("INT");
+    delete.printed("the first is told", |line| line.contains("Ctrl-C again").then_some(())).await;
+    let ended = delete.signal("INT").await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let told = "stopped: 0 sessions ended, 3 not known whether gone";
+    assert!(ended.stdout.contains(&told.to_owned()), "{:?}", ended.stdout);
+    assert!(ended.stderr.iter().any(|line| line.contains("level=warn") && line.contains("sessions=3")));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_behind_standard_error_breaks_nothing_off() {
+    let site = slow_site().await;
+    let config = site.discovery_config("", "");
+    let args = ["sessions", "delete", "--yes", ANNAS[0], ANNAS[1], "--config.file", config.to_str().unwrap()];
+    let plain = command(&args, &[], config.parent().unwrap());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$@\" 2>/dev/full"]).arg(plain.get_program()).args(plain.get_args());
+    let delete = Program::start(&mut shell);
+    some_have_ended(&site).await;
+    let ended = delete.signal("INT").await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let kept = left(&site);
+    let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+    assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
+}

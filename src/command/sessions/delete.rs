@@ -24,7 +24,7 @@ const ROUNDS: usize = 3;
 const REMINDER: &str = "Qlik may need five minutes before the user can log in again.";
 
 pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
-    let config = match super::config(global, &args.site).await? {
+    let config = match super::config(global, &args.site, &args.place.sites).await? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };

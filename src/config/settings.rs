@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::keys;
 use super::patterns::{Exclusion, VirtualProxyFilter};
 use crate::qlik::credentials::Credentials;
 use crate::qlik::{QlikUser, VirtualProxy};
@@ -26,6 +27,16 @@ pub struct Config {
     /// What is no mistake but worth a look: an unknown variable, an expired certificate. One line
     /// each, to be logged by the caller.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// The warnings but those about other sites.
+    pub fn warnings_about(&self, is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
+        let others = self.sites.iter().filter(|site| !is_wanted(&site.name));
+        let others: Vec<String> = others.map(|site| keys::shown(&["site", &site.name]) + ".").collect();
+        let warnings = self.warnings.iter().map(String::as_str);
+        warnings.filter(move |warning| !others.iter().any(|site| warning.starts_with(site.as_str())))
+    }
 }
 
 /// How proxies are asked.

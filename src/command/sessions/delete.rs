@@ -21,7 +21,7 @@ use crate::sessions::{Asker, Detail, User};
 use crate::terminal::{escaped, tell};
 
 pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
-    let config = match super::config(global, &args.site).await? {
+    let config = match super::config(global, &args.site, &args.place.sites).await? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };

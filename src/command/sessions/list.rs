@@ -16,7 +16,7 @@ use crate::sessions::{Asker, Detail, Pair, Roster, Session};
 use crate::terminal::escaped;
 
 pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
-    let config = match super::config(global, &args.site).await? {
+    let config = match super::config(global, &args.site, &args.filter.place.sites).await? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
@@ -39,11 +39,12 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
     };
     let written = tokio::task::spawn_blocking(move || write(&roster, how)).await?;
     match written {
-        Ok(()) if is_whole => Ok(ExitCode::SUCCESS),
-        Ok(()) => Ok(ExitCode::from(FAILED)),
-        // Whoever read it has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::from(FAILED)),
-        Err(error) => Err(error).context("cannot write to standard output"),
+        // Otherwise whoever read it has seen enough, as `head` has.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ if is_whole => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::from(FAILED)),
     }
 }
 

@@ -32,8 +32,9 @@ pub async fn run(global: &GlobalArgs, command: SessionsCommand) -> Result<ExitCo
     }
 }
 
-/// The configuration, by file or by flags, or the exit code when all its mistakes are told.
-async fn config(global: &GlobalArgs, site: &SiteArgs) -> Result<Result<Config, ExitCode>> {
+/// The configuration, by file or by flags, or the exit code when all its mistakes are told. Its warnings are logged,
+/// as far as they are about the sites that are asked; all, when none is named.
+async fn config(global: &GlobalArgs, site: &SiteArgs, asked: &[String]) -> Result<Result<Config, ExitCode>> {
     let sources = match super::sources(global, site) {
         Ok(sources) => sources,
         Err(code) => return Ok(Err(code)),
@@ -44,7 +45,9 @@ async fn config(global: &GlobalArgs, site: &SiteArgs) -> Result<Result<Config, E
             return Ok(Err(super::mistaken(&mistakes)));
         }
     };
-    for warning in &config.warnings {
+    let is_asked =
+        |name: &str| asked.is_empty() || asked.iter().any(|it| it.to_lowercase() == name.to_lowercase());
+    for warning in config.warnings_about(is_asked) {
         warn!("{warning}");
     }
     Ok(Ok(config))

@@ -48,7 +48,7 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
     if args.output == ListOutput::Table && !io::stdout().is_terminal() {
         return Ok(wrong_usage(NO_TERMINAL));
     }
-    let config = match super::config(global, &args.site).await? {
+    let config = match super::config(global, &args.site, &args.filter.place.sites).await? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };

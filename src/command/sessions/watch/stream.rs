@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 use super::asking::{Asking, News};
 use crate::cli::SortBy;
-use crate::command::FAILED;
 use crate::command::sessions::order::Ordered;
 use crate::command::sessions::{tell, tell_failures, troubles, written};
 use crate::command::signals::Signals;
@@ -61,7 +60,7 @@ pub async fn run(
         };
         match written {
             Ok(()) => is_first = false,
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::from(FAILED)),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
             Err(error) => return Err(error).context("cannot write to standard output"),
         }
     }

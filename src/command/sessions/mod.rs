@@ -5,6 +5,7 @@ mod delete;
 mod ending;
 mod list;
 mod order;
+mod pieces;
 mod table;
 mod totals;
 pub mod watch;
@@ -57,7 +58,7 @@ fn tell_failures(roster: &Roster) -> bool {
     }
     for site in &roster.sites {
         for note in &site.notes {
-            warn!(site = %escaped(&site.name), "{}", escaped(&note.to_string()));
+            warn!(site = %site.name, "{note}");
         }
     }
     for unknown in &roster.unknown {

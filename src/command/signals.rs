@@ -75,6 +75,7 @@ impl Signals {
 }
 
 /// Resolves when the program is to end: at any signal, where nothing is read again.
+#[cfg(feature = "simulator")]
 pub fn end() -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::listen()?;
     Ok(async move {

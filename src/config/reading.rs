@@ -10,7 +10,6 @@ use super::layers::Merged;
 use super::mistakes::{Mistakes, Origin};
 use super::paths;
 use super::values::{Problem, Read, found};
-use crate::terminal::escaped;
 
 /// Secrets, keys and certificates are some kilobytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -69,7 +68,7 @@ impl Reading<'_> {
             Origin::Flag(flag) => flag,
             _ => keys::shown(path),
         };
-        self.warnings.push(escaped(&format!("{place}: {}", text.as_ref())));
+        self.warnings.push(format!("{place}: {}", text.as_ref()));
     }
 
     /// The value at `path`, or its default; None when there is neither.

@@ -5,6 +5,7 @@ mod delete;
 mod ending;
 mod list;
 mod order;
+mod pieces;
 mod rounds;
 mod table;
 mod telling;

@@ -47,7 +47,19 @@ impl<'r> Ordered<'r> {
 
     /// Each session with the place of its pair in [`Self::pairs`].
     pub fn iter(&self) -> impl Iterator<Item = (usize, &'r Pair, Session<'r>)> {
-        self.order.iter().filter_map(|&(place, row)| {
+        self.at(&self.order)
+    }
+
+    /// The same, so many together.
+    pub fn chunks(
+        &self,
+        size: usize,
+    ) -> impl Iterator<Item = impl Iterator<Item = (usize, &'r Pair, Session<'r>)>> + Clone {
+        self.order.chunks(size).map(|places| self.at(places))
+    }
+
+    fn at(&self, places: &[(usize, usize)]) -> impl Iterator<Item = (usize, &'r Pair, Session<'r>)> {
+        places.iter().filter_map(|&(place, row)| {
             let (pair, sessions) = *self.pairs.get(place)?;
             Some((place, pair, sessions.get(row)?))
         })

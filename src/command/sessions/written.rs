@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Serializer as Json;
 
 use super::order::Ordered;
+use super::pieces;
 use crate::qlik::qrs::Node;
 use crate::sessions::{Pair, Session};
 use crate::terminal::{EscapedJson, escaped};
@@ -52,32 +53,40 @@ pub fn json_line(out: &mut impl Write, sessions: &Ordered<'_>) -> io::Result<()>
     array(out, sessions, "")
 }
 
+/// Rows that a thread makes at a time: some 100 KiB of text.
+const ROWS: usize = 250;
+
 fn array(out: &mut impl Write, sessions: &Ordered<'_>, line_end: &str) -> io::Result<()> {
+    if sessions.len() == 0 {
+        return writeln!(out, "[]");
+    }
     // What all rows of a pair begin with is written once.
     let beginning = |(pair, _): (&Pair, _)| {
-        let mut object = Vec::new();
+        let mut object = line_end.as_bytes().to_vec();
         member(&mut object, "", &Place::new(pair, Nodes(nodes(pair))))?;
         // In place of the brace at its end comes the rest of the row.
         object.pop();
         Ok(object)
     };
     let beginnings = sessions.pairs().map(beginning).collect::<io::Result<Vec<_>>>()?;
-    let mut separator = "[";
-    for (place, _, session) in sessions.iter() {
-        write!(out, "{separator}{line_end}")?;
-        separator = ",";
-        out.write_all(beginnings.get(place).map(Vec::as_slice).unwrap_or_default())?;
-        member(out, ",\"user_directory\":", session.user.directory)?;
-        member(out, ",\"user_id\":", session.user.id)?;
-        member(out, ",\"user_name\":", &session.user_name)?;
-        member(out, ",\"attributes\":", &Attributes(session))?;
-        member(out, ",\"session_id\":", session.session_id)?;
-        out.write_all(b"}")?;
-    }
-    match separator {
-        "," => writeln!(out, "{line_end}]"),
-        _ => writeln!(out, "[]"),
-    }
+    write!(out, "[")?;
+    pieces::write(out, (0..).zip(sessions.chunks(ROWS)), |(number, sessions)| {
+        let mut rows = Vec::new();
+        let mut separator: &[u8] = if number == 0 { b"" } else { b"," };
+        for (place, _, session) in sessions {
+            rows.extend_from_slice(separator);
+            separator = b",";
+            rows.extend_from_slice(beginnings.get(place).map(Vec::as_slice).unwrap_or_default());
+            member(&mut rows, ",\"user_directory\":", session.user.directory)?;
+            member(&mut rows, ",\"user_id\":", session.user.id)?;
+            member(&mut rows, ",\"user_name\":", &session.user_name)?;
+            member(&mut rows, ",\"attributes\":", &Attributes(session))?;
+            member(&mut rows, ",\"session_id\":", session.session_id)?;
+            rows.push(b'}');
+        }
+        Ok(rows)
+    })?;
+    writeln!(out, "{line_end}]")
 }
 
 /// A value behind the name that it has in an object.

@@ -35,7 +35,8 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(command::run(cli)).unwrap_or_else(|error| {
-        tell(format_args!("error: {error:#}"));
+        // An error may quote lines, of another program's log say.
+        format!("error: {error:#}").lines().for_each(tell);
         ExitCode::from(FAILED)
     });
     // Nothing that still resolves a name or writes to a slow reader holds the end up.

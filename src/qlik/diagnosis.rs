@@ -105,9 +105,10 @@ impl<'a> Circumstances<'a> {
                     self.service.name()
                 ),
             ),
-            QueryError::NotHttp | QueryError::Decode(_) | QueryError::Shape { .. } => {
-                self.another_answer(error.to_string())
-            }
+            QueryError::NotHttp
+            | QueryError::Decode(_)
+            | QueryError::NoDeletion(_)
+            | QueryError::Shape { .. } => self.another_answer(error.to_string()),
             QueryError::NoProxyServices => diagnosis(error.to_string(), ""),
             QueryError::TooLarge(_) => diagnosis(
                 error.to_string(),

@@ -75,6 +75,9 @@ pub enum QueryError {
     NotHttp,
     #[error("the answer is no session list: {0}")]
     Decode(#[from] DecodeError),
+    /// Somebody else answered a deletion, such as a page to log in.
+    #[error("the answer tells of no deletion: expected JSON or nothing, found {0}")]
+    NoDeletion(&'static str),
     /// From the repository.
     #[error("the answer is no list of {what}: {problem}")]
     Shape { what: &'static str, problem: ShapeError },
@@ -91,7 +94,7 @@ impl QueryError {
             Self::Timeout(_) => Reason::Timeout,
             Self::HttpStatus(_) | Self::Xsrf => Reason::HttpStatus,
             Self::Denied(_) | Self::NoProxyServices => Reason::Denied,
-            Self::NotHttp | Self::Decode(_) | Self::Shape { .. } => Reason::Decode,
+            Self::NotHttp | Self::Decode(_) | Self::NoDeletion(_) | Self::Shape { .. } => Reason::Decode,
             Self::TooLarge(_) => Reason::TooLarge,
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::endpoint::{Endpoint, PLAIN};
 use super::error::{QueryError, is_end_of_connection};
-use super::session_list::{Row, SessionListDecoder};
+use super::session_list::{HTML, NO_JSON, Row, SessionListDecoder, describe};
 use super::vocabulary::{SessionId, VirtualProxy};
 
 /// Asks for the sessions of one virtual proxy and hands on each, as far as `R` has it decoded, as it arrives.
@@ -74,10 +74,19 @@ pub async fn delete_session(
         }
         Err(error) => return Err(error),
     };
-    // The status has said it. The rest is read only so that the connection can be used again.
-    let rest = async { while let Ok(Some(_)) = answer.chunk().await {} };
+    // The status has said it, where it is the proxy service's. The rest is read only so that the connection can be
+    // used again.
+    let mut first = None;
+    let rest = async {
+        while let Ok(Some(piece)) = answer.chunk().await {
+            first = first.or(piece.iter().copied().find(|byte| !byte.is_ascii_whitespace()));
+        }
+    };
     let _ = timeout(REST, rest).await;
-    Ok(Deletion::Deleted)
+    match first.map(describe) {
+        Some(other @ (HTML | NO_JSON)) => Err(QueryError::NoDeletion(other)),
+        _ => Ok(Deletion::Deleted),
+    }
 }
 
 /// How long the rest of an answer is waited for, when only its status matters.

@@ -235,14 +235,18 @@ fn ends_within_number(bytes: &[u8]) -> bool {
 pub(super) fn describe(first: u8) -> &'static str {
     match first {
         b'[' => "a JSON array",
-        b'<' => "HTML or XML",
+        b'<' => HTML,
         b'{' => "a JSON object",
         b'"' => "a JSON text",
         b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => "another JSON value or plain text",
         0x1f => "compressed data that was not asked for",
-        _ => "something that is not JSON",
+        _ => NO_JSON,
     }
 }
+
+/// What comes from anybody but Qlik's services.
+pub(super) const HTML: &str = "HTML or XML";
+pub(super) const NO_JSON: &str = "something that is not JSON";
 
 #[cfg(test)]
 mod tests {

@@ -84,6 +84,38 @@ async fn a_proxy_that_finds_nothing_any_more_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_to_log_in_is_no_end_of_a_session() {
+    let site = Site::empty(1, &[""]).await;
+    for whose in [&ALL[..], &ANNAS] {
+        let (_proxy, config) = stand_in(&site, &["/"], |request| {
+            Some(match request.path {
+                "/qps/session" => list(&["one", "two"]),
+                _ => response("200 OK", "", "<html>Log in</html>"),
+            })
+        })
+        .await;
+        let ended = delete(&config, whose).await;
+        assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
+        assert!(ended.stdout.contains(&"0 sessions ended, 2 failed".to_owned()), "{whose:?}: {ended:?}");
+        assert!(!ended.stderr.iter().any(|line| line.contains("ended sessions")), "{:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_listed_twice_ends_once() {
+    let site = Site::empty(1, &[""]).await;
+    let (_proxy, config) = stand_in(&site, &["/"], |request| {
+        Some(match request.path {
+            "/qps/session" => list(&["one", "one"]),
+            _ => response("200 OK", "", "{}"),
+        })
+    })
+    .await;
+    let ended = delete(&config, &ALL).await;
+    assert!(ended.stdout.contains(&"1 session ended".to_owned()), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_found_and_listed_all_the_same_has_failed() {
     let site = Site::empty(1, &[""]).await;
     let ids = ["--session-id", "one", "two"];

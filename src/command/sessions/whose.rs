@@ -32,11 +32,14 @@ impl From<WhoseArgs> for Whose {
 }
 
 impl Whose {
+    /// Each once, also where a list has it twice.
     pub fn choose(&self, roster: &Roster) -> Vec<Doomed> {
         let mut doomed = Vec::new();
         for answer in roster.pairs() {
+            let mut seen = HashSet::new();
             for session in answer.sessions.iter().flat_map(|sessions| sessions.iter()) {
-                if !matches!(self, Self::Ids(ids) if !ids.contains(session.session_id)) {
+                let is_meant = !matches!(self, Self::Ids(ids) if !ids.contains(session.session_id));
+                if is_meant && seen.insert(session.session_id) {
                     doomed.push(Doomed::new(&answer.pair, session));
                 }
             }

@@ -57,7 +57,7 @@ pub enum Deletion {
 
 /// Ends one session of a virtual proxy.
 ///
-/// Ends within the endpoint's timeout, and [`REST`] when it was done. After an error nobody knows whether the
+/// Ends within the timeout of the endpoint, and a second when it was done. After an error nobody knows whether the
 /// session is gone, unless it is a status or a handshake that failed.
 pub async fn delete_session(
     endpoint: &Endpoint,

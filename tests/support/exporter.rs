@@ -20,6 +20,8 @@ pub fn command(args: &[&str], environment: &[(&str, &str)], directory: &Path) ->
             command.env_remove(name);
         }
     }
+    // What a program that is killed leaves behind is gone with the test's folder.
+    command.envs([("TMPDIR", directory), ("TMP", directory), ("TEMP", directory)]);
     command.args(args).envs(environment.iter().copied()).current_dir(directory);
     command
 }

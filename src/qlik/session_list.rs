@@ -3,7 +3,6 @@
 //! A list can be tens of megabytes, of which a few counters are wanted. Only the bytes of a row that is
 //! not complete yet are kept between two pieces.
 
-mod named;
 mod session;
 mod text;
 mod whole;
@@ -12,9 +11,8 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 
-pub use named::NamedSession;
 pub use session::Session;
-pub use whole::{Attribute, WholeSession};
+pub use whole::{Attribute, NamedSession, WholeSession};
 
 use super::vocabulary::UserKey;
 
@@ -76,7 +74,7 @@ impl Row for Whole {
     fn facts<'r>(row: &'r WholeSession<'_>) -> Facts<'r> {
         let user = UserKey { directory: &row.user_directory, id: &row.user_id };
         let user_name = row.user_name.as_deref();
-        Facts { user, user_name, session_id: &row.session_id, attributes: &row.attributes }
+        Facts { user, user_name, session_id: &row.session_id, attributes: &row.attributes.0 }
     }
 }
 
@@ -307,7 +305,7 @@ mod tests {
         let whole = |body: &str, piece: usize| {
             let mut rows = Vec::new();
             let mut each = |s: WholeSession<'_>| {
-                let attributes = s.attributes.into_iter().map(|(name, value)| format!("{name}={value}"));
+                let attributes = s.attributes.0.into_iter().map(|(name, value)| format!("{name}={value}"));
                 let attributes = attributes.collect::<Vec<_>>().join(" ");
                 rows.push((s.user_id.into_owned(), s.user_name.map(Cow::into_owned), attributes));
             };

@@ -1,16 +1,17 @@
-//! One row of a session list, with everything that is known of it.
+//! One row of a session list, with the user's name, and with everything that is known of it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::text::{AnyText, text, text_if_any, text_or_null};
 
-/// One row of a session list, with everything that is known of it.
+/// One row of a session list, with the user's name. `A`: what is decoded of its attributes, by default nothing.
 #[derive(Deserialize)]
-pub struct WholeSession<'a> {
+#[serde(bound(deserialize = "A: Deserialize<'de> + Default"))]
+pub struct NamedSession<'a, A = IgnoredAny> {
     /// Empty when missing or null.
     #[serde(
         rename = "UserDirectory",
@@ -26,31 +27,40 @@ pub struct WholeSession<'a> {
     /// None when missing or null, as many versions have it.
     #[serde(rename = "UserName", alias = "userName", default, borrow, deserialize_with = "text_if_any")]
     pub user_name: Option<Cow<'a, str>>,
-    /// In their order, names may repeat; empty when missing or null.
-    #[serde(rename = "Attributes", alias = "attributes", default, borrow, deserialize_with = "attributes")]
-    pub attributes: Vec<Attribute<'a>>,
+    /// Empty when missing or null.
+    #[serde(rename = "Attributes", alias = "attributes", default)]
+    pub attributes: A,
     /// A secret: whoever has it can take the session over.
     #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
     pub session_id: Cow<'a, str>,
 }
 
+/// One row of a session list, with everything that is known of it.
+pub type WholeSession<'a> = NamedSession<'a, Attributes<'a>>;
+
+/// In their order; names may repeat.
+#[derive(Default)]
+pub struct Attributes<'a>(pub Vec<Attribute<'a>>);
+
 /// An attribute of a session: its name and its value, which may be empty.
 pub type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// A list of objects, each with one member or more; null in place of the list or of an object is none.
-fn attributes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Attribute<'de>>, D::Error> {
-    let mut found = Vec::new();
-    deserializer.deserialize_any(Attributes { into: &mut found, in_list: false })?;
-    Ok(found)
+impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut found = Vec::new();
+        deserializer.deserialize_any(Members { into: &mut found, in_list: false })?;
+        Ok(Self(found))
+    }
 }
 
 /// Takes the list, and then each object in it: an allocation for all.
-struct Attributes<'v, 'de> {
+struct Members<'v, 'de> {
     into: &'v mut Vec<Attribute<'de>>,
     in_list: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Attributes<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for Members<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -58,7 +68,7 @@ impl<'de> DeserializeSeed<'de> for Attributes<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Attributes<'_, 'de> {
+impl<'de> Visitor<'de> for Members<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +83,7 @@ impl<'de> Visitor<'de> for Attributes<'_, 'de> {
         if self.in_list {
             return Err(serde::de::Error::custom("a list within the list"));
         }
-        while list.next_element_seed(Attributes { into: self.into, in_list: true })?.is_some() {}
+        while list.next_element_seed(Members { into: self.into, in_list: true })?.is_some() {}
         Ok(())
     }
 

@@ -56,7 +56,7 @@ impl Simulator {
         self.pair(node, prefix).map_or(0, |pair| pair.deletions())
     }
 
-    /// The most session lists that were on their way at once on this node.
+    /// The most session lists and ends of sessions that were on their way at once on this node.
     pub fn most_in_flight(&self, node: usize) -> usize {
         self.site.node(node).map_or(0, |node| node.most_in_flight())
     }

@@ -73,10 +73,13 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
             session.map_or_else(no_such_session, |session| Json(session).into_response())
         }
         (&Method::DELETE, Target::Session(id)) => {
+            // On its way until it is written: latency holds the whole answer back.
+            let in_flight = Arc::new(node.answer_begins());
             let closed = pair.table().close(&id);
-            closed.map_or_else(no_such_session, |(session, last_session_for_user)| {
+            let answer = closed.map_or_else(no_such_session, |(session, last_session_for_user)| {
                 Json(Deleted { session, last_session_for_user }).into_response()
-            })
+            });
+            (Extension(in_flight), answer).into_response()
         }
         (&Method::GET, Target::User { directory, id }) => {
             Json(pair.table().of_user(&directory, &id)).into_response()
@@ -93,7 +96,7 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
 
 async fn list(node: &Arc<Node>, pair: Arc<Pair>) -> Response {
     pair.count_list_query();
-    let in_flight = node.list_begins();
+    let in_flight = node.answer_begins();
     match pair.clone().list().await {
         Some(list) => {
             let listed = Listed { pair, counts: Some(list.counts), _in_flight: Arc::new(in_flight) };

@@ -247,15 +247,15 @@ impl Node {
         self.most_in_flight.load(Ordering::SeqCst)
     }
 
-    /// Counts a session list as on its way until the result is dropped.
-    pub fn list_begins(self: &Arc<Self>) -> InFlight {
+    /// Counts an answer as on its way until the result is dropped.
+    pub fn answer_begins(self: &Arc<Self>) -> InFlight {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         InFlight(self.clone())
     }
 }
 
-/// A session list on its way to a client.
+/// An answer on its way to a client: a session list, or the end of a session.
 pub(super) struct InFlight(Arc<Node>);
 
 impl Drop for InFlight {

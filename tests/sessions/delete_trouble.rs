@@ -94,15 +94,9 @@ async fn a_proxy_service_gets_no_more_requests_at_once_than_it_may() {
     site.open(1, "", ANNA, 20);
     site.open(1, "sales", ANNA, 20);
     let delete = begin(&site.discovery_config("max_requests_per_proxy = 2", ""));
-    // A request has a connection of its own while it is in flight.
-    let mut most = 0;
-    eventually("all sessions have ended", async || {
-        most = most.max(site.simulator.connections(1));
-        open(&site).values().all(Vec::is_empty).then_some(())
-    })
-    .await;
     assert_eq!(delete.ended().await.status.code(), Some(0));
-    assert_eq!(most, 2);
+    assert!(open(&site).values().all(Vec::is_empty));
+    assert_eq!(site.simulator.most_in_flight(1), 2);
 }
 
 #[cfg(unix)]

@@ -27,6 +27,7 @@ pub use environment::of_process as process_environment;
 pub use layers::flag;
 use layers::{Layer, Merged};
 pub use mistakes::{Mistake, Mistakes, Origin};
+pub(crate) use patterns::folded;
 pub use patterns::{Exclusion, VirtualProxyFilter, VirtualProxyPattern};
 use reading::{Reading, Told};
 pub use settings::{

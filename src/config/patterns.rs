@@ -9,7 +9,7 @@ struct Pattern(Vec<char>);
 
 /// Letters as they compare without regard to case: `ẞ`, `ß`, `SS` and `ss` are the same, and so are
 /// the Greek sigmas.
-fn folded(text: &str) -> impl Iterator<Item = char> + Clone {
+pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> + Clone {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 

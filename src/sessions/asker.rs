@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout_at;
 
 use super::filter::{Detail, Filter, fitting};
+use super::misfits;
 use super::roster::{Pair, PairRoster, Roster};
 use super::site::{Brought, Site, Wanted};
 use crate::config::{Config, SiteSettings};
@@ -25,7 +26,7 @@ pub struct Asker {
 
 /// A filter names a site that is not configured.
 #[derive(Debug, thiserror::Error)]
-#[error("--site {name}: there is no such site, expected one of {}", .known.join(", "))]
+#[error("--site {name}: there is no such site, expected one of {}", misfits::some_of(known))]
 pub struct NoSuchSite {
     name: String,
     known: Vec<String>,
@@ -111,18 +112,26 @@ impl Asker {
 
     /// What is known now.
     fn roster(&self) -> Roster {
-        Roster { sites: self.sites.iter().map(Site::roster).collect(), unknown: self.unknown() }
+        let Self { sites, wanted: Wanted { filter, .. }, .. } = self;
+        let rosters: Vec<_> = sites.iter().map(Site::roster).collect();
+        let pairs = rosters.iter().flat_map(|site| &site.pairs);
+        Roster {
+            unknown: misfits::places(filter, sites),
+            other_case: misfits::users(filter, pairs),
+            sites: rosters,
+        }
     }
 
-    /// Lists everything that is known beside a pair on its proxy service, whatever the filters say: the sessions of
-    /// the other virtual proxies there.
-    pub async fn ask_beside(&self, pair: &Pair) -> Vec<PairRoster> {
+    /// Lists what is known on a pair's proxy service and is not in the roster, for the filters leave it out: the wanted
+    /// users' sessions of the other virtual proxies there.
+    pub async fn ask_beside(&self, pair: &Pair, roster: &Roster) -> Vec<PairRoster> {
         let site = self.sites.iter().filter(|site| site.name == pair.site);
         let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);
-        let known: BTreeSet<&VirtualProxy> =
-            plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out)).collect();
-        let others = known.into_iter().filter(|virtual_proxy| **virtual_proxy != pair.virtual_proxy);
-        let others = others.map(|virtual_proxy| {
+        let known = plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out));
+        let mut others: BTreeSet<&VirtualProxy> = known.collect();
+        let listed = roster.pairs().filter(|listed| Arc::ptr_eq(&listed.pair.service, &pair.service));
+        listed.for_each(|listed| _ = others.remove(&listed.pair.virtual_proxy));
+        let others = others.into_iter().map(|virtual_proxy| {
             Arc::new(Pair {
                 site: pair.site.clone(),
                 proxy: pair.proxy.clone(),
@@ -131,49 +140,11 @@ impl Asker {
                 service: pair.service.clone(),
             })
         });
-        let filter = Filter::default();
+        let filter = Filter { users: self.wanted.filter.users.clone(), ..Filter::default() };
         let ask = async |pair: Arc<Pair>| {
             let answer = pair.service.list(&pair.virtual_proxy, &filter, Detail::Counted).await;
             PairRoster { pair, took: answer.took, sessions: answer.outcome.map(Arc::new) }
         };
         join_all(others.map(ask)).await
-    }
-
-    /// Parts of the filter that fit nothing on any site, and why. While a repository fails nobody knows.
-    fn unknown(&self) -> Vec<String> {
-        let is_known = |site: &Site| site.repository.as_ref().is_none_or(|it| it.failure.is_none());
-        if !self.sites.iter().all(is_known) {
-            return Vec::new();
-        }
-        let fits_somewhere = |name: &String| {
-            let only = Filter { proxies: vec![name.clone()], ..Filter::default() };
-            self.sites.iter().any(|site| only.proxies(&site.topology).1.is_empty())
-        };
-        let proxies = self.wanted.filter.proxies.iter().filter(|name| !fits_somewhere(name));
-        let virtual_proxies = self.wanted.filter.virtual_proxies.iter();
-        let virtual_proxies = virtual_proxies.filter_map(|it| Some((it, self.why_not_asked(it)?)));
-        proxies
-            .map(|name| format!("--proxy {name}: there is none of that name"))
-            .chain(virtual_proxies.map(|(it, why)| format!("--virtual-proxy {it}: {why}")))
-            .collect()
-    }
-
-    /// Why no proxy service is asked for a virtual proxy, whatever else is filtered; None where one is.
-    fn why_not_asked(&self, virtual_proxy: &VirtualProxy) -> Option<&'static str> {
-        let topologies = || self.sites.iter().map(|site| &site.topology);
-        if topologies().any(|it| it.proxies.iter().any(|plan| plan.virtual_proxies.contains(virtual_proxy))) {
-            return None;
-        }
-        let facts = topologies().flat_map(|it| &it.virtual_proxies);
-        let mut linked =
-            facts.filter(|facts| facts.virtual_proxy == *virtual_proxy).map(|facts| facts.linked);
-        Some(match linked.next() {
-            Some(0) => "no proxy service links it",
-            Some(_) => "no proxy service that links it is asked for it, see check",
-            None if topologies().any(|it| it.left_out.contains(virtual_proxy)) => {
-                "the configuration leaves it out (virtual_proxies, exclude_virtual_proxies)"
-            }
-            None => "there is none of that name",
-        })
     }
 }

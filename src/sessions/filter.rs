@@ -1,6 +1,7 @@
 //! Which sessions are wanted: where to ask, and whose.
 
 use crate::collect::topology::{ProxyPlan, Topology};
+use crate::config::folded;
 use crate::qlik::vocabulary::UserError;
 use crate::qlik::{UserKey, VirtualProxy};
 
@@ -36,12 +37,24 @@ pub struct User {
 impl User {
     /// Reads `DIRECTORY\ID`, see [`UserKey::parse`].
     pub fn parse(text: &str) -> Result<Self, UserError> {
-        let UserKey { directory, id } = UserKey::parse(text)?;
-        Ok(Self { directory: directory.to_owned(), id: id.to_owned() })
+        UserKey::parse(text).map(Self::from)
     }
 
     pub fn key(&self) -> UserKey<'_> {
         UserKey { directory: &self.directory, id: &self.id }
+    }
+
+    /// Whether the other's name differs by case at most. Asked of every row of a list: it copies nothing, and looks at
+    /// the ids first, for directories are few.
+    pub(super) fn is_but_for_case(&self, other: UserKey<'_>) -> bool {
+        let alike = |a: &str, b: &str| folded(a).eq(folded(b));
+        alike(&self.id, other.id) && alike(&self.directory, other.directory)
+    }
+}
+
+impl From<UserKey<'_>> for User {
+    fn from(UserKey { directory, id }: UserKey<'_>) -> Self {
+        Self { directory: directory.to_owned(), id: id.to_owned() }
     }
 }
 
@@ -49,6 +62,11 @@ impl Filter {
     /// Whether this user's sessions are wanted. Case counts: whether Qlik tells users apart by it is not known.
     pub fn wants_user(&self, user: UserKey<'_>) -> bool {
         self.users.is_empty() || self.users.iter().any(|wanted| wanted.key() == user)
+    }
+
+    /// Whether the name of somebody who is not wanted differs by case alone from that of one who is.
+    pub(super) fn wants_but_for_case(&self, user: UserKey<'_>) -> bool {
+        self.users.iter().any(|wanted| wanted.is_but_for_case(user))
     }
 
     pub(super) fn wants_virtual_proxy(&self, virtual_proxy: &VirtualProxy) -> bool {
@@ -107,6 +125,17 @@ mod tests {
     fn found(name: &str) -> Vec<usize> {
         let all = [["Central", "sense1"], ["central", "sense2"], ["sense1", "sense3"], ["Node3", "sense2"]];
         fitting(name, &all, |names| names.to_vec())
+    }
+
+    #[test]
+    fn a_user_in_another_case_is_not_wanted_and_known_as_that() {
+        let users = vec![User::parse(r"lab\strauß").unwrap()];
+        let filter = Filter { users, ..Filter::default() };
+        for (name, differs) in [(r"LAB\Strauß", true), (r"lab\STRAUSS", true), (r"LAB2\strauß", false)] {
+            let user = UserKey::parse(name).unwrap();
+            assert!(!filter.wants_user(user), "{name}");
+            assert_eq!(filter.wants_but_for_case(user), differs, "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The sessions of one answer: all their texts one after another, no allocation per session.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::filter::User;
 use crate::qlik::UserKey;
 use crate::qlik::session_list::Facts;
 
@@ -13,6 +15,8 @@ pub struct Sessions {
     rows: Vec<Row>,
     /// The ends of name and value of every attribute.
     attributes: Vec<(usize, usize)>,
+    /// Users whose sessions are not among them: their names differ by case from those that are wanted.
+    pub other_case: BTreeSet<User>,
 }
 
 /// Where a session's texts end: they follow each other.

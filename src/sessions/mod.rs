@@ -6,6 +6,7 @@
 mod asker;
 mod filter;
 mod listed;
+mod misfits;
 mod roster;
 pub mod service;
 mod site;
@@ -13,4 +14,5 @@ mod site;
 pub use asker::{Asker, NoSuchSite};
 pub use filter::{Detail, Filter, User};
 pub use listed::{Session, Sessions};
+pub use misfits::Misfit;
 pub use roster::{Cause, Failure, Pair, PairRoster, Roster, SiteRoster};

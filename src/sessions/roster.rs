@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listed::Sessions;
+use super::misfits::Misfit;
 use super::service::ProxyService;
 use crate::collect::topology::{Note, ProxyPlan, VirtualProxyPlan};
 use crate::qlik::diagnosis::Diagnosis;
@@ -15,9 +16,10 @@ use crate::qlik::{Reason, VirtualProxy};
 pub struct Roster {
     /// In the order of their names.
     pub sites: Vec<SiteRoster>,
-    /// Parts of the filter that fit nothing, although everything is known that they could fit, and why:
-    /// `--proxy x: there is none of that name`.
-    pub unknown: Vec<String>,
+    /// Parts of the filter that fit nothing, although everything is known that they could fit.
+    pub unknown: Vec<Misfit>,
+    /// Users of the filter without a session, where somebody has one whose name differs by case alone.
+    pub other_case: Vec<Misfit>,
 }
 
 /// One site, as far as the filter leaves it.

@@ -81,6 +81,8 @@ impl ProxyService {
                 let session = R::facts(&row);
                 if filter.wants_user(session.user) {
                     sessions.push(&session);
+                } else if filter.wants_but_for_case(session.user) {
+                    sessions.other_case.insert(session.user.into());
                 }
             };
             qps::list_sessions::<R>(endpoint, virtual_proxy, keep).await?;

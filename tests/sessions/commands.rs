@@ -1,14 +1,15 @@
 //! What the tests here share: `sessions` run to its end, and sessions as data.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use qlik_session_exporter::simulator::Session;
 use serde_json::Value;
 
 use crate::support::exporter::run;
 use crate::support::program::Ended;
-use crate::support::site::{Pair, Site};
+use crate::support::site::{Pair, Site, TRUSTED, proxy_block};
+use crate::support::stand_in::{Request, StandIn, ok};
 
 /// Runs `sessions` with this configuration and these arguments.
 pub async fn sessions(config: &Path, args: &[&str]) -> Ended {
@@ -53,4 +54,23 @@ pub fn open(site: &Site) -> BTreeMap<Pair, Vec<String>> {
         ids
     };
     site.pairs().into_iter().map(|pair| (pair, ids(pair))).collect()
+}
+
+/// The configuration of a proxy service that says this, with these virtual proxies.
+pub async fn stand_in(
+    site: &Site,
+    virtual_proxies: &[&str],
+    respond: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static,
+) -> (StandIn, PathBuf) {
+    let proxy = StandIn::start(&site.certificates(), respond).await;
+    let block = proxy_block("Central", &proxy.url, virtual_proxies);
+    let config = site.write_config(&format!("[site.simulated]{TRUSTED}{block}"));
+    (proxy, config)
+}
+
+/// A list of anna's sessions with these ids.
+pub fn list_of_annas(ids: &[&str]) -> String {
+    let row = |id| format!(r#"{{"UserDirectory":"LAB","UserId":"anna","SessionId":"{id}"}}"#);
+    let rows: Vec<String> = ids.iter().map(row).collect();
+    ok(&format!("[{}]", rows.join(",")))
 }

@@ -112,6 +112,47 @@ async fn nothing_found_is_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_in_another_case_is_told_and_keeps_the_sessions() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ("LAB", "Anna"), 2);
+    site.open(1, "", ("LAB", "bob"), 1);
+    let config = site.discovery_config("", "");
+    let ended = delete(&config, &["--user", r"lab\anna", "--yes"]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    let told =
+        r"--user lab\anna: there is no session of that user, listed as LAB\Anna: upper and lower case count";
+    assert_eq!(ended.stderr, [told, "there is nothing to end"]);
+
+    // Who has sessions is told of nobody else, also when they have ended.
+    site.open(1, "", ("lab", "anna"), 1);
+    let ended = delete(&config, &["--user", r"lab\anna", r"LAB\bob", "--yes", "--log.level", "error"]).await;
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    assert_eq!(open(&site).values().map(Vec::len).sum::<usize>(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_one_place_is_told_by_its_flag() {
+    let site = Site::empty(2, &["", "sales"]).await;
+    let config = site.write_config(&(site.discovered("one") + &site.discovered("two")));
+    let pair = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
+    for whose in [&["--all"][..], &["--session-id", "x"]] {
+        for (more, told) in [
+            (&["--site", "one", "--site", "two"][..], "expected --site once, found one, two"),
+            (&["--site", "one", "--proxy", "Node2"], "expected --proxy once, found Central, Node2"),
+            (
+                &["--site", "one", "--virtual-proxy", "Sales"],
+                "expected --virtual-proxy once, found /, /sales",
+            ),
+        ] {
+            let ended = delete(&config, &[whose, &pair, more].concat()).await;
+            assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{more:?}");
+            assert!(ended.stderr[0].ends_with(told), "{told}: {:?}", ended.stderr);
+        }
+    }
+    assert_eq!(site.queries(), site.asked(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_what_would_go_and_ends_nothing() {
     let site = Site::busy(2, &["", "sales"], 50, 10).await;
     site.open(1, "", ("LAB", "anna"), 3);

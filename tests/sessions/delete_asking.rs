@@ -49,19 +49,28 @@ async fn every_other_answer_ends_nothing() {
         assert_eq!(left.status.code(), Some(1), "{keys:?}: {}", left.screen);
         assert!(left.screen.contains("nothing was ended"), "{keys:?}: {}", left.screen);
     }
-    for keys in ["sales\r", "\r", "y\r", "/finance\r", "/\r", "\u{3}"] {
+    for (keys, told) in [
+        ("\r", r#"expected /sales, found """#),
+        ("y\r", r#"expected /sales, found "y""#),
+        ("/finance\r", r#"expected /sales, found "/finance""#),
+        ("/\r", r#"expected /sales, found "/""#),
+        ("\u{3}", "nothing was ended"),
+    ] {
         let left = answered(&site, ALL, "type the virtual proxy's name /sales:", keys).await;
         assert_eq!(left.status.code(), Some(1), "{keys:?}: {}", left.screen);
+        assert!(left.screen.contains(told), "{keys:?}: {}", left.screen);
     }
     assert_eq!(open(&site), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_sessions_of_a_virtual_proxy_end_when_its_name_is_typed() {
-    let site = site().await;
-    let left = answered(&site, ALL, "To end 3 sessions, everybody's", "/sales\r").await;
-    assert_eq!(left.status.code(), Some(0), "{}", left.screen);
-    assert_eq!(open(&site).values().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
+    for keys in ["/sales\r", "Sales/\r"] {
+        let site = site().await;
+        let left = answered(&site, ALL, "To end 3 sessions, everybody's", keys).await;
+        assert_eq!(left.status.code(), Some(0), "{}", left.screen);
+        assert_eq!(open(&site).values().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

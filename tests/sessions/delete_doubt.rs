@@ -1,18 +1,18 @@
 //! Deletes whose outcome is not what it seems, and how much of that is known in the end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use qlik_session_exporter::simulator::Fault;
 use reqwest::StatusCode;
 
-use crate::commands::{open, sessions};
+use crate::commands::{list_of_annas as list, open, sessions, stand_in};
 use crate::support::exporter::command;
 use crate::support::program::{Ended, Program};
 use crate::support::site::{Site, TRUSTED, proxy_block};
-use crate::support::stand_in::{Request, StandIn, ok, response};
+use crate::support::stand_in::{StandIn, response};
 use crate::support::wait::eventually;
 
 const ANNA: (&str, &str) = ("LAB", "anna");
@@ -44,25 +44,6 @@ fn left(site: &Site) -> usize {
 
 async fn some_have_ended(site: &Site) {
     eventually("some sessions have ended", async || (left(site) <= 95).then_some(())).await;
-}
-
-/// The configuration of a proxy service that says this, with these virtual proxies.
-async fn stand_in(
-    site: &Site,
-    virtual_proxies: &[&str],
-    respond: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static,
-) -> (StandIn, std::path::PathBuf) {
-    let proxy = StandIn::start(&site.certificates(), respond).await;
-    let block = proxy_block("Central", &proxy.url, virtual_proxies);
-    let config = site.write_config(&format!("[site.simulated]{TRUSTED}{block}"));
-    (proxy, config)
-}
-
-/// A list of anna's sessions with these ids.
-fn list(ids: &[&str]) -> String {
-    let row = |id| format!(r#"{{"UserDirectory":"LAB","UserId":"anna","SessionId":"{id}"}}"#);
-    let rows: Vec<String> = ids.iter().map(row).collect();
-    ok(&format!("[{}]", rows.join(",")))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,53 +139,6 @@ async fn what_is_not_found_and_not_listed_is_gone() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.stdout.contains(&"1 session ended, 1 already gone".to_owned()), "{:?}", ended.stdout);
     assert_eq!(asked.load(Ordering::Relaxed), 2, "what began meanwhile was not to end");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sessions_of_other_virtual_proxies_do_not_end_with_all_of_the_default_one() {
-    let site = Site::empty(1, &[""]).await;
-    let gone = Arc::new(Mutex::new(Vec::new()));
-    let (_proxy, config) = stand_in(&site, &["/", "/sales", "/left-out"], {
-        let gone = gone.clone();
-        move |request| {
-            Some(match request.path {
-                "/qps/session" => list(&["default", "sales", "left-out"]),
-                "/qps/sales/session" => list(&["sales"]),
-                "/qps/left-out/session" => list(&["left-out"]),
-                path => {
-                    gone.lock().unwrap().push(path.to_owned());
-                    response("200 OK", "", "{}")
-                }
-            })
-        }
-    })
-    .await;
-    let text = std::fs::read_to_string(&config).unwrap();
-    let excluded = text.replace(
-        "\n[site.simulated.proxy",
-        "\nexclude_virtual_proxies = [\"/left-out\"]\n[site.simulated.proxy",
-    );
-    let config = site.write_config(&excluded);
-    let ended = delete(&config, &ALL).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert_eq!(*gone.lock().unwrap(), ["/qps/session/default"]);
-    assert!(
-        ended.stderr[0].starts_with("left out: 2 sessions of another virtual proxy"),
-        "{:?}",
-        ended.stderr
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn all_of_a_virtual_proxy_stay_when_the_others_cannot_be_listed() {
-    let site = Site::empty(1, &["", "sales"]).await;
-    site.open(1, "", ANNA, 2);
-    site.simulator.set_fault(1, Some("sales"), Fault::Status(StatusCode::SERVICE_UNAVAILABLE)).await.unwrap();
-    let ended = delete(&site.discovery_config("", ""), &ALL).await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
-    assert!(ended.stderr.iter().any(|line| line.contains(" /sales: ") && line.contains("503")));
-    assert!(ended.stderr.iter().any(|line| line.starts_with("nothing was ended: ")), "{:?}", ended.stderr);
-    assert_eq!(left(&site), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

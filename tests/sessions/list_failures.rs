@@ -100,8 +100,12 @@ async fn a_name_that_fits_nothing_is_told() {
     let config = site.discovery_config("", "");
     for (args, code, told) in [
         (&["--site", "production"][..], 2, "there is no such site, expected one of simulated"),
-        (&["--proxy", "Node7"], 1, "--proxy Node7: there is none of that name"),
-        (&["--virtual-proxy", "finance"], 1, "--virtual-proxy /finance: there is none of that name"),
+        (&["--proxy", "Node7"], 1, "--proxy Node7: there is none of that name, expected one of Central"),
+        (
+            &["--virtual-proxy", "finance"],
+            1,
+            "--virtual-proxy /finance: there is none of that name, expected one of /, /sales",
+        ),
     ] {
         let ended = sessions(&config, &[&["list", "--output", "json"], args].concat()).await;
         assert_eq!(ended.status.code(), Some(code), "{args:?}");
@@ -117,6 +121,43 @@ async fn a_name_that_fits_nothing_is_told() {
     ] {
         assert_eq!(sessions(&config, args).await.status.code(), Some(2), "{args:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_names_there_are_is_told_only_when_it_is_known() {
+    let site = Site::busy(1, &["", "sales"], 20, 5).await;
+    let config = site.discovery_config("", "");
+    site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
+    for args in [["--proxy", "Node7"], ["--virtual-proxy", "finance"]] {
+        let ended = sessions(&config, &[&["list"], &args[..]].concat()).await;
+        assert_eq!(ended.status.code(), Some(1), "{args:?}");
+        let told = ended.stderr.join("\n");
+        assert!(told.contains("503") && !told.contains("none of that name"), "{args:?}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_listed_in_another_case_is_told_where_there_is_nobody_else() {
+    let site = Site::empty(2, &[""]).await;
+    site.open(1, "", ("LAB", "Anna"), 2);
+    site.open(2, "", ("Lab", "anna"), 1);
+    // Nothing of it reaches a terminal as it is.
+    site.open(2, "", ("LAB", "bo\u{202e}b"), 1);
+    let config = site.discovery_config("", "");
+    let told = async |users: &[&str]| {
+        let flags: Vec<&str> = users.iter().flat_map(|user| ["--user", user]).collect();
+        let ended = sessions(&config, &[&["list", "--output", "json"], &flags[..]].concat()).await;
+        assert_eq!(ended.status.code(), Some(0), "{users:?}: {ended:?}");
+        (rows(&ended).len(), ended.stderr)
+    };
+    let (listed, lines) = told(&[r"lab\anna"]).await;
+    assert_eq!(listed, 0);
+    let expected = r"--user lab\anna: there is no session of that user, listed as LAB\Anna, Lab\anna: ";
+    assert!(matches!(&lines[..], [line] if line.starts_with(expected)), "{lines:?}");
+
+    let (listed, lines) = told(&[r"Lab\anna", "lab\\BO\u{202e}B", r"LAB\ann"]).await;
+    assert_eq!(listed, 1);
+    assert!(matches!(&lines[..], [line] if line.contains(r"listed as LAB\bo\u{202e}b: ")), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +178,7 @@ async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
     for (virtual_proxy, told) in [
         ("/sales", "error: --virtual-proxy /sales: the configuration leaves it out"),
         ("/finance", "error: --virtual-proxy /finance: no proxy service links it"),
-        ("/hr", "error: --virtual-proxy /hr: there is none of that name"),
+        ("/hr", "error: --virtual-proxy /hr: there is none of that name, expected one of /"),
     ] {
         let ended = sessions(&config, &["list", "--virtual-proxy", virtual_proxy]).await;
         assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{virtual_proxy}");

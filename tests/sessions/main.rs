@@ -10,6 +10,7 @@ mod delete;
 #[cfg(unix)]
 mod delete_asking;
 mod delete_doubt;
+mod delete_elsewhere;
 mod delete_trouble;
 mod flags;
 mod list;

@@ -128,7 +128,12 @@ async fn flags_leave_what_they_name() {
 async fn a_name_that_fits_nothing_is_told_on_the_screen() {
     let site = site().await;
     let terminal = watch(&site, (24, 80), &["--proxy", "Node9"]);
-    terminal.shows("--proxy Node9: there is none of that name").await;
+    terminal.shows("--proxy Node9: there is none of that name, expected one of Central, Node2").await;
+
+    let terminal = watch(&site, (24, 120), &["--user", r"lab\anna"]);
+    terminal.shows(r"--user lab\anna: there is no session of that user, listed as LAB\anna: ").await;
+    site.open(1, "", ("lab", "anna"), 1);
+    terminal.hides("listed as").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

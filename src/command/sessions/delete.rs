@@ -11,7 +11,7 @@ use super::confirm::{confirmed, somebody_is_there};
 use super::ending::{Doomed, LogAs};
 use super::rounds::Rounds;
 use super::table::{self, Column};
-use super::telling::Told;
+use super::telling::{Told, other_case};
 use super::whose::Whose;
 use crate::cli::{DeleteArgs, GlobalArgs, PlaceArgs};
 use crate::command::signals::Signals;
@@ -37,15 +37,15 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     let whose = Whose::from(whose);
     let mut told = Told::default();
     let roster = asker.ask(None).await;
-    let is_whole = told.roster(&roster);
+    let mut is_whole = told.roster(&roster);
     if !matches!(whose, Whose::Users) && roster.pairs().count() > 1 {
         return Ok(wrong_usage("the name given with --proxy fits several proxy services, expected one"));
     }
     let mut doomed = whose.choose(&roster);
     whose.tell_missing(&roster);
-    if !whose.spare_others(&mut doomed, &roster, &asker, &mut told).await {
-        return Ok(ExitCode::from(FAILED));
-    }
+    // Only now: when they have ended, a user has none, too.
+    other_case(&roster);
+    is_whole &= whose.spare_others(&mut doomed, &roster, &asker, &mut told).await;
     drop(roster);
     if doomed.is_empty() {
         tell("there is nothing to end");
@@ -95,10 +95,16 @@ fn is_clear(config: &Config, args: &DeleteArgs) -> Result<(), String> {
             names.join(", ")
         ));
     }
-    if args.whose.users.is_empty() && (sites.len() > 1 || proxies.len() != 1 || virtual_proxies.len() != 1) {
-        let told = "--session-id and --all end sessions of one virtual proxy on one proxy service, expected one \
-                    --proxy and one --virtual-proxy";
-        return Err(told.to_owned());
+    let virtual_proxies = virtual_proxies.iter().map(ToString::to_string).collect();
+    let places = [("--site", sites, 0), ("--proxy", proxies, 1), ("--virtual-proxy", &virtual_proxies, 1)];
+    for (flag, names, least) in places {
+        if args.whose.users.is_empty() && !(least..=1).contains(&names.len()) {
+            return Err(format!(
+                "--session-id and --all end sessions of one virtual proxy on one proxy service, expected {flag} once, \
+                 found {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            ));
+        }
     }
     if !(args.yes || args.dry_run || somebody_is_there()) {
         return Err(

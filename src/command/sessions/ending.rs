@@ -27,9 +27,7 @@ pub struct Doomed {
 
 impl Doomed {
     pub fn new(pair: &Arc<Pair>, session: Session<'_>) -> Self {
-        let UserKey { directory, id } = session.user;
-        let user = User { directory: directory.to_owned(), id: id.to_owned() };
-        Self { pair: pair.clone(), user, id: session.session_id.to_owned() }
+        Self { pair: pair.clone(), user: session.user.into(), id: session.session_id.to_owned() }
     }
 
     pub fn id(&self) -> &str {

@@ -54,9 +54,11 @@ async fn config(global: &GlobalArgs, site: &SiteArgs, asked: &[String]) -> Resul
     Ok(Ok(config))
 }
 
-/// Says on standard error what could not be asked, and what would fit nothing. True when that is nothing.
+/// Says on standard error what could not be asked, and what fits nothing. True when nothing has failed.
 fn tell_failures(roster: &Roster) -> bool {
-    Told::default().roster(roster)
+    let is_whole = Told::default().roster(roster);
+    telling::other_case(roster);
+    is_whole
 }
 
 /// Who could not be asked, and why.

@@ -79,6 +79,9 @@ impl Rounds {
                 return;
             }
             doomed = self.whose.choose(&roster);
+            let spare = self.whose.spare_others(&mut doomed, &roster, &self.asker, &mut self.told);
+            let Some(all_is_known) = stop.run_until_cancelled(spare).await else { return };
+            self.is_whole &= all_is_known;
             let unsure: HashSet<_> = self.sum.unsure.iter().map(|(one, _)| one.key()).collect();
             self.sum.left = doomed.iter().filter(|one| !unsure.contains(&one.key())).count();
             if doomed.is_empty() {

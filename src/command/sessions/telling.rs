@@ -8,6 +8,12 @@ use super::troubles;
 use crate::sessions::{Failure, Roster};
 use crate::terminal::{escaped, tell};
 
+/// Says whose sessions are there where there are none of whom was asked for. They are nobody's who was meant: it is no
+/// failure.
+pub fn other_case(roster: &Roster) {
+    roster.other_case.iter().for_each(tell);
+}
+
 /// What has been told: while everybody is asked again and again, each thing is told once.
 #[derive(Default)]
 pub struct Told {
@@ -20,9 +26,7 @@ impl Told {
     /// nothing, told before or not.
     pub fn roster(&mut self, roster: &Roster) -> bool {
         for (who, failure) in troubles(roster) {
-            if self.lines.insert(format!("{who}: {}", failure.message)) {
-                self.failure(&who, failure);
-            }
+            self.failure_once(&who, failure);
         }
         for site in &roster.sites {
             for note in &site.notes {
@@ -35,12 +39,26 @@ impl Told {
         let nothing = "there is nothing to ask: no proxy service is asked for a virtual proxy, as far as the flags \
                        leave any; check says what there is";
         let nothing = (roster.is_whole() && asks_nobody).then_some(nothing);
-        for line in roster.unknown.iter().map(String::as_str).chain(nothing) {
-            if self.lines.insert(line.to_owned()) {
-                tell(format_args!("error: {line}"));
-            }
+        let unknown = roster.unknown.iter().map(ToString::to_string);
+        for line in unknown.chain(nothing.map(str::to_owned)) {
+            self.once(format!("error: {line}"));
         }
         roster.is_whole() && !asks_nobody
+    }
+
+    /// Says this, unless it is said already.
+    pub fn once(&mut self, line: String) {
+        if !self.lines.contains(&line) {
+            tell(&line);
+            self.lines.insert(line);
+        }
+    }
+
+    /// Says that something failed, unless it has failed in that way before.
+    pub fn failure_once(&mut self, what: &str, failure: &Failure) {
+        if self.lines.insert(format!("{what}: {}", failure.message)) {
+            self.failure(what, failure);
+        }
     }
 
     /// Says that something failed, and what to try unless that is said already.

@@ -1,6 +1,7 @@
 //! Which sessions are to end, of those that are listed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::confirm::Question;
 use super::ending::Doomed;
@@ -60,11 +61,16 @@ impl Whose {
         }
     }
 
-    /// Takes those out that are listed under another virtual proxy of their proxy service, too: that a proxy
-    /// service lists only those of the virtual proxy that it is asked for is likely, not certain. False when it
-    /// cannot be known; then all is said.
+    /// Takes those out that are listed under a virtual proxy, too, of which none are to end. That a proxy service lists
+    /// only those of the virtual proxy that it is asked for is likely, not certain: what it lists without a prefix,
+    /// for the default one, may be all that it has. Then such a session is one, of the other virtual proxy, and shown
+    /// under the wrong name; a DELETE without a prefix may well end it.
     ///
-    /// Where sessions or users are named, they are what is meant, wherever they are listed.
+    /// So it is with `--all`, where a mistake costs everybody's sessions, for every virtual proxy; with `--user` for the
+    /// default one, as far as the filters or the configuration leave others out: else the user could not be helped on
+    /// the others. Where sessions are named, these are meant, wherever they are listed.
+    ///
+    /// False: where that cannot be known nothing ends, and all is said.
     pub async fn spare_others(
         &self,
         doomed: &mut Vec<Doomed>,
@@ -72,35 +78,42 @@ impl Whose {
         asker: &Asker,
         told: &mut Told,
     ) -> bool {
-        if !matches!(self, Self::All) || doomed.is_empty() {
-            return true;
-        }
-        for answer in roster.pairs() {
-            let beside = asker.ask_beside(&answer.pair).await;
-            let failed =
-                beside.iter().filter_map(|beside| Some((&beside.pair, beside.sessions.as_ref().err()?)));
-            let failed = failed.map(|(pair, failure)| told.failure(&pair.to_string(), failure)).count();
-            let virtual_proxy = &answer.pair.virtual_proxy;
+        let mut all_is_known = true;
+        for pair in roster.pairs().map(|answer| &answer.pair) {
+            let is_guarded = match self {
+                Self::All => true,
+                Self::Users => pair.virtual_proxy == VirtualProxy::default(),
+                Self::Ids(_) => false,
+            };
+            let is_here = |one: &Doomed| Arc::ptr_eq(&one.pair, pair);
+            if !is_guarded || !doomed.iter().any(is_here) {
+                continue;
+            }
+            let beside = asker.ask_beside(pair, roster).await;
+            let failed = beside.iter().filter_map(|it| Some((&it.pair, it.sessions.as_ref().err()?)));
+            let failed = failed.map(|(pair, failure)| told.failure_once(&pair.to_string(), failure)).count();
             if failed > 0 {
-                tell(format_args!(
-                    "nothing was ended: whether sessions of another virtual proxy are listed under {virtual_proxy} is \
-                     known only when all of that proxy service can be listed"
+                doomed.retain(|one| !is_here(one));
+                told.once(format!(
+                    "{pair}: nothing is ended there: whether sessions of another virtual proxy are listed under it, too, \
+                     is known only when all of that proxy service can be listed"
                 ));
-                return false;
+                all_is_known = false;
+                continue;
             }
             let lists = beside.iter().filter_map(|beside| beside.sessions.as_ref().ok());
             let elsewhere: HashSet<&str> =
                 lists.flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
             let before = doomed.len();
-            doomed.retain(|one| !elsewhere.contains(one.id()));
+            doomed.retain(|one| !(is_here(one) && elsewhere.contains(one.id())));
             if doomed.len() < before {
-                tell(format_args!(
-                    "left out: {} of another virtual proxy, listed under {virtual_proxy} too",
-                    counted(before - doomed.len(), "session"),
+                let left_out = counted(before - doomed.len(), "session");
+                told.once(format!(
+                    "{pair}: left out: {left_out} of another virtual proxy, listed under it, too"
                 ));
             }
         }
-        true
+        all_is_known
     }
 
     pub fn question(&self, number: usize, virtual_proxy: &VirtualProxy) -> Question {
@@ -110,7 +123,7 @@ impl Whose {
                 question: format!(
                     "To end {sessions}, everybody's, type the virtual proxy's name {virtual_proxy}:"
                 ),
-                name: virtual_proxy.path().to_owned(),
+                name: virtual_proxy.clone(),
             },
             _ => Question::Yes(format!("End {sessions}?")),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::sessions::{Failure, PairRoster, Roster, Sessions, SiteRoster};
+use crate::sessions::{Failure, Misfit, PairRoster, Roster, Sessions, SiteRoster};
 
 /// All sites, asked once.
 pub struct Refresh {
@@ -11,7 +11,7 @@ pub struct Refresh {
     pub at: SystemTime,
     pub sites: Vec<SiteAnswer>,
     /// Flags that fit nothing.
-    pub unknown: Vec<String>,
+    pub misfits: Vec<Misfit>,
     /// Whether it is the one before once more, with answers that were late.
     pub again: bool,
 }
@@ -35,8 +35,9 @@ pub struct PairAnswer {
 
 impl Refresh {
     pub fn new(roster: Roster, at: SystemTime, again: bool) -> Self {
-        let Roster { sites, unknown } = roster;
-        Self { at, sites: sites.into_iter().map(SiteAnswer::from).collect(), unknown, again }
+        let Roster { sites, unknown, other_case } = roster;
+        let misfits = [unknown, other_case].concat();
+        Self { at, sites: sites.into_iter().map(SiteAnswer::from).collect(), misfits, again }
     }
 }
 

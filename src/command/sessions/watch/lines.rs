@@ -10,6 +10,7 @@ use super::sites::{Pair, Place, Site, Sites, User};
 use crate::cli::SortBy;
 use crate::command::sessions::order;
 use crate::qlik::UserKey;
+use crate::sessions::Misfit;
 
 /// The lines of the panels. Empty where they are not known yet.
 #[derive(Default)]
@@ -71,7 +72,7 @@ pub fn order(focus: Focus, panel: &Panel) -> usize {
 }
 
 /// Fills in the lines of a panel where they are missing.
-pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unknown: &[String]) {
+pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, misfits: &[Misfit]) {
     let order = order(focus, panel);
     match focus {
         Focus::Proxies => drop(lines.proxies.get_or_insert_with(|| proxies(panel, order, sites))),
@@ -84,7 +85,7 @@ pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unkno
             lines.sessions.get_or_insert_with(|| sessions(panel, &sorted, sites));
             lines.sorted = Some((order, sorted));
         }
-        Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, unknown))),
+        Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, misfits))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::sites::{Site, Sites, Trouble};
+use crate::sessions::Misfit;
 
 /// Something that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +29,14 @@ pub enum Kind {
 }
 
 /// All that is wrong, in the order of the sites; notes last.
-pub fn all(sites: &Sites, unknown: &[String]) -> Vec<Problem> {
+pub fn all(sites: &Sites, misfits: &[Misfit]) -> Vec<Problem> {
     let several = sites.all.len() > 1;
-    let unknown = unknown.iter().map(|told| {
-        let (flag, why) = told.rsplit_once(": ").unwrap_or((told, ""));
-        Problem::new(Kind::Missing, flag, why)
-    });
+    let misfits = misfits.iter().map(|Misfit { flag, why }| Problem::new(Kind::Missing, flag, why));
     let notes = sites
         .all
         .iter()
         .flat_map(|site| site.notes.iter().map(|note| Problem::new(Kind::Note, &site.name, note)));
-    unknown.chain(sites.all.iter().flat_map(|site| of_site(site, several))).chain(notes).collect()
+    misfits.chain(sites.all.iter().flat_map(|site| of_site(site, several))).chain(notes).collect()
 }
 
 fn of_site(site: &Site, several: bool) -> Vec<Problem> {
@@ -85,8 +83,8 @@ mod tests {
     use crate::command::sessions::watch::content::SiteAnswer;
     use crate::command::sessions::watch::testing::{at, down, failure, pair, refresh, site};
 
-    fn places(sites: Vec<SiteAnswer>, unknown: &[String]) -> Vec<String> {
-        let problems = all(&Sites::default().refreshed(refresh(at(0), sites)), unknown);
+    fn places(sites: Vec<SiteAnswer>, misfits: &[Misfit]) -> Vec<String> {
+        let problems = all(&Sites::default().refreshed(refresh(at(0), sites)), misfits);
         problems.into_iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect()
     }
 
@@ -119,6 +117,8 @@ mod tests {
             "empty: there is nothing to ask",
             "lab: look",
         ];
-        assert_eq!(places(sites, &["--proxy Node9: there is none of that name".to_owned()]), expected);
+        let misfit =
+            Misfit { flag: "--proxy Node9".to_owned(), why: "there is none of that name".to_owned() };
+        assert_eq!(places(sites, &[misfit]), expected);
     }
 }

@@ -10,6 +10,7 @@ use super::lines::{self, Lines};
 use super::panel::{Focus, Panels};
 use super::sites::Sites;
 use crate::cli::SortBy;
+use crate::sessions::Misfit;
 
 /// What stays the same.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +38,7 @@ pub struct State {
     pub settings: Settings,
     pub sites: Sites,
     /// Flags that fit nothing.
-    pub unknown: Vec<String>,
+    pub misfits: Vec<Misfit>,
     /// When the last answer came.
     pub refreshed: Option<SystemTime>,
     pub focus: Focus,
@@ -53,7 +54,7 @@ impl State {
         Self {
             settings,
             sites: Sites::default(),
-            unknown: Vec::new(),
+            misfits: Vec::new(),
             refreshed: None,
             focus: Focus::Proxies,
             panels: Panels::new(lines::place_of(settings.sort_by)),
@@ -69,7 +70,7 @@ impl State {
             return;
         }
         self.refreshed = Some(refresh.at);
-        self.unknown.clone_from(&refresh.unknown);
+        self.misfits.clone_from(&refresh.misfits);
         self.sites = std::mem::take(&mut self.sites).refreshed(refresh);
         self.lines.forget();
     }
@@ -77,7 +78,7 @@ impl State {
     /// The lines of a panel, filtered and sorted. Only now, and only of a panel that is seen: with many
     /// sessions that is work.
     pub fn prepare(&mut self, focus: Focus) {
-        lines::fill(&mut self.lines, focus, self.panels.get(focus), &self.sites, &self.unknown);
+        lines::fill(&mut self.lines, focus, self.panels.get(focus), &self.sites, &self.misfits);
     }
 
     pub fn key(&mut self, key: KeyEvent) -> Wish {

@@ -59,7 +59,7 @@ pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
 }
 
 pub fn refresh(at: SystemTime, sites: Vec<SiteAnswer>) -> Refresh {
-    Refresh { at, sites, unknown: Vec::new(), again: false }
+    Refresh { at, sites, misfits: Vec::new(), again: false }
 }
 
 /// A view of these sites after one refresh.

@@ -1,0 +1,115 @@
+//! Parts of a filter that fit nothing, and what there is instead.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::filter::{Filter, User};
+use super::roster::PairRoster;
+use super::site::Site;
+use crate::qlik::VirtualProxy;
+
+/// A part of the filter that fits nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// As it is given: `--proxy x`. It may hold anything: escape it for a terminal.
+    pub flag: String,
+    /// And what there is instead. It may hold names that a server sent: escape it for a terminal.
+    pub why: String,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { flag, why } = self;
+        write!(f, "{flag}: {why}")
+    }
+}
+
+/// How many names are told, when there are more.
+const SHOWN: usize = 20;
+
+/// Names, as many as a person reads: `Central, Node2, … (17 more)`.
+pub fn some_of(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let mut names: Vec<_> = names.into_iter().map(|name| name.to_string()).collect();
+    if let more @ 1.. = names.len().saturating_sub(SHOWN) {
+        names.truncate(SHOWN);
+        names.push(format!("… ({more} more)"));
+    }
+    names.join(", ")
+}
+
+/// Names of proxy services and virtual proxies that fit nothing on any of the sites. While a repository fails nobody
+/// knows.
+pub fn places(filter: &Filter, sites: &[Site]) -> Vec<Misfit> {
+    let is_known = |site: &Site| site.repository.as_ref().is_none_or(|it| it.failure.is_none());
+    if !sites.iter().all(is_known) {
+        return Vec::new();
+    }
+    let fits_somewhere = |name: &String| {
+        let only = Filter { proxies: vec![name.clone()], ..Filter::default() };
+        sites.iter().any(|site| only.proxies(&site.topology).1.is_empty())
+    };
+    let plans = || sites.iter().flat_map(|site| &site.topology.proxies);
+    let proxies = filter.proxies.iter().filter(|name| !fits_somewhere(name)).map(|name| Misfit {
+        flag: format!("--proxy {name}"),
+        why: none_but(plans().map(|plan| &*plan.name).collect()),
+    });
+    let virtual_proxies = filter.virtual_proxies.iter().filter_map(|it| {
+        let asked: BTreeSet<_> = plans().flat_map(|plan| &plan.virtual_proxies).collect();
+        let fits = asked.contains(it);
+        let why = || why_not_asked(it, sites).map_or_else(|| none_but(asked), str::to_owned);
+        (!fits).then(|| Misfit { flag: format!("--virtual-proxy {it}"), why: why() })
+    });
+    proxies.chain(virtual_proxies).collect()
+}
+
+fn none_but(names: BTreeSet<impl fmt::Display>) -> String {
+    let expected = if names.is_empty() { "" } else { ", expected one of " };
+    format!("there is none of that name{expected}{}", some_of(names))
+}
+
+/// Why no proxy service is asked for a virtual proxy, whatever else is filtered. None: there is no such one.
+fn why_not_asked(virtual_proxy: &VirtualProxy, sites: &[Site]) -> Option<&'static str> {
+    let mut topologies = sites.iter().map(|site| &site.topology);
+    let facts = topologies.clone().flat_map(|it| &it.virtual_proxies);
+    let mut linked = facts.filter(|facts| facts.virtual_proxy == *virtual_proxy).map(|facts| facts.linked);
+    match linked.next() {
+        Some(0) => Some("no proxy service links it"),
+        Some(_) => Some("no proxy service that links it is asked for it, see check"),
+        None => topologies
+            .any(|it| it.left_out.contains(virtual_proxy))
+            .then_some("the configuration leaves it out (virtual_proxies, exclude_virtual_proxies)"),
+    }
+}
+
+/// Users who have no session, but by a name that differs by case alone: it counts, and a person may not know.
+pub fn users<'r>(filter: &Filter, answers: impl Iterator<Item = &'r PairRoster> + Clone) -> Vec<Misfit> {
+    let lists = answers.filter_map(|answer| answer.sessions.as_ref().ok());
+    let misfit = |wanted: &User| {
+        let has_sessions = lists.clone().any(|list| list.iter().any(|it| it.user == wanted.key()));
+        let others = lists.clone().flat_map(|list| &list.other_case);
+        let others: BTreeSet<_> =
+            others.map(User::key).filter(|other| wanted.is_but_for_case(*other)).collect();
+        (!has_sessions && !others.is_empty()).then(|| Misfit {
+            flag: format!("--user {}", wanted.key()),
+            why: format!(
+                "there is no session of that user, listed as {}: upper and lower case count",
+                some_of(others)
+            ),
+        })
+    };
+    filter.users.iter().filter_map(misfit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_some_are_told_and_how_many_there_are_besides() {
+        assert_eq!(some_of(["a", "b"]), "a, b");
+        let told = some_of(1..=SHOWN + 3);
+        assert!(told.starts_with("1, 2, ") && told.ends_with(&format!(", {SHOWN}, … (3 more)")), "{told}");
+        assert!(some_of(1..=SHOWN).ends_with(&format!(", {SHOWN}")));
+        assert_eq!(none_but(BTreeSet::<&str>::new()), "there is none of that name");
+    }
+}

@@ -43,7 +43,7 @@ impl<'de> Visitor<'de> for Members {
                 Name::UserDirectory => (&mut user_directory, true),
                 Name::UserId => (&mut user_id, true),
                 Name::SessionId => (&mut session_id, false),
-                Name::Other => {
+                Name::UserName | Name::Attributes | Name::Other => {
                     members.next_value::<IgnoredAny>()?;
                     continue;
                 }
@@ -53,17 +53,19 @@ impl<'de> Visitor<'de> for Members {
             }
         }
         Ok(Session {
-            user_directory: user_directory.unwrap_or_default(),
-            user_id: user_id.unwrap_or_default(),
-            session_id: session_id.ok_or_else(|| A::Error::missing_field("SessionId"))?,
+            user_directory: user_directory.flatten().unwrap_or_default(),
+            user_id: user_id.flatten().unwrap_or_default(),
+            session_id: session_id.flatten().ok_or_else(|| A::Error::missing_field("SessionId"))?,
         })
     }
 }
 
 /// What a member is, by its name in either spelling.
-enum Name {
+pub enum Name {
     UserDirectory,
     UserId,
+    UserName,
+    Attributes,
     SessionId,
     Other,
 }
@@ -87,6 +89,8 @@ impl Visitor<'_> for AnyName {
         Ok(match name {
             b"UserDirectory" | b"userDirectory" => Name::UserDirectory,
             b"UserId" | b"userId" => Name::UserId,
+            b"UserName" | b"userName" => Name::UserName,
+            b"Attributes" | b"attributes" => Name::Attributes,
             b"SessionId" | b"sessionId" => Name::SessionId,
             _ => Name::Other,
         })

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::tally::{SessionIds, Tally};
+use super::tally::{Counting, SessionIds, Tally};
 use super::tasks::Tasks;
 use super::turns::{Place, Turn, Turns};
 use crate::qlik::{QueryError, Reason, VirtualProxy};
@@ -22,8 +22,8 @@ use crate::qlik::{QueryError, Reason, VirtualProxy};
 /// What a good query brings.
 pub type Counted = (Tally, SessionIds);
 
-/// Asks the proxy service once. Knows what the last answer said, when that was a good one.
-pub type Ask = Box<dyn Fn(Option<&Tally>) -> BoxFuture<'static, Result<Counted, QueryError>> + Send + Sync>;
+/// Asks the proxy service once, and counts what it answers.
+pub type Ask = Box<dyn Fn(Counting) -> BoxFuture<'static, Result<Counted, QueryError>> + Send + Sync>;
 
 /// What one query brought, good or failed.
 #[derive(Debug)]
@@ -119,6 +119,8 @@ struct Cache {
     kept: Option<Arc<Answer>>,
     /// The query under way. Only its task holds it, so that it cannot outlive the task.
     flight: Weak<Flight>,
+    /// The room of the answer before the last one.
+    room: Counting,
 }
 
 impl Pair {
@@ -175,8 +177,7 @@ impl Pair {
     async fn query(self: Arc<Self>, flight: Arc<Flight>, place: Place) {
         let Some(turn) = self.turn(&flight, place).await else { return };
         let begun = Instant::now();
-        let asked = (self.ask)(self.last_answer().as_deref().and_then(Answer::tally));
-        let outcome = asked.await;
+        let outcome = (self.ask)(self.room()).await;
         self.land(&flight, begun, outcome);
         drop(turn);
     }
@@ -207,21 +208,39 @@ impl Pair {
         }
     }
 
+    /// To count the next answer in: as much as the last one needed.
+    fn room(&self) -> Counting {
+        let mut cache = self.cache.lock();
+        let mut room = std::mem::take(&mut cache.room);
+        if let Some(last) = cache.kept.as_deref().and_then(Answer::tally) {
+            room.reserve_for(last);
+        }
+        room
+    }
+
     fn land(&self, flight: &Flight, begun: Instant, outcome: Result<Counted, QueryError>) {
         let at = Instant::now();
         let took = at - begun;
         let mut cache = self.cache.lock();
-        let outcome = self.note(outcome, took);
+        let (outcome, ids) = self.note(outcome, took);
         let answer = Arc::new(Answer { outcome, at, took });
-        cache.kept = Some(answer.clone());
+        // A scrape may still read the last answer: then it is no use here.
+        let last = cache.kept.replace(answer.clone()).and_then(Arc::into_inner);
+        cache.room = Counting::within(last.and_then(|answer| answer.outcome.ok()), ids);
         cache.flight = Weak::new();
         flight.send_replace(Some(answer));
     }
 
-    /// Writes one query into the record and the log.
-    fn note(&self, outcome: Result<Counted, QueryError>, took: Duration) -> Result<Tally, QueryError> {
+    /// Writes one query into the record and the log. Gives back what was seen before, when that is not needed any
+    /// more.
+    fn note(
+        &self,
+        outcome: Result<Counted, QueryError>,
+        took: Duration,
+    ) -> (Result<Tally, QueryError>, Option<SessionIds>) {
         let mut record = self.record.state.lock();
         let RecordState { history, seen } = &mut *record;
+        let mut before = None;
         let outcome = match outcome {
             Ok((tally, ids)) => {
                 if let Some(earlier) = seen {
@@ -229,7 +248,7 @@ impl Pair {
                     history.counters.started += started;
                     history.counters.ended += ended;
                 }
-                *seen = Some(ids);
+                before = seen.replace(ids);
                 history.last_success = Some(SystemTime::now());
                 Ok(tally)
             }
@@ -242,7 +261,7 @@ impl Pair {
         };
         history.last_duration = Some(took);
         self.log(&mut history.told, &outcome, took);
-        outcome
+        (outcome, before)
     }
 
     /// Tells when a pair starts to fail, with each reason once, and when it ends to fail; each query at

@@ -7,7 +7,6 @@ use futures::FutureExt;
 
 use super::access::{Access, count};
 use super::pair::{Ask, Pair, Record};
-use super::tally::Counting;
 use super::topology::{ProxyPlan, Topology};
 use super::turns::Turns;
 use crate::qlik::endpoint::EndpointError;
@@ -124,9 +123,8 @@ impl Proxy {
 
 /// One query: counts the sessions of a virtual proxy while they arrive.
 fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
-    Box::new(move |earlier| {
+    Box::new(move |counting| {
         let (endpoint, virtual_proxy) = (endpoint.clone(), virtual_proxy.clone());
-        let counting = Counting::after(earlier);
         async move { count(&endpoint, &virtual_proxy, counting).await }.boxed()
     })
 }

@@ -19,6 +19,9 @@ use super::vocabulary::UserKey;
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
 
+/// What most rows do not exceed, in bytes.
+const TYPICAL_ROW: usize = 512;
+
 /// What some programs put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -130,21 +133,44 @@ impl<R> Default for SessionListDecoder<R> {
 
 impl<R: Row> SessionListDecoder<R> {
     /// Decodes the rows that this piece completes.
-    pub fn push(&mut self, piece: &[u8], each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
-        if self.tail.is_empty() {
-            let used = self.decode(piece, each)?;
-            self.tail.extend_from_slice(piece.get(used..).unwrap_or_default());
-        } else {
-            self.tail.extend_from_slice(piece);
-            if self.tail.len() < self.retry_at {
-                return Ok(());
-            }
-            self.decode_tail(each)?;
+    pub fn push(&mut self, mut piece: &[u8], each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
+        while !self.tail.is_empty() && !piece.is_empty() {
+            piece = self.complete(piece, each)?;
         }
+        let used = self.decode(piece, each)?;
+        self.keep(piece.get(used..).unwrap_or_default())
+    }
+
+    /// Puts as many bytes behind the row that was cut as it may need, and returns the piece without those that are
+    /// used. Never all of the piece, which would be copied with it: hyper's have up to 408 KiB.
+    fn complete<'p>(
+        &mut self,
+        piece: &'p [u8],
+        each: &mut impl FnMut(R::Of<'_>),
+    ) -> Result<&'p [u8], DecodeError> {
+        let cut = self.tail.len();
+        let missing = self.retry_at.saturating_sub(cut);
+        let (more, rest) = piece.split_at_checked(missing).unwrap_or((piece, &[]));
+        self.tail.extend_from_slice(more);
+        if self.tail.len() < self.retry_at {
+            return Ok(rest);
+        }
+        let used = self.decode_tail(each)?;
+        if used > cut {
+            self.tail.clear();
+            return Ok(piece.get(used - cut..).unwrap_or_default());
+        }
+        self.keep(&[])?;
+        Ok(rest)
+    }
+
+    /// Keeps what belongs to a row that is not complete, behind what is kept already.
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        self.tail.extend_from_slice(bytes);
         if self.tail.len() > MAX_ROW {
             return Err(DecodeError::RowTooLong(self.rows + 1));
         }
-        self.retry_at = (2 * self.tail.len()).min(MAX_ROW + 1);
+        self.retry_at = (2 * self.tail.len()).clamp(TYPICAL_ROW, MAX_ROW + 1);
         Ok(())
     }
 
@@ -160,12 +186,13 @@ impl<R: Row> SessionListDecoder<R> {
         }
     }
 
-    fn decode_tail(&mut self, each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
+    /// The number of bytes used, which are not kept any more.
+    fn decode_tail(&mut self, each: &mut impl FnMut(R::Of<'_>)) -> Result<usize, DecodeError> {
         let mut tail = std::mem::take(&mut self.tail);
         let used = self.decode(&tail, each)?;
         tail.drain(..used);
         self.tail = tail;
-        Ok(())
+        Ok(used)
     }
 
     /// Decodes as many whole rows as there are and returns the number of bytes used.

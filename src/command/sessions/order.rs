@@ -1,10 +1,8 @@
 //! Sessions of all pairs in one order, without a copy of them.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::thread;
 
-use foldhash::quality::RandomState;
-
+use super::pieces;
 use crate::cli::SortBy;
 use crate::sessions::{Pair, PairRoster, Roster, Session, Sessions};
 
@@ -15,19 +13,8 @@ pub struct Ordered<'r> {
     order: Vec<(usize, usize)>,
 }
 
-/// By what a session is sorted: the chosen column where it is one of the user's, then the pair, then the user,
-/// each as its rank. Pairs and users are few, so that texts are compared seldom.
-type Key = [usize; 3];
-
-/// A user as sessions name one: directory, id and name.
-type User<'r> = [&'r str; 3];
-
 /// A pair as far as it is sorted by: site, prefix, proxy host and proxy name.
 pub type Place<'r> = [&'r str; 4];
-
-fn user<'r>(session: &Session<'r>) -> User<'r> {
-    [session.user.directory, session.user.id, session.user_name.unwrap_or_default()]
-}
 
 impl<'r> Ordered<'r> {
     /// As [`order`] has it.
@@ -75,62 +62,128 @@ impl<'r> Ordered<'r> {
 /// directory, user id, user name and session id. Case does not count. Sessions that are the same in every column
 /// stay as they were listed.
 pub fn order(pairs: &[(Place<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)> {
-    let (of_pair, of_user) = match by {
-        SortBy::Prefix => (Some(1), None),
-        SortBy::ProxyHost => (Some(2), None),
-        SortBy::ProxyName => (Some(3), None),
-        SortBy::UserDir => (None, Some(0)),
-        SortBy::UserId => (None, Some(1)),
-        SortBy::UserName => (None, Some(2)),
-    };
-    let places = ranks(pairs.iter().map(|(place, _)| chosen_first(*place, of_pair)).collect());
-    let users = Users::new(pairs);
-    let user_ranks = ranks(users.all.clone());
-    let column_ranks = match of_user {
-        Some(column) => {
-            ranks(users.all.iter().map(|user| [user.get(column).copied().unwrap_or_default()]).collect())
+    let sorting = Sorting::new(pairs, by);
+    let places = pairs.iter().enumerate();
+    let rows = places.flat_map(|(place, (_, sessions))| (0..sessions.len()).map(move |row| (place, row)));
+    let mut rows: Vec<Row> = rows.map(|(place, row)| Row { key: [0; KEY], place, row }).collect();
+    let part = rows.len().div_ceil(pieces::threads()).max(MIN_PART);
+    thread::scope(|scope| {
+        for part in rows.chunks_mut(part) {
+            scope.spawn(|| sorting.sort_by_part(part, 0));
         }
-        None => Vec::new(),
-    };
-    let at = |ranks: &[usize], index: usize| ranks.get(index).copied().unwrap_or_default();
-    let mut indices = users.indices.iter();
-    let mut rows: Vec<(Key, usize, usize)> = Vec::with_capacity(users.indices.len());
-    for (place, (_, sessions)) in pairs.iter().enumerate() {
-        for (row, user) in (0..sessions.len()).zip(indices.by_ref()) {
-            let key = [at(&column_ranks, *user), at(&places, place), at(&user_ranks, *user)];
-            rows.push((key, place, row));
-        }
-    }
-    let id = |place: usize, row: usize| {
-        let session = pairs.get(place).and_then(|(_, sessions)| sessions.get(row));
-        session.map_or("", |session| session.session_id)
-    };
-    rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| without_case(id(a.1, a.2), id(b.1, b.2))));
-    rows.into_iter().map(|(_, place, row)| (place, row)).collect()
+    });
+    // This sort finds the parts that are sorted, and merges them.
+    rows.sort();
+    sorting.sort_ties(&mut rows, 0);
+    rows.into_iter().map(|row| (row.place, row.row)).collect()
 }
 
-/// Who has sessions.
-struct Users<'r> {
-    /// Each once.
-    all: Vec<User<'r>>,
-    /// For each session of each pair, its user's place in `all`.
-    indices: Vec<usize>,
+/// Sessions that are worth a thread.
+const MIN_PART: usize = 4096;
+
+/// A session while it is sorted: with a part of what it is sorted by, so that its texts, which lie far apart in
+/// memory, are looked at once and not at each comparison.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    key: [u8; KEY],
+    place: usize,
+    row: usize,
 }
 
-impl<'r> Users<'r> {
-    fn new(pairs: &[(Place<'r>, &'r Sessions)]) -> Self {
-        let mut known: HashMap<User<'r>, usize, RandomState> = HashMap::default();
-        let mut users = Self { all: Vec::new(), indices: Vec::new() };
-        for session in pairs.iter().flat_map(|(_, sessions)| sessions.iter()) {
-            let user = user(&session);
-            let index = *known.entry(user).or_insert_with(|| {
-                users.all.push(user);
-                users.all.len() - 1
-            });
-            users.indices.push(index);
-        }
-        users
+/// Most sessions of different users differ in so many bytes.
+const KEY: usize = 32;
+
+struct Sorting<'r> {
+    pairs: &'r [(Place<'r>, &'r Sessions)],
+    /// The ranks of the pairs.
+    ranks: Vec<usize>,
+    /// The column of the user's that comes before the pair.
+    column: Option<Column<'r>>,
+}
+
+fn directory<'r>(session: &Session<'r>) -> &'r str {
+    session.user.directory
+}
+
+/// A column of a session's user.
+type Column<'r> = fn(&Session<'r>) -> &'r str;
+
+fn id<'r>(session: &Session<'r>) -> &'r str {
+    session.user.id
+}
+
+fn name<'r>(session: &Session<'r>) -> &'r str {
+    session.user_name.unwrap_or_default()
+}
+
+impl<'r> Sorting<'r> {
+    fn new(pairs: &'r [(Place<'r>, &'r Sessions)], by: SortBy) -> Self {
+        let (of_pair, column): (_, Option<Column<'r>>) = match by {
+            SortBy::Prefix => (Some(1), None),
+            SortBy::ProxyHost => (Some(2), None),
+            SortBy::ProxyName => (Some(3), None),
+            SortBy::UserDir => (None, Some(directory)),
+            SortBy::UserId => (None, Some(id)),
+            SortBy::UserName => (None, Some(name)),
+        };
+        let ranks = ranks(pairs.iter().map(|(place, _)| chosen_first(*place, of_pair)).collect());
+        Self { pairs, ranks, column }
     }
+
+    /// Sorts by the bytes of that part.
+    fn sort_by_part(&self, rows: &mut [Row], part: usize) {
+        let mut bytes = Vec::new();
+        for row in rows.iter_mut() {
+            self.write(row, &mut bytes);
+            row.key = [0; KEY];
+            for (to, from) in row.key.iter_mut().zip(bytes.iter().skip(part * KEY)) {
+                *to = *from;
+            }
+        }
+        rows.sort_unstable();
+    }
+
+    /// Sorts those that are the same so far by the next part.
+    fn sort_ties(&self, rows: &mut [Row], part: usize) {
+        for same in rows.chunk_by_mut(|a, b| a.key == b.key) {
+            let is_end = same.first().is_none_or(|row| row.key == [0; KEY]);
+            if same.len() > 1 && !is_end {
+                self.sort_by_part(same, part + 1);
+                self.sort_ties(same, part + 1);
+            }
+        }
+    }
+
+    /// Writes all that a session is sorted by as bytes that compare as it does.
+    fn write(&self, row: &Row, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        let session = self.pairs.get(row.place).and_then(|(_, sessions)| sessions.get(row.row));
+        let (Some(session), Some(rank)) = (session, self.ranks.get(row.place)) else { return };
+        if let Some(column) = self.column {
+            write_column(column(&session), bytes);
+        }
+        bytes.extend(rank.to_be_bytes());
+        for text in [directory(&session), id(&session), name(&session), session.session_id] {
+            write_column(text, bytes);
+        }
+    }
+}
+
+/// A text without regard to case, and its end, which comes before all that may go on.
+fn write_column(text: &str, bytes: &mut Vec<u8>) {
+    if text.bytes().fold(true, |is_plain, byte| is_plain & byte.is_ascii() & (byte > 1)) {
+        let start = bytes.len();
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
+    } else {
+        for byte in text.to_lowercase().bytes() {
+            match byte {
+                0 | 1 => bytes.extend([1, byte]),
+                _ => bytes.push(byte),
+            }
+        }
+    }
+    bytes.push(0);
 }
 
 /// The chosen column before the others.
@@ -157,10 +210,6 @@ fn ranks<const N: usize>(texts: Vec<[&str; N]>) -> Vec<usize> {
         }
     }
     ranks
-}
-
-fn without_case(a: &str, b: &str) -> Ordering {
-    a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
 }
 
 #[cfg(test)]

@@ -40,10 +40,10 @@ impl<'de> Visitor<'de> for Members {
         let (mut user_directory, mut user_id, mut session_id) = (None, None, None);
         while let Some(name) = members.next_key()? {
             let (wanted, null) = match name {
-                Name::UserDirectory => (&mut user_directory, true),
-                Name::UserId => (&mut user_id, true),
-                Name::SessionId => (&mut session_id, false),
-                Name::Other => {
+                Member::UserDirectory => (&mut user_directory, true),
+                Member::UserId => (&mut user_id, true),
+                Member::SessionId => (&mut session_id, false),
+                Member::UserName | Member::Attributes | Member::Other => {
                     members.next_value::<IgnoredAny>()?;
                     continue;
                 }
@@ -53,22 +53,24 @@ impl<'de> Visitor<'de> for Members {
             }
         }
         Ok(Session {
-            user_directory: user_directory.unwrap_or_default(),
-            user_id: user_id.unwrap_or_default(),
-            session_id: session_id.ok_or_else(|| A::Error::missing_field("SessionId"))?,
+            user_directory: user_directory.flatten().unwrap_or_default(),
+            user_id: user_id.flatten().unwrap_or_default(),
+            session_id: session_id.flatten().ok_or_else(|| A::Error::missing_field("SessionId"))?,
         })
     }
 }
 
 /// What a member is, by its name in either spelling.
-enum Name {
+pub enum Member {
     UserDirectory,
     UserId,
+    UserName,
+    Attributes,
     SessionId,
     Other,
 }
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(AnyName)
     }
@@ -77,18 +79,20 @@ impl<'de> Deserialize<'de> for Name {
 struct AnyName;
 
 impl Visitor<'_> for AnyName {
-    type Value = Name;
+    type Value = Member;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_bytes<E>(self, name: &[u8]) -> Result<Name, E> {
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Member, E> {
         Ok(match name {
-            b"UserDirectory" | b"userDirectory" => Name::UserDirectory,
-            b"UserId" | b"userId" => Name::UserId,
-            b"SessionId" | b"sessionId" => Name::SessionId,
-            _ => Name::Other,
+            b"UserDirectory" | b"userDirectory" => Member::UserDirectory,
+            b"UserId" | b"userId" => Member::UserId,
+            b"UserName" | b"userName" => Member::UserName,
+            b"Attributes" | b"attributes" => Member::Attributes,
+            b"SessionId" | b"sessionId" => Member::SessionId,
+            _ => Member::Other,
         })
     }
 }

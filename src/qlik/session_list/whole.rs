@@ -1,38 +1,78 @@
-//! One row of a session list, with the user's name, and with everything that is known of it.
+//! One row of a session list, with the user's name, and with everything that is known of it. Decoded by hand for
+//! the same reason as [`Session`](super::Session).
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::text::{AnyText, text, text_if_any, text_or_null};
+use super::session::Member;
+use super::text::Text;
 
 /// One row of a session list, with the user's name. `A`: what is decoded of its attributes, by default nothing.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "A: Deserialize<'de> + Default"))]
 pub struct NamedSession<'a, A = IgnoredAny> {
     /// Empty when missing or null.
-    #[serde(
-        rename = "UserDirectory",
-        alias = "userDirectory",
-        default,
-        borrow,
-        deserialize_with = "text_or_null"
-    )]
     pub user_directory: Cow<'a, str>,
     /// Empty when missing or null.
-    #[serde(rename = "UserId", alias = "userId", default, borrow, deserialize_with = "text_or_null")]
     pub user_id: Cow<'a, str>,
     /// None when missing or null, as many versions have it.
-    #[serde(rename = "UserName", alias = "userName", default, borrow, deserialize_with = "text_if_any")]
     pub user_name: Option<Cow<'a, str>>,
     /// Empty when missing or null.
-    #[serde(rename = "Attributes", alias = "attributes", default)]
     pub attributes: A,
     /// A secret: whoever has it can take the session over.
-    #[serde(rename = "SessionId", alias = "sessionId", borrow, deserialize_with = "text")]
     pub session_id: Cow<'a, str>,
+}
+
+impl<'de: 'a, 'a, A: Deserialize<'de> + Default> Deserialize<'de> for NamedSession<'a, A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+struct Members<A>(PhantomData<A>);
+
+impl<'de, A: Deserialize<'de> + Default> Visitor<'de> for Members<A> {
+    type Value = NamedSession<'de, A>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Self::Value, M::Error> {
+        let (mut user_directory, mut user_id, mut user_name, mut session_id) = (None, None, None, None);
+        let mut attributes = None;
+        let twice = || M::Error::custom("a member stands twice");
+        while let Some(name) = members.next_key()? {
+            let (wanted, null) = match name {
+                Member::UserDirectory => (&mut user_directory, true),
+                Member::UserId => (&mut user_id, true),
+                Member::UserName => (&mut user_name, true),
+                Member::SessionId => (&mut session_id, false),
+                Member::Attributes => {
+                    if attributes.replace(members.next_value()?).is_some() {
+                        return Err(twice());
+                    }
+                    continue;
+                }
+                Member::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if wanted.replace(members.next_value_seed(Text { null })?).is_some() {
+                return Err(twice());
+            }
+        }
+        Ok(NamedSession {
+            user_directory: user_directory.flatten().unwrap_or_default(),
+            user_id: user_id.flatten().unwrap_or_default(),
+            user_name: user_name.flatten(),
+            attributes: attributes.unwrap_or_default(),
+            session_id: session_id.flatten().ok_or_else(|| M::Error::missing_field("SessionId"))?,
+        })
+    }
 }
 
 /// One row of a session list, with everything that is known of it.
@@ -49,18 +89,18 @@ pub type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>);
 impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut found = Vec::new();
-        deserializer.deserialize_any(Members { into: &mut found, in_list: false })?;
+        deserializer.deserialize_any(List { into: &mut found, in_list: false })?;
         Ok(Self(found))
     }
 }
 
 /// Takes the list, and then each object in it: an allocation for all.
-struct Members<'v, 'de> {
+struct List<'v, 'de> {
     into: &'v mut Vec<Attribute<'de>>,
     in_list: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Members<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for List<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -68,7 +108,7 @@ impl<'de> DeserializeSeed<'de> for Members<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_, 'de> {
+impl<'de> Visitor<'de> for List<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,18 +121,19 @@ impl<'de> Visitor<'de> for Members<'_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         if self.in_list {
-            return Err(serde::de::Error::custom("a list within the list"));
+            return Err(A::Error::custom("a list within the list"));
         }
-        while list.next_element_seed(Members { into: self.into, in_list: true })?.is_some() {}
+        while list.next_element_seed(List { into: self.into, in_list: true })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         if !self.in_list {
-            return Err(serde::de::Error::custom("no list"));
+            return Err(A::Error::custom("no list"));
         }
-        while let Some((name, value)) = object.next_entry::<AnyText<'de>, AnyText<'de>>()? {
-            self.into.push((name.0, value.0));
+        while let Some(name) = object.next_key_seed(Text { null: false })? {
+            let value = object.next_value_seed(Text { null: true })?;
+            self.into.push((name.unwrap_or_default(), value.unwrap_or_default()));
         }
         Ok(())
     }

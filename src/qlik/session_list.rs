@@ -322,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_piece_only_some_bytes_are_copied_behind_a_row_that_was_cut() {
+        let row = r#"{"UserId":"a","SessionId":"1"},"#;
+        let body = format!("[{}", row.repeat(10_000));
+        let (first, second) = body.as_bytes().split_at(10);
+        let mut decoder = SessionListDecoder::<Counted>::default();
+        let mut rows = 0;
+        for piece in [first, second] {
+            decoder.push(piece, &mut |_| rows += 1).unwrap();
+        }
+        assert_eq!(rows, 10_000);
+        assert!(decoder.tail.capacity() <= 2 * TYPICAL_ROW, "{}", decoder.tail.capacity());
+    }
+
+    #[test]
     fn a_missing_or_null_user_is_empty() {
         let body = br#"[{"SessionId":"1"},{"UserDirectory":null,"UserId":null,"SessionId":"2"}]"#;
         assert_eq!(decode(body, 1024), Ok(vec![row("", "", "1"), row("", "", "2")]));

@@ -69,20 +69,22 @@ pub fn order(pairs: &[(Place<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)
     let part = rows.len().div_ceil(pieces::threads()).max(MIN_PART);
     thread::scope(|scope| {
         for part in rows.chunks_mut(part) {
-            scope.spawn(|| sorting.sort_by_part(part, 0));
+            scope.spawn(|| sorting.sort_by_beginning(part));
         }
     });
     // This sort finds the parts that are sorted, and merges them.
     rows.sort();
-    sorting.sort_ties(&mut rows, 0);
+    for same in rows.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
+        same.sort_by_cached_key(|row| sorting.whole(row));
+    }
     rows.into_iter().map(|row| (row.place, row.row)).collect()
 }
 
 /// Sessions that are worth a thread.
 const MIN_PART: usize = 4096;
 
-/// A session while it is sorted: with a part of what it is sorted by, so that its texts, which lie far apart in
-/// memory, are looked at once and not at each comparison.
+/// A session while it is sorted: with the beginning of what it is sorted by, so that its texts, which lie far apart
+/// in memory, are looked at once and not at each comparison.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     key: [u8; KEY],
@@ -90,7 +92,7 @@ struct Row {
     row: usize,
 }
 
-/// Most sessions of different users differ in so many bytes.
+/// Most sessions differ in so many bytes.
 const KEY: usize = 32;
 
 struct Sorting<'r> {
@@ -101,12 +103,12 @@ struct Sorting<'r> {
     column: Option<Column<'r>>,
 }
 
+/// A column of a session's user.
+type Column<'r> = fn(&Session<'r>) -> &'r str;
+
 fn directory<'r>(session: &Session<'r>) -> &'r str {
     session.user.directory
 }
-
-/// A column of a session's user.
-type Column<'r> = fn(&Session<'r>) -> &'r str;
 
 fn id<'r>(session: &Session<'r>) -> &'r str {
     session.user.id
@@ -130,28 +132,22 @@ impl<'r> Sorting<'r> {
         Self { pairs, ranks, column }
     }
 
-    /// Sorts by the bytes of that part.
-    fn sort_by_part(&self, rows: &mut [Row], part: usize) {
+    /// Sorts by as many bytes as a row has room for.
+    fn sort_by_beginning(&self, rows: &mut [Row]) {
         let mut bytes = Vec::new();
         for row in rows.iter_mut() {
             self.write(row, &mut bytes);
-            row.key = [0; KEY];
-            for (to, from) in row.key.iter_mut().zip(bytes.iter().skip(part * KEY)) {
+            for (to, from) in row.key.iter_mut().zip(&bytes) {
                 *to = *from;
             }
         }
         rows.sort_unstable();
     }
 
-    /// Sorts those that are the same so far by the next part.
-    fn sort_ties(&self, rows: &mut [Row], part: usize) {
-        for same in rows.chunk_by_mut(|a, b| a.key == b.key) {
-            let is_end = same.first().is_none_or(|row| row.key == [0; KEY]);
-            if same.len() > 1 && !is_end {
-                self.sort_by_part(same, part + 1);
-                self.sort_ties(same, part + 1);
-            }
-        }
+    fn whole(&self, row: &Row) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write(row, &mut bytes);
+        bytes
     }
 
     /// Writes all that a session is sorted by as bytes that compare as it does.
@@ -214,7 +210,57 @@ fn ranks<const N: usize>(texts: Vec<[&str; N]>) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::qlik::UserKey;
+    use crate::qlik::session_list::Facts;
+
+    type Texts = [String; 4];
+
+    fn listed(rows: &[Texts]) -> Sessions {
+        let mut sessions = Sessions::default();
+        for [directory, id, name, session_id] in rows {
+            let (user, user_name) = (UserKey { directory, id }, Some(&**name));
+            sessions.push(&Facts { user, user_name, session_id, attributes: &[] });
+        }
+        sessions
+    }
+
+    /// Texts that differ early, late, by case alone, by what ends a column, or not at all.
+    fn texts() -> impl Strategy<Value = Vec<Texts>> {
+        let text =
+            prop_oneof!["[aAbB\u{0}\u{1}\u{2}]{0,2}", "(long enough to be no beginning ){3}[aAßẞ\u{0}]?"];
+        prop::collection::vec(prop::array::uniform4(text), 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_all_columns_without_regard_to_case(first in texts(), second in texts()) {
+            let lists = [(["b", "/", "h", "p"], &first), (["A", "/", "h", "p"], &second)];
+            let sessions = lists.map(|(place, rows)| (place, listed(rows)));
+            let pairs: Vec<(Place<'_>, &Sessions)> = sessions.iter().map(|(place, rows)| (*place, rows)).collect();
+            for (by, column) in [(SortBy::Prefix, None), (SortBy::UserDir, Some(0)), (SortBy::UserName, Some(2))] {
+                let key = |&(place, row): &(usize, usize)| {
+                    let columns = lists[place].1[row].each_ref().map(|text| text.to_lowercase());
+                    (column.map(|column: usize| columns[column].clone()), lists[place].0[0].to_lowercase(), columns)
+                };
+                let all = [(0, first.len()), (1, second.len())];
+                let mut expected: Vec<_> =
+                    all.iter().flat_map(|&(place, count)| (0..count).map(move |row| (place, row))).collect();
+                expected.sort_by_key(key);
+                prop_assert_eq!(order(&pairs, by), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_rows_that_differ_nowhere_are_sorted_too() {
+        let id = "x".repeat(1024 * 1024);
+        let row = ["LAB", "anna", "", &id].map(str::to_owned);
+        let sessions = listed(&[row.clone(), row]);
+        assert_eq!(order(&[(["a", "/", "h", "p"], &sessions)], SortBy::Prefix), [(0, 0), (0, 1)]);
+    }
 
     #[test]
     fn ranks_pay_no_regard_to_case() {

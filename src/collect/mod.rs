@@ -60,7 +60,7 @@ impl Collector {
     pub fn new(config: &Config, old: Option<&Self>) -> Result<Self, UnusableSite> {
         let site = |settings: &SiteSettings| {
             let old = old.and_then(|old| old.sites.iter().find(|site| site.name() == settings.name));
-            Site::new(settings, &config.scrape, old)
+            Site::new(settings, config, old)
                 .map_err(|error| UnusableSite { site: settings.name.clone(), error })
         };
         Ok(Self {

@@ -13,9 +13,10 @@ use super::pair::{Answer, Pair, Wanted};
 use super::plan::Plan;
 use super::repository::Repository;
 use super::snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
+use super::tally::Keep;
 use super::tasks::Tasks;
 use super::topology::{ProxyPlan, Topology};
-use crate::config::{ScrapeSettings, SiteSettings};
+use crate::config::{Config, SiteSettings};
 use crate::qlik::credentials;
 use crate::qlik::endpoint::EndpointError;
 
@@ -46,10 +47,10 @@ impl Site {
     /// when nothing is different.
     pub(super) fn new(
         settings: &SiteSettings,
-        scrape: &ScrapeSettings,
+        config: &Config,
         old: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, EndpointError> {
-        let access = Access::new(settings, scrape);
+        let access = Access { keep: Keep::of(&config.users), ..Access::new(settings, &config.scrape) };
         if let Some(same) = old.filter(|old| old.access == access) {
             return Ok(same.clone());
         }

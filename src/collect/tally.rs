@@ -1,11 +1,13 @@
 //! Counts the sessions of one answer: some bytes a session, no allocation per session.
 
 use std::hash::BuildHasher;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+use itertools::{EitherOrBoth, Itertools};
 
+use crate::config::{Exclusion, UserLabel, UserSettings};
 use crate::qlik::UserKey;
 
 /// Keys of this process: ids that collide on purpose cannot be made from outside.
@@ -16,12 +18,37 @@ pub fn hash_user(user: UserKey<'_>) -> u64 {
     HASHER.hash_one((user.directory, user.id))
 }
 
+/// What is kept of the users of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Each once by name, to be shown.
+    #[default]
+    Names,
+    /// A hash for each session and no name: the room needed does not follow the number of users. Without a name
+    /// an excluded user could not be told later, so that they are kept apart.
+    Hashes { exclude: Arc<[Exclusion]> },
+}
+
+impl Keep {
+    /// As much as will be shown.
+    pub fn of(settings: &UserSettings) -> Self {
+        match settings.label {
+            UserLabel::Plain | UserLabel::Hashed(_) => Self::Names,
+            UserLabel::Off => Self::Hashes { exclude: settings.exclude.as_slice().into() },
+        }
+    }
+}
+
 /// What one answer of a proxy service says: who has how many sessions.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Directory and id of every user, one after another.
+    /// Directory and id of every user, one after another; empty with [`Keep::Hashes`], as are `users`.
     names: String,
     users: Vec<Entry>,
+    /// With [`Keep::Hashes`] the user of each session, anonymous and excluded ones aside; sorted.
+    hashes: Vec<u64>,
+    /// The same of excluded users.
+    excluded: Vec<u64>,
     /// Rows listed, anonymous ones included.
     sessions: u64,
     /// Rows of anonymous users.
@@ -49,15 +76,23 @@ impl Tally {
 
     /// Distinct users, anonymous ones aside.
     pub fn user_count(&self) -> usize {
-        self.users.len()
+        let hashed = [&self.hashes, &self.excluded].map(|hashes| hashes.iter().dedup().count());
+        self.users.len() + hashed.iter().sum::<usize>()
     }
 
-    /// Every user once, in the order of their first rows, with the number of sessions.
-    pub fn users(&self) -> impl Iterator<Item = (UserKey<'_>, u32)> {
+    /// Every user who is kept by name once, in the order of their first rows, with the number of sessions.
+    pub fn users(&self) -> impl ExactSizeIterator<Item = (UserKey<'_>, u32)> {
         self.users.iter().map(|entry| (entry.key(&self.names), entry.sessions))
     }
 
-    fn key_at(&self, place: u32) -> Option<UserKey<'_>> {
+    /// The users who are kept as hashes, one for each session, in order: those who count everywhere, and those
+    /// who are excluded.
+    pub fn hashes(&self) -> (&[u64], &[u64]) {
+        (&self.hashes, &self.excluded)
+    }
+
+    /// Who is at this place of [`users`](Self::users).
+    pub fn key_at(&self, place: u32) -> Option<UserKey<'_>> {
         self.users.get(place as usize).map(|entry| entry.key(&self.names))
     }
 }
@@ -85,35 +120,22 @@ impl SessionIds {
 
     /// How many sessions are in `self` and not in `earlier`, and the other way round.
     pub fn changes_since(&self, earlier: &Self) -> (u64, u64) {
-        let (mut new, mut old) = (self.0.iter().peekable(), earlier.0.iter().peekable());
         let (mut started, mut ended) = (0, 0);
-        loop {
-            match (new.peek(), old.peek()) {
-                (Some(n), Some(o)) if n == o => {
-                    new.next();
-                    old.next();
-                }
-                (Some(n), Some(o)) if n > o => {
-                    old.next();
-                    ended += 1;
-                }
-                (Some(_), _) => {
-                    new.next();
-                    started += 1;
-                }
-                (None, Some(_)) => {
-                    old.next();
-                    ended += 1;
-                }
-                (None, None) => return (started, ended),
+        for side in self.0.iter().merge_join_by(&earlier.0, Ord::cmp) {
+            match side {
+                EitherOrBoth::Left(_) => started += 1,
+                EitherOrBoth::Right(_) => ended += 1,
+                EitherOrBoth::Both(..) => {}
             }
         }
+        (started, ended)
     }
 }
 
 /// Counts rows as they arrive.
 #[derive(Default)]
 pub struct Counting {
+    keep: Keep,
     tally: Tally,
     /// Places in `tally.users`.
     table: HashTable<u32>,
@@ -124,12 +146,19 @@ impl Counting {
     /// In the room of an answer that nobody needs any more: room that goes back and forth leaves holes in memory,
     /// some 4 MiB at 100,000 sessions.
     pub fn within(tally: Option<Tally>, ids: Option<SessionIds>) -> Self {
-        let Tally { mut names, mut users, .. } = tally.unwrap_or_default();
+        let Tally { mut names, mut users, mut hashes, mut excluded, .. } = tally.unwrap_or_default();
         let SessionIds(mut ids) = ids.unwrap_or_default();
         names.clear();
         users.clear();
+        hashes.clear();
+        excluded.clear();
         ids.clear();
-        Self { tally: Tally { names, users, ..Tally::default() }, ids, ..Self::default() }
+        Self { tally: Tally { names, users, hashes, excluded, ..Tally::default() }, ids, ..Self::default() }
+    }
+
+    /// Keeps so much of the users.
+    pub fn keeping(self, keep: Keep) -> Self {
+        Self { keep, ..self }
     }
 
     /// Makes room for as many as there were in an `earlier` answer: growing step by step moves everything again and
@@ -137,12 +166,13 @@ impl Counting {
     pub fn reserve_for(&mut self, earlier: &Tally) {
         self.tally.names.reserve_exact(earlier.names.len());
         self.tally.users.reserve_exact(earlier.users.len());
+        self.tally.hashes.reserve_exact(earlier.hashes.len());
+        self.tally.excluded.reserve_exact(earlier.excluded.len());
         self.ids.reserve_exact(usize::try_from(earlier.sessions).unwrap_or_default());
         self.table = HashTable::with_capacity(earlier.users.len());
     }
 
-    /// Counts one row. Sizes fit into `u32` because an answer is smaller than 4 GiB
-    /// (`max_response_size`); beyond that, users would be left out.
+    /// Counts one row.
     pub fn add(&mut self, user: UserKey<'_>, session_id: &str) {
         let tally = &mut self.tally;
         tally.sessions += 1;
@@ -152,6 +182,19 @@ impl Counting {
             return;
         }
         let hash = hash_user(user);
+        match &self.keep {
+            Keep::Names => self.add_name(user, hash),
+            Keep::Hashes { exclude } if exclude.iter().any(|exclusion| exclusion.matches(user)) => {
+                tally.excluded.push(hash);
+            }
+            Keep::Hashes { .. } => tally.hashes.push(hash),
+        }
+    }
+
+    /// Sizes fit into `u32` because an answer is smaller than 4 GiB (`max_response_size`); beyond that, users would
+    /// be left out.
+    fn add_name(&mut self, user: UserKey<'_>, hash: u64) {
+        let tally = &mut self.tally;
         if let Some(&place) = self.table.find(hash, |&place| tally.key_at(place) == Some(user)) {
             if let Some(entry) = tally.users.get_mut(place as usize) {
                 entry.sessions = entry.sessions.saturating_add(1);
@@ -174,9 +217,13 @@ impl Counting {
 
     /// The counts, with room for a few more: the next answer but one is counted in it.
     pub fn finish(mut self) -> (Tally, SessionIds) {
-        let Tally { names, users, .. } = &mut self.tally;
+        let Tally { names, users, hashes, excluded, .. } = &mut self.tally;
         names.shrink_to(with_spare(names.len()));
         users.shrink_to(with_spare(users.len()));
+        for hashes in [hashes, excluded] {
+            hashes.sort_unstable();
+            hashes.shrink_to(with_spare(hashes.len()));
+        }
         self.ids.sort_unstable();
         self.ids.dedup();
         self.ids.shrink_to(with_spare(self.ids.len()));
@@ -235,6 +282,24 @@ mod tests {
         let (tally, ids) = counting.finish();
         assert_eq!((tally.sessions(), tally.anonymous(), tally.user_count()), (1, 0, 1));
         assert_eq!(ids.hashes().collect::<Vec<_>>(), count([("", "", "4")]).1.hashes().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn without_names_users_are_told_apart_and_excluded_ones_kept_apart() {
+        let exclude = [Exclusion::new("lab", Some("svc*"))].into();
+        let mut counting = Counting::default().keeping(Keep::Hashes { exclude });
+        let (anna, service) =
+            (UserKey { directory: "LAB", id: "anna" }, UserKey { directory: "LAB", id: "svc1" });
+        for (user, session) in [(anna, "1"), (service, "2"), (anna, "3"), (UserKey { id: "b", ..anna }, "4")]
+        {
+            counting.add(user, session);
+        }
+        let (tally, _) = counting.finish();
+        assert_eq!((tally.sessions(), tally.user_count(), tally.users().len()), (4, 3, 0));
+        let (hashes, excluded) = tally.hashes();
+        assert_eq!(excluded, [hash_user(service)]);
+        assert!(hashes.is_sorted());
+        assert_eq!(hashes.iter().filter(|hash| **hash == hash_user(anna)).count(), 2);
     }
 
     proptest! {

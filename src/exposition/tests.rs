@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::collect::pair::Answer;
-use crate::collect::tally::Counting;
+use crate::collect::tally::{Counting, Keep};
 use crate::collect::topology::{ProxyPlan, Topology};
 use crate::collect::{PairSnapshot, SiteSnapshot, Used};
 use crate::config::{Exclusion, HashKey, UserLabel, UserSettings};
@@ -33,8 +33,12 @@ fn settings() -> UserSettings {
 }
 
 fn pair(prefix: &str, users: Option<Users<'_>>) -> PairSnapshot {
+    pair_keeping(Keep::Names, prefix, users)
+}
+
+fn pair_keeping(keep: Keep, prefix: &str, users: Option<Users<'_>>) -> PairSnapshot {
     let outcome = users.ok_or(QueryError::HttpStatus(500)).map(|users| {
-        let mut counting = Counting::default();
+        let mut counting = Counting::default().keeping(keep);
         for (directory, id, sessions) in users {
             (0..*sessions)
                 .for_each(|n| counting.add(UserKey { directory, id }, &format!("{directory}{id}{n}")));
@@ -172,6 +176,25 @@ fn without_labels_for_users_the_site_figures_stay() {
     assert!(!text.contains("qlik_user_sessions{"));
     assert_eq!(lines(&text, "qlik_site_users_at_session_limit{"), ["site=\"production\"} 1"]);
     assert_eq!(lines(&text, "qlik_site_users_unlisted{"), ["site=\"production\"} 0"]);
+}
+
+proptest! {
+    #[test]
+    fn figures_are_the_same_when_no_names_are_kept(
+        root in prop::collection::vec(("LAB|NONE|svc", "[ab]", 1u32..4), 0..12),
+        sales in prop::collection::vec(("LAB|svc", "[bc]", 1u32..4), 0..12),
+    ) {
+        let exclude = vec![Exclusion::new("SVC", Some("b"))];
+        let settings = UserSettings { label: UserLabel::Off, exclude, ..settings() };
+        let text = |keep: Keep| {
+            let pair = |prefix, users: &[(String, String, u32)]| {
+                let users: Vec<_> = users.iter().map(|(d, u, n)| (d.as_str(), u.as_str(), *n)).collect();
+                pair_keeping(keep.clone(), prefix, Some(&users))
+            };
+            encode(vec![pair("/", &root), pair("/sales", &sales), super::tests::pair("/x", None)], &settings, Format::Classic)
+        };
+        prop_assert_eq!(text(Keep::of(&settings)), text(Keep::Names));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::hmac;
 use hashbrown::HashTable;
+use itertools::Itertools;
 
 use crate::collect::PairSnapshot;
 use crate::collect::tally::{Tally, hash_user};
@@ -10,23 +11,34 @@ use crate::qlik::UserKey;
 
 /// All users of one site at one moment, over the pairs that answered.
 pub struct SiteUsers<'a> {
-    users: Vec<User<'a>>,
-    /// For each pair, in its order: the place in `users` of each user of its tally.
-    places: Vec<Vec<u32>>,
+    /// What each pair answered.
+    tallies: Vec<Option<&'a Tally>>,
+    /// Those who are known by name.
+    users: Vec<User>,
+    /// The place in `users` of each user of each tally, one tally after another.
+    places: Vec<u32>,
+    distinct: usize,
     /// Users with at least 1, 2, … sessions, up to the limit; excluded ones left out.
     pub at_least: Vec<u64>,
     /// Users without series because of `max_series`.
     pub unlisted: u64,
 }
 
-struct User<'a> {
-    key: UserKey<'a>,
+/// Small, for there are many: the name stays where it is.
+struct User {
+    /// The first pair that has the user, and the place in its tally.
+    pair: u32,
+    place: u32,
     /// Summed over the site.
     sessions: u32,
-    /// Pairs that have the user.
-    series: u32,
-    excluded: bool,
-    listed: bool,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Excluded,
+    Unlisted,
+    Listed,
 }
 
 /// One user's sessions on one pair.
@@ -41,26 +53,27 @@ pub struct UserSeries<'a> {
 impl<'a> SiteUsers<'a> {
     /// Sums up; nothing when no pair answered.
     pub fn new(pairs: &'a [PairSnapshot], settings: &UserSettings) -> Option<Self> {
-        if pairs.iter().all(|pair| pair.tally().is_none()) {
+        let tallies: Vec<_> = pairs.iter().map(PairSnapshot::tally).collect();
+        if tallies.iter().all(Option::is_none) {
             return None;
         }
-        let (users, places) = sum_up(pairs);
-        let limit = settings.session_limit.get();
-        let mut site = Self { users, places, at_least: vec![0; limit as usize], unlisted: 0 };
-        for user in &mut site.users {
-            user.excluded = settings.exclude.iter().any(|exclusion| exclusion.matches(user.key));
-            if !user.excluded {
-                let reached = user.sessions.min(limit) as usize;
-                site.at_least.iter_mut().take(reached).for_each(|count| *count += 1);
-            }
-        }
+        let mut site = Self {
+            tallies,
+            users: Vec::new(),
+            places: Vec::new(),
+            distinct: 0,
+            at_least: vec![0; settings.session_limit.get() as usize],
+            unlisted: 0,
+        };
+        site.sum_up_names(settings);
+        site.sum_up_hashes();
         site.choose_listed(settings);
         Some(site)
     }
 
     /// Distinct users, excluded ones too.
     pub fn distinct(&self) -> usize {
-        self.users.len()
+        self.distinct
     }
 
     /// Users with as many sessions as the limit, or more.
@@ -71,8 +84,9 @@ impl<'a> SiteUsers<'a> {
     /// Those users by name, with their sessions; most sessions first.
     pub fn reached_limit(&self) -> Vec<(UserKey<'a>, u32)> {
         let limit = u32::try_from(self.at_least.len()).unwrap_or(u32::MAX);
-        let reached = self.users.iter().filter(|user| !user.excluded && user.sessions >= limit);
-        let mut reached: Vec<_> = reached.map(|user| (user.key, user.sessions)).collect();
+        let reached = |user: &&User| user.standing != Standing::Excluded && user.sessions >= limit;
+        let named = |user: &User| (user.key(&self.tallies), user.sessions);
+        let mut reached: Vec<_> = self.users.iter().filter(reached).map(named).collect();
         reached.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         reached
     }
@@ -82,14 +96,74 @@ impl<'a> SiteUsers<'a> {
         &'s self,
         pairs: &'a [PairSnapshot],
     ) -> impl Iterator<Item = UserSeries<'a>> + use<'s, 'a> {
-        pairs.iter().zip(&self.places).flat_map(move |(pair, places)| {
-            let users = pair.tally().into_iter().flat_map(|tally| tally.users());
-            users.zip(places).filter_map(move |((user, sessions), place)| {
-                let place = *place as usize;
-                let listed = self.users.get(place).is_some_and(|user| user.listed);
-                listed.then_some(UserSeries { pair, place, user, sessions })
-            })
+        let users = pairs.iter().flat_map(|pair| {
+            let users = pair.tally().into_iter().flat_map(Tally::users);
+            users.map(move |(user, sessions)| (pair, user, sessions))
+        });
+        users.zip(&self.places).filter_map(|((pair, user, sessions), place)| {
+            let place = *place as usize;
+            let listed = self.users.get(place).is_some_and(|user| user.standing == Standing::Listed);
+            listed.then_some(UserSeries { pair, place, user, sessions })
         })
+    }
+
+    /// One more user with so many sessions.
+    fn add(&mut self, sessions: u32) {
+        let reached = usize::try_from(sessions).unwrap_or(usize::MAX);
+        self.at_least.iter_mut().take(reached).for_each(|count| *count += 1);
+    }
+
+    /// Every user once who is known by name, and where each pair's users are among them.
+    fn sum_up_names(&mut self, settings: &UserSettings) {
+        let Self { tallies, users, places, .. } = self;
+        let counts = || tallies.iter().flatten().map(|tally| tally.users().len());
+        // Most users of a site are on its largest virtual proxy.
+        let largest = counts().max().unwrap_or_default();
+        users.reserve(largest);
+        places.reserve(counts().sum());
+        let mut table = HashTable::<u32>::with_capacity(largest);
+        for (pair, tally) in (0..).zip(tallies.iter()) {
+            for (place, (key, sessions)) in (0..).zip(tally.into_iter().flat_map(|tally| tally.users())) {
+                let hash = hash_user(key);
+                let key_at = |place: &u32| users.get(*place as usize).map(|user| user.key(tallies));
+                let known = table.find(hash, |place| key_at(place) == Some(key)).copied();
+                let on_site = known.unwrap_or_else(|| {
+                    let on_site = u32::try_from(users.len()).unwrap_or(u32::MAX);
+                    table.insert_unique(hash, on_site, |place| key_at(place).map_or(0, hash_user));
+                    on_site
+                });
+                if known.is_none() {
+                    users.push(User { pair, place, sessions: 0, standing: Standing::Unlisted });
+                }
+                if let Some(user) = users.get_mut(on_site as usize) {
+                    user.sessions = user.sessions.saturating_add(sessions);
+                }
+                places.push(on_site);
+            }
+        }
+        self.distinct += self.users.len();
+        let mut users = std::mem::take(&mut self.users);
+        for user in &mut users {
+            let excluded = |key| settings.exclude.iter().any(|exclusion| exclusion.matches(key));
+            if excluded(user.key(&self.tallies)) {
+                user.standing = Standing::Excluded;
+            } else {
+                self.add(user.sessions);
+            }
+        }
+        self.users = users;
+    }
+
+    /// Those of whom no more than a hash is kept: a user's sessions follow each other when all are in order.
+    fn sum_up_hashes(&mut self) {
+        let hashes: Vec<_> = self.tallies.iter().flatten().map(|tally| tally.hashes()).collect();
+        let all = |lists: Vec<&'a [u64]>| lists.into_iter().kmerge().dedup_with_count();
+        let (counted, excluded): (Vec<_>, Vec<_>) = hashes.into_iter().unzip();
+        for (sessions, _) in all(counted) {
+            self.distinct += 1;
+            self.add(u32::try_from(sessions).unwrap_or(u32::MAX));
+        }
+        self.distinct += all(excluded).count();
     }
 
     /// Marks who gets series: users with most sessions first, ties by name; the first who does not fit
@@ -98,56 +172,40 @@ impl<'a> SiteUsers<'a> {
         if matches!(settings.label, UserLabel::Off) {
             return;
         }
-        let wanted = |user: &User<'_>| !user.excluded && user.sessions >= settings.min_sessions.get();
-        let series: usize =
-            self.users.iter().filter(|user| wanted(user)).map(|user| user.series as usize).sum();
-        if series <= settings.max_series {
-            self.users.iter_mut().for_each(|user| user.listed = wanted(user));
+        let Self { tallies, users, places, .. } = self;
+        let wanted =
+            |user: &User| user.standing != Standing::Excluded && user.sessions >= settings.min_sessions.get();
+        let all = places.iter().filter(|place| users.get(**place as usize).is_some_and(wanted)).count();
+        if all <= settings.max_series {
+            let listed = users.iter_mut().filter(|user| wanted(user));
+            listed.for_each(|user| user.standing = Standing::Listed);
             return;
         }
-        let mut ranked: Vec<&mut User<'_>> = self.users.iter_mut().filter(|user| wanted(user)).collect();
-        ranked.sort_unstable_by(|a, b| b.sessions.cmp(&a.sessions).then_with(|| a.key.cmp(&b.key)));
+        let mut series = vec![0usize; users.len()];
+        for place in places {
+            series.get_mut(*place as usize).into_iter().for_each(|series| *series += 1);
+        }
+        let mut ranked: Vec<_> = users.iter_mut().zip(series).filter(|(user, _)| wanted(user)).collect();
+        ranked.sort_unstable_by(|(a, _), (b, _)| {
+            b.sessions.cmp(&a.sessions).then_with(|| a.key(tallies).cmp(&b.key(tallies)))
+        });
         self.unlisted = ranked.len() as u64;
         let mut room = settings.max_series;
-        for user in ranked {
-            let Some(left) = room.checked_sub(user.series as usize) else { break };
+        for (user, series) in ranked {
+            let Some(left) = room.checked_sub(series) else { break };
             room = left;
-            user.listed = true;
+            user.standing = Standing::Listed;
             self.unlisted -= 1;
         }
     }
 }
 
-/// Every user of the site once, and where each pair's users are among them.
-fn sum_up(pairs: &[PairSnapshot]) -> (Vec<User<'_>>, Vec<Vec<u32>>) {
-    // Most users of a site are on its largest virtual proxy.
-    let largest =
-        pairs.iter().filter_map(PairSnapshot::tally).map(Tally::user_count).max().unwrap_or_default();
-    let mut users: Vec<User<'_>> = Vec::with_capacity(largest);
-    let mut table = HashTable::<u32>::with_capacity(largest);
-    let mut places = Vec::with_capacity(pairs.len());
-    for pair in pairs {
-        let mut of_pair = Vec::with_capacity(pair.tally().map_or(0, Tally::user_count));
-        for (key, sessions) in pair.tally().into_iter().flat_map(Tally::users) {
-            let hash = hash_user(key);
-            let known =
-                table.find(hash, |&place| users.get(place as usize).is_some_and(|user| user.key == key));
-            let place = known.copied().unwrap_or_else(|| {
-                let place = u32::try_from(users.len()).unwrap_or(u32::MAX);
-                users.push(User { key, sessions: 0, series: 0, excluded: false, listed: false });
-                let rehash = |&place: &u32| users.get(place as usize).map_or(0, |user| hash_user(user.key));
-                table.insert_unique(hash, place, rehash);
-                place
-            });
-            if let Some(user) = users.get_mut(place as usize) {
-                user.sessions = user.sessions.saturating_add(sessions);
-                user.series += 1;
-            }
-            of_pair.push(place);
-        }
-        places.push(of_pair);
+impl User {
+    /// Among the `tallies` from which it comes.
+    fn key<'a>(&self, tallies: &[Option<&'a Tally>]) -> UserKey<'a> {
+        let tally = tallies.get(self.pair as usize).copied().flatten();
+        tally.and_then(|tally| tally.key_at(self.place)).unwrap_or_default()
     }
-    (users, places)
 }
 
 /// The `user_id` labels of `label = "hashed"`, by the users' places on the site.
@@ -162,7 +220,8 @@ const HASH_DIGITS: usize = 16;
 impl Hashes {
     pub fn new(users: &SiteUsers<'_>, key: &HashKey) -> Self {
         let hasher = Hasher::new(key);
-        let digits = users.users.iter().flat_map(|user| hasher.hash(user.key)).collect();
+        let named = users.users.iter().map(|user| user.key(&users.tallies));
+        let digits = named.flat_map(|user| hasher.hash(user)).collect();
         Self { digits }
     }
 

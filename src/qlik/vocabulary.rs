@@ -78,7 +78,7 @@ impl fmt::Debug for VirtualProxy {
 }
 
 /// A user of Qlik Sense as a session names one: case is kept as given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserKey<'a> {
     pub directory: &'a str,
     pub id: &'a str,

@@ -61,6 +61,31 @@ async fn settings_for_users_take_effect() {
     }
 }
 
+/// With `off` an answer is kept without names, and with them otherwise: the kept one cannot serve.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_asked_for_again_when_users_are_to_be_named_and_counters_go_on() {
+    let site = site().await;
+    let exporter = start(&site, &format!("{KEPT}[users]\nlabel = \"off\"")).await;
+    let off = exporter.scrape().await;
+    let figures = ["qlik_proxy_users", "qlik_site_users", "qlik_site_users_with_sessions"];
+
+    site.config(KEPT);
+    exporter.reload().await;
+    let plain = exporter.scrape().await;
+    assert_eq!(counts(&plain), expected(&site, &site.pairs()));
+    for figure in figures {
+        assert_eq!(off.series(figure), plain.series(figure), "{figure}");
+    }
+    for pair in site.pairs() {
+        assert_eq!((of_pair(&plain, QUERIES, pair), of_pair(&plain, STARTED, pair)), (Some(2.0), Some(0.0)));
+    }
+
+    site.config(&format!("{KEPT}[users]\nlabel = \"off\""));
+    exporter.reload().await;
+    assert_eq!(exporter.scrape().await.series("qlik_user_sessions"), [].into());
+    assert_eq!(site.queries(), site.asked(3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_for_which_answers_are_kept_takes_effect() {
     let site = site().await;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use criterion::{Criterion, Throughput};
-use qlik_session_exporter::collect::tally::{Counting, SessionIds, Tally};
+use qlik_session_exporter::collect::tally::{Counting, Keep, SessionIds, Tally};
 use qlik_session_exporter::qlik::UserKey;
 
 use super::SIZES;
@@ -14,14 +14,16 @@ pub fn bench(criterion: &mut Criterion) {
         let rows = sample::rows(sessions, 0);
         let mut group = criterion.benchmark_group(format!("tally {sessions} sessions"));
         group.throughput(Throughput::Elements(sessions as u64));
-        group.bench_function("one text and hashes", |bencher| bencher.iter(|| count(&rows)));
+        let no_names = Keep::Hashes { exclude: [].into() };
+        group.bench_function("one text and hashes", |bencher| bencher.iter(|| count(&rows, Keep::Names)));
+        group.bench_function("hashes only", |bencher| bencher.iter(|| count(&rows, no_names.clone())));
         group.bench_function("plain: maps of texts", |bencher| bencher.iter(|| plainly(&rows)));
         group.finish();
     }
 }
 
-fn count(rows: &[Row]) -> (Tally, SessionIds) {
-    let mut counting = Counting::default();
+fn count(rows: &[Row], keep: Keep) -> (Tally, SessionIds) {
+    let mut counting = Counting::default().keeping(keep);
     for (directory, id, session) in rows {
         counting.add(UserKey { directory, id }, session);
     }

@@ -2,21 +2,20 @@
 
 use std::num::NonZeroUsize;
 
-use super::tally::{Counting, Keep, SessionIds, Tally};
+use super::tally::{Counting, SessionIds, Tally};
 use crate::config::{self, ScrapeSettings, SiteSettings};
 use crate::qlik::diagnosis::{Circumstances, Diagnosis, Service};
 use crate::qlik::endpoint::EndpointError;
 use crate::qlik::session_list::Counted;
 use crate::qlik::{Endpoint, Limits, QueryError, UserKey, VirtualProxy, qps};
 
-/// With what a site's services are asked, and what is kept of their answers.
+/// With what a site's services are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     pub settings: SiteSettings,
     pub limits: Limits,
     /// How many requests may be in flight to one proxy service.
     pub at_once: NonZeroUsize,
-    pub keep: Keep,
 }
 
 impl Access {
@@ -27,14 +26,14 @@ impl Access {
             response_size: scrape.max_response_size,
             connections: at_once.get(),
         };
-        Self { settings: settings.clone(), limits, at_once, keep: Keep::Names }
+        Self { settings: settings.clone(), limits, at_once }
     }
 
-    /// Whether connections made and answers kept with `other` serve as well.
-    pub fn asks_like(&self, other: &Self) -> bool {
+    /// Whether connections made with `other` serve as well.
+    pub fn connects_like(&self, other: &Self) -> bool {
         let (own, others) = (&self.settings, &other.settings);
         (&own.credentials, &own.user) == (&others.credentials, &others.user)
-            && (self.limits, self.at_once, &self.keep) == (other.limits, other.at_once, &other.keep)
+            && (self.limits, self.at_once) == (other.limits, other.at_once)
     }
 
     pub fn endpoint(&self, url: &url::Url) -> Result<Endpoint, EndpointError> {

@@ -29,12 +29,14 @@ use crate::config::{Config, SiteSettings};
 use crate::qlik::endpoint::EndpointError;
 use site::{Asking, Site};
 pub use snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
+use tally::Keep;
 use tasks::Tasks;
 
 /// All sites, from one configuration to the next.
 pub struct Collector {
     sites: Vec<Arc<Site>>,
     cache_ttl: Duration,
+    keep: Keep,
     /// The queries under way, which end with the program and not with the configuration.
     queries: Tasks,
     cache: Arc<CacheCounters>,
@@ -60,12 +62,13 @@ impl Collector {
     pub fn new(config: &Config, old: Option<&Self>) -> Result<Self, UnusableSite> {
         let site = |settings: &SiteSettings| {
             let old = old.and_then(|old| old.sites.iter().find(|site| site.name() == settings.name));
-            Site::new(settings, config, old)
+            Site::new(settings, &config.scrape, old)
                 .map_err(|error| UnusableSite { site: settings.name.clone(), error })
         };
         Ok(Self {
             sites: config.sites.iter().map(site).collect::<Result<_, _>>()?,
             cache_ttl: config.scrape.cache_ttl,
+            keep: Keep::of(&config.users),
             queries: old.map(|old| old.queries.clone()).unwrap_or_default(),
             cache: old.map(|old| old.cache.clone()).unwrap_or_default(),
         })
@@ -100,14 +103,15 @@ impl Collector {
             self.cache.requests.fetch_add(1, Ordering::AcqRel);
             self.cache.hits.fetch_add(hit.into(), Ordering::AcqRel);
         };
-        let asking = Asking { cache_ttl: self.cache_ttl, tasks: &self.queries, count: &count };
+        let (cache_ttl, keep, tasks) = (self.cache_ttl, &self.keep, &self.queries);
+        let asking = Asking { cache_ttl, keep, tasks, count: &count };
         let sites = self.sites.iter().filter(|site| only.is_none_or(|name| name == site.name()));
         join_all(sites.map(|site| site.scrape(&asking, deadline))).await
     }
 
-    /// Every site with the last answers, however old. Asks nobody.
+    /// Every site with the last answers, however old, that keep what is to be kept. Asks nobody.
     pub fn last_known(&self) -> Vec<SiteSnapshot> {
-        self.sites.iter().map(|site| site.last_known()).collect()
+        self.sites.iter().map(|site| site.last_known(&self.keep)).collect()
     }
 
     /// Ends the discovery of the sites that are not the same in `new`, which has not begun yet.

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::tally::{Counting, SessionIds, Tally};
+use super::tally::{Counting, Keep, SessionIds, Tally};
 use super::tasks::Tasks;
 use super::turns::{Place, Turn, Turns};
 use crate::qlik::{QueryError, Reason, VirtualProxy};
@@ -39,6 +39,11 @@ impl Answer {
     /// The counts, when it is a good answer.
     pub fn tally(&self) -> Option<&Tally> {
         self.outcome.as_ref().ok()
+    }
+
+    /// Whether it is what a query that is to keep this would have brought: not so when another configuration asked.
+    pub fn keeps(&self, keep: &Keep) -> bool {
+        self.tally().is_none_or(|tally| tally.keep() == keep)
     }
 }
 
@@ -153,12 +158,14 @@ impl Pair {
         self.cache.lock().kept.clone()
     }
 
-    /// The kept answer when it is no older than `ttl`, else the query under way, else a new query.
-    pub fn want(self: &Arc<Self>, ttl: Duration, tasks: &Tasks) -> Wanted {
+    /// The kept answer when it is no older than `ttl`, else the query under way, which may have been begun to
+    /// keep something else, else a new query.
+    pub fn want(self: &Arc<Self>, ttl: Duration, keep: &Keep, tasks: &Tasks) -> Wanted {
         let mut cache = self.cache.lock();
         if let Some(kept) = &cache.kept
             && !ttl.is_zero()
             && kept.at.elapsed() <= ttl
+            && kept.keeps(keep)
         {
             return Wanted::Kept(kept.clone());
         }
@@ -169,15 +176,15 @@ impl Pair {
         let flight = Arc::new(flight);
         cache.flight = Arc::downgrade(&flight);
         let place = self.turns.queue(cache.kept.as_ref().map(|answer| answer.at));
-        tasks.spawn(self.clone().query(flight, place));
+        tasks.spawn(self.clone().query(flight, place, keep.clone()));
         Wanted::Coming(coming)
     }
 
     /// Waits for its turn, asks, and hands the answer to all who wait.
-    async fn query(self: Arc<Self>, flight: Arc<Flight>, place: Place) {
+    async fn query(self: Arc<Self>, flight: Arc<Flight>, place: Place, keep: Keep) {
         let Some(turn) = self.turn(&flight, place).await else { return };
         let begun = Instant::now();
-        let outcome = (self.ask)(self.room()).await;
+        let outcome = (self.ask)(self.room().keeping(keep)).await;
         self.land(&flight, begun, outcome);
         drop(turn);
     }
@@ -303,14 +310,13 @@ mod tests {
     fn pair(turns: &Arc<Turns>, failing: &'static [u64]) -> (Arc<Pair>, Arc<AtomicU64>) {
         let asked = Arc::new(AtomicU64::new(0));
         let counter = asked.clone();
-        let ask: Ask = Box::new(move |_| {
+        let ask: Ask = Box::new(move |mut counting| {
             let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if failing.contains(&number) {
                     return Err(QueryError::HttpStatus(500));
                 }
-                let mut counting = Counting::default();
                 for session in 0..number {
                     counting.add(UserKey { directory: "LAB", id: "anna" }, &session.to_string());
                 }
@@ -335,7 +341,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hundred_at_once_are_one_query() {
         let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
-        let all = (0..100).map(|_| answer(pair.want(TTL, &tasks)));
+        let all = (0..100).map(|_| answer(pair.want(TTL, &Keep::Names, &tasks)));
         for answer in futures::future::join_all(all).await {
             assert_eq!(answer.tally().unwrap().sessions(), 1);
         }
@@ -345,30 +351,40 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failed_answer_lives_as_long_as_a_good_one() {
         let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[1]));
-        assert!(answer(pair.want(TTL, &tasks)).await.outcome.is_err());
+        assert!(answer(pair.want(TTL, &Keep::Names, &tasks)).await.outcome.is_err());
         tokio::time::advance(TTL).await;
-        assert!(matches!(pair.want(TTL, &tasks), Wanted::Kept(kept) if kept.outcome.is_err()));
+        assert!(matches!(pair.want(TTL, &Keep::Names, &tasks), Wanted::Kept(kept) if kept.outcome.is_err()));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(answer(pair.want(TTL, &tasks)).await.outcome.is_ok());
+        assert!(answer(pair.want(TTL, &Keep::Names, &tasks)).await.outcome.is_ok());
         assert_eq!(asked.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_ttl_an_answer_is_only_for_those_who_wait() {
         let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
-        answer(pair.want(Duration::ZERO, &tasks)).await;
-        answer(pair.want(Duration::ZERO, &tasks)).await;
+        answer(pair.want(Duration::ZERO, &Keep::Names, &tasks)).await;
+        answer(pair.want(Duration::ZERO, &Keep::Names, &tasks)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_keeps_something_else_is_none() {
+        let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
+        let hashes = Keep::Hashes { exclude: [].into() };
+        assert!(answer(pair.want(TTL, &Keep::Names, &tasks)).await.keeps(&Keep::Names));
+        let hashed = answer(pair.want(TTL, &hashes, &tasks)).await;
+        assert_eq!((hashed.keeps(&hashes), asked.load(Ordering::Relaxed)), (true, 2));
+        assert!(matches!(pair.want(TTL, &hashes, &tasks), Wanted::Kept(_)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_query_that_was_sent_goes_on_when_nobody_waits() {
         let (tasks, (pair, asked)) = (Tasks::default(), pair(&turns(4), &[]));
-        let wanted = pair.want(TTL, &tasks);
+        let wanted = pair.want(TTL, &Keep::Names, &tasks);
         tokio::time::sleep(Duration::from_millis(1)).await;
         drop(wanted);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(matches!(pair.want(TTL, &tasks), Wanted::Kept(_)));
+        assert!(matches!(pair.want(TTL, &Keep::Names, &tasks), Wanted::Kept(_)));
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
@@ -377,13 +393,16 @@ mod tests {
         let (tasks, turns) = (Tasks::default(), turns(1));
         let (pair, asked) = pair(&turns, &[]);
         let held = turns.queue(None).turn().await;
-        let wanted = pair.want(TTL, &tasks);
+        let wanted = pair.want(TTL, &Keep::Names, &tasks);
         drop(wanted);
         tokio::time::sleep(Duration::from_millis(1)).await;
         drop(held);
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!((asked.load(Ordering::Relaxed), pair.history().counters.queries), (0, 0));
-        assert!(answer(pair.want(TTL, &tasks)).await.outcome.is_ok(), "and the next one is asked");
+        assert!(
+            answer(pair.want(TTL, &Keep::Names, &tasks)).await.outcome.is_ok(),
+            "and the next one is asked"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -399,7 +418,7 @@ mod tests {
         let record = old.record().clone();
         let new = Pair::new("site".into(), "proxy".into(), VirtualProxy::default(), turns, ask, record);
 
-        let (first, second) = (old.want(TTL, &tasks), new.want(TTL, &tasks));
+        let (first, second) = (old.want(TTL, &Keep::Names, &tasks), new.want(TTL, &Keep::Names, &tasks));
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 0, "the first query takes a second");
         assert!(answer(first).await.outcome.is_ok() && answer(second).await.outcome.is_ok());
@@ -410,7 +429,7 @@ mod tests {
     async fn the_first_answer_is_the_baseline_and_a_failure_does_not_move_it() {
         let (tasks, (pair, _)) = (Tasks::default(), pair(&turns(4), &[2]));
         for _ in 0..3 {
-            answer(pair.want(Duration::ZERO, &tasks)).await;
+            answer(pair.want(Duration::ZERO, &Keep::Names, &tasks)).await;
         }
         let counters = pair.history().counters;
         assert_eq!((counters.started, counters.ended), (2, 0));

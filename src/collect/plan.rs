@@ -7,7 +7,6 @@ use futures::FutureExt;
 
 use super::access::{Access, count};
 use super::pair::{Ask, Pair, Record};
-use super::tally::Keep;
 use super::topology::{ProxyPlan, Topology};
 use super::turns::Turns;
 use crate::qlik::endpoint::EndpointError;
@@ -55,7 +54,7 @@ impl Plan {
         let mut proxies = Vec::new();
         for plan in &topology.proxies {
             let before = old.proxies.iter().find(|proxy| proxy.plan.name == plan.name);
-            let connected = before.filter(|p| p.plan.url == plan.url && access.asks_like(old_access));
+            let connected = before.filter(|p| p.plan.url == plan.url && access.connects_like(old_access));
             let turns = before.map_or_else(|| Turns::new(access.at_once), |proxy| proxy.turns.clone());
             let proxy = Proxy::new(plan, access, connected, turns, &old.records)?;
             for pair in &proxy.pairs {
@@ -108,7 +107,7 @@ impl Proxy {
                     name.clone(),
                     virtual_proxy.clone(),
                     turns.clone(),
-                    ask(endpoint.clone(), virtual_proxy.clone(), access.keep.clone()),
+                    ask(endpoint.clone(), virtual_proxy.clone()),
                     record.cloned().unwrap_or_default(),
                 )
             })
@@ -123,9 +122,8 @@ impl Proxy {
 }
 
 /// One query: counts the sessions of a virtual proxy while they arrive.
-fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy, keep: Keep) -> Ask {
+fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
     Box::new(move |counting| {
-        let counting = counting.keeping(keep.clone());
         let (endpoint, virtual_proxy) = (endpoint.clone(), virtual_proxy.clone());
         async move { count(&endpoint, &virtual_proxy, counting).await }.boxed()
     })
@@ -149,8 +147,7 @@ mod tests {
     #[test]
     fn counters_of_a_pair_that_was_found_during_a_reload_go_on() {
         let limits = Limits { timeout: Duration::from_secs(5), response_size: 1 << 20, connections: 1 };
-        let at_once = NonZeroUsize::MIN;
-        let access = Access { settings: site(vec![]), limits, at_once, keep: Keep::Names };
+        let access = Access { settings: site(vec![]), limits, at_once: NonZeroUsize::MIN };
         let plan = |topology, old: &Plan, forget| Plan::new(topology, &access, old, &access, forget).unwrap();
         let old = plan(topology(&[""]), &Plan::empty(), true);
 

@@ -16,7 +16,7 @@ use super::snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Us
 use super::tally::Keep;
 use super::tasks::Tasks;
 use super::topology::{ProxyPlan, Topology};
-use crate::config::{Config, SiteSettings};
+use crate::config::{ScrapeSettings, SiteSettings};
 use crate::qlik::credentials;
 use crate::qlik::endpoint::EndpointError;
 
@@ -36,6 +36,7 @@ pub struct Site {
 /// How answers are had: what all scrapes of a site have in common.
 pub(super) struct Asking<'a> {
     pub cache_ttl: Duration,
+    pub keep: &'a Keep,
     /// Own the queries, which outlive scrapes and sites.
     pub tasks: &'a Tasks,
     /// Told for each answer wanted whether it was a kept one.
@@ -47,10 +48,10 @@ impl Site {
     /// when nothing is different.
     pub(super) fn new(
         settings: &SiteSettings,
-        config: &Config,
+        scrape: &ScrapeSettings,
         old: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, EndpointError> {
-        let access = Access { keep: Keep::of(&config.users), ..Access::new(settings, &config.scrape) };
+        let access = Access::new(settings, scrape);
         if let Some(same) = old.filter(|old| old.access == access) {
             return Ok(same.clone());
         }
@@ -114,8 +115,7 @@ impl Site {
         let mut snapshots = Vec::new();
         for (proxy, pair) in pairs(&plan) {
             let used = match wanted.remove(&address(pair)) {
-                Some((_, Wanted::Kept(answer))) => Used::Kept(answer),
-                Some((_, Wanted::Coming(coming))) => asking.wait(coming, deadline).await,
+                Some((_, wanted)) => asking.used(pair, wanted, deadline).await,
                 None => Used::GaveUp,
             };
             snapshots.push(snapshot(proxy, pair, used));
@@ -147,10 +147,13 @@ impl Site {
         }
     }
 
-    /// The site with its last answers, however old. Asks nobody.
-    pub(super) fn last_known(&self) -> SiteSnapshot {
+    /// The site with its last answers, however old, as far as they keep what is to be kept now. Asks nobody.
+    pub(super) fn last_known(&self, keep: &Keep) -> SiteSnapshot {
         let (repository, plan) = self.state();
-        let last = |pair: &Pair| pair.last_answer().map_or(Used::GaveUp, Used::Kept);
+        let last = |pair: &Pair| {
+            let last = pair.last_answer().filter(|answer| answer.keeps(keep));
+            last.map_or(Used::GaveUp, Used::Kept)
+        };
         let snapshots = pairs(&plan).map(|(proxy, pair)| snapshot(proxy, pair, last(pair))).collect();
         self.snapshot(&plan, repository, snapshots)
     }
@@ -220,9 +223,24 @@ impl Asking<'_> {
     }
 
     fn want(&self, pair: &Arc<Pair>) -> Wanted {
-        let wanted = pair.want(self.cache_ttl, self.tasks);
+        let wanted = pair.want(self.cache_ttl, self.keep, self.tasks);
         (self.count)(matches!(wanted, Wanted::Kept(_)));
         wanted
+    }
+
+    /// The answer, when it comes in time. One of a query that another configuration began may keep something else:
+    /// then it is wanted again, so that all answers of a scrape keep the same.
+    async fn used(&self, pair: &Arc<Pair>, mut wanted: Wanted, deadline: Instant) -> Used {
+        loop {
+            let coming = match wanted {
+                Wanted::Kept(answer) => return Used::Kept(answer),
+                Wanted::Coming(coming) => coming,
+            };
+            match self.wait(coming, deadline).await {
+                Used::Awaited(answer) if !answer.keeps(self.keep) => wanted = self.want(pair),
+                used => return used,
+            }
+        }
     }
 
     async fn wait(&self, mut coming: watch::Receiver<Option<Arc<Answer>>>, deadline: Instant) -> Used {

@@ -56,7 +56,7 @@ impl Sites {
         match &self.users.label {
             UserLabel::Plain => {
                 let series = sites.iter().flat_map(|(site, users)| {
-                    users.series(&site.pairs).map(|series| {
+                    users.series().map(|series| {
                         let [site, proxy, virtual_proxy] = labels(site, series.pair);
                         ([site, proxy, virtual_proxy, series.user.directory, series.user.id], series.sessions)
                     })
@@ -66,7 +66,7 @@ impl Sites {
             UserLabel::Hashed(key) => {
                 let hashes: Vec<_> = sites.iter().map(|(_, users)| Hashes::new(users, key)).collect();
                 let series = sites.iter().zip(&hashes).flat_map(|((site, users), hashes)| {
-                    users.series(&site.pairs).map(|series| {
+                    users.series().map(|series| {
                         let [site, proxy, virtual_proxy] = labels(site, series.pair);
                         ([site, proxy, virtual_proxy, hashes.get(series.place)], series.sessions)
                     })

@@ -181,7 +181,7 @@ fn without_labels_for_users_the_site_figures_stay() {
 proptest! {
     #[test]
     fn figures_are_the_same_when_no_names_are_kept(
-        root in prop::collection::vec(("LAB|NONE|svc", "[ab]", 1u32..4), 0..12),
+        root in prop::collection::vec(("LAB|NONE|svc", "[ab]|anonymous1", 1u32..4), 0..12),
         sales in prop::collection::vec(("LAB|svc", "[bc]", 1u32..4), 0..12),
     ) {
         let exclude = vec![Exclusion::new("SVC", Some("b"))];
@@ -191,7 +191,7 @@ proptest! {
                 let users: Vec<_> = users.iter().map(|(d, u, n)| (d.as_str(), u.as_str(), *n)).collect();
                 pair_keeping(keep.clone(), prefix, Some(&users))
             };
-            encode(vec![pair("/", &root), pair("/sales", &sales), super::tests::pair("/x", None)], &settings, Format::Classic)
+            encode(vec![pair("/", &root), pair("/sales", &sales), pair_keeping(keep.clone(), "/x", None)], &settings, Format::Classic)
         };
         prop_assert_eq!(text(Keep::of(&settings)), text(Keep::Names));
     }

@@ -63,10 +63,11 @@ async fn settings_for_users_take_effect() {
 
 /// With `off` an answer is kept without names, and with them otherwise: the kept one cannot serve.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_are_asked_for_again_when_users_are_to_be_named_and_counters_go_on() {
+async fn names_are_asked_for_again_when_users_are_to_be_named_and_all_else_goes_on() {
     let site = site().await;
     let exporter = start(&site, &format!("{KEPT}[users]\nlabel = \"off\"")).await;
     let off = exporter.scrape().await;
+    let connections = site.simulator.connections(1);
     let figures = ["qlik_proxy_users", "qlik_site_users", "qlik_site_users_with_sessions"];
 
     site.config(KEPT);
@@ -83,7 +84,7 @@ async fn names_are_asked_for_again_when_users_are_to_be_named_and_counters_go_on
     site.config(&format!("{KEPT}[users]\nlabel = \"off\""));
     exporter.reload().await;
     assert_eq!(exporter.scrape().await.series("qlik_user_sessions"), [].into());
-    assert_eq!(site.queries(), site.asked(3));
+    assert_eq!((site.queries(), site.simulator.connections(1)), (site.asked(3), connections));
 }
 
 #[tokio::test(flavor = "multi_thread")]

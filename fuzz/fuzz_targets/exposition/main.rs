@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use qlik_session_exporter::collect::pair::Answer;
-use qlik_session_exporter::collect::tally::Counting;
+use qlik_session_exporter::collect::tally::{Counting, Keep};
 use qlik_session_exporter::collect::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::exposition::Sites;
@@ -31,7 +31,8 @@ fuzz_target!(|input: Input| {
     let settings = Arc::new(world.settings());
     for openmetrics in [false, true] {
         let mut registry = Registry::default();
-        let snapshots = world.sites.iter().map(snapshot).collect();
+        let keep = Keep::of(&settings);
+        let snapshots = world.sites.iter().map(|site| snapshot(site, &keep)).collect();
         registry.register_collector(Box::new(Sites { snapshots, users: settings.clone() }));
         let mut output = String::new();
         match openmetrics {
@@ -45,19 +46,19 @@ fuzz_target!(|input: Input| {
     }
 });
 
-fn snapshot((name, pairs): &(String, Vec<(Answered, State)>)) -> SiteSnapshot {
+fn snapshot((name, pairs): &(String, Vec<(Answered, State)>), keep: &Keep) -> SiteSnapshot {
     SiteSnapshot {
         name: name.as_str().into(),
         topology: Arc::new(Topology::default()),
-        pairs: pairs.iter().map(pair).collect(),
+        pairs: pairs.iter().map(|it| pair(it, keep)).collect(),
         expiries: Vec::new(),
         repository: None,
     }
 }
 
-fn pair(((proxy, virtual_proxy, answer), state): &(Answered, State)) -> PairSnapshot {
+fn pair(((proxy, virtual_proxy, answer), state): &(Answered, State), keep: &Keep) -> PairSnapshot {
     let outcome = answer.as_ref().ok_or(QueryError::HttpStatus(500)).map(|rows| {
-        let mut counting = Counting::default();
+        let mut counting = Counting::default().keeping(keep.clone());
         for (directory, id, count) in rows {
             (0..*count).for_each(|n| counting.add(UserKey { directory, id }, &n.to_string()));
         }

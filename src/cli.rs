@@ -94,7 +94,7 @@ pub struct WebArgs {
     /// Path under which the metrics are served [default: /metrics]
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
     pub telemetry_path: Option<String>,
-    /// Allow POST /-/reload (SIGHUP does the same)
+    /// Allow POST /-/reload (SIGHUP does the same on Linux)
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
     /// Read the configuration and everything it names, ask nobody, exit

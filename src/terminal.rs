@@ -11,12 +11,29 @@ pub fn stdout_has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Whether the terminal's font can be taken to have bars of every eighth of a line: those of Windows' old
-/// console have two. The new one says who it is.
-pub fn draws_eighths() -> bool {
+/// Whether the terminal's font can be taken to have rare signs: bars of every eighth of a line, `✓` and `✗`. Those of
+/// Windows' old console show the same box for all of them. The new one says who it is.
+pub fn has_rare_signs() -> bool {
     #[expect(clippy::disallowed_methods, reason = "about the terminal, and no setting")]
     let is_new = || std::env::var_os("WT_SESSION").is_some();
     !cfg!(windows) || is_new()
+}
+
+/// What lines begin with that tell what works, and what does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    pub good: char,
+    pub bad: char,
+}
+
+impl Marks {
+    /// `rare`: whether they can be [rare signs](has_rare_signs).
+    pub fn new(rare: bool) -> Self {
+        match rare {
+            true => Self { good: '✓', bad: '✗' },
+            false => Self { good: '√', bad: '×' },
+        }
+    }
 }
 
 /// Writes a line to standard error, escaped. Whether anybody reads it is no matter: that it cannot be written

@@ -5,14 +5,15 @@ mod proxies;
 mod report;
 mod site;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use crate::cli::{CheckArgs, GlobalArgs, Output};
 use crate::config::{self, Config, Mistake, Mistakes, Origin};
-use crate::terminal::stdout_has_colors;
+use crate::terminal::{has_rare_signs, stdout_has_colors};
+pub use report::Look;
 use report::{Report, Status, Step};
 
 /// What is checked where there is no file.
@@ -49,7 +50,10 @@ pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow:
     };
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
     let mut out = WhoeverReads(anstream::stdout());
-    let outcome = run(config, args.output, &mut out, stdout_has_colors()).await;
+    // What is not shown has no font.
+    let rare_signs = has_rare_signs() || !io::stdout().is_terminal();
+    let look = Look::new(stdout_has_colors(), rare_signs);
+    let outcome = run(config, args.output, &mut out, look).await;
     Ok(ExitCode::from(outcome.context("cannot write to standard output")?.code()))
 }
 
@@ -83,9 +87,9 @@ pub async fn run(
     config: Result<Config, Mistakes>,
     output: Output,
     out: &mut impl Write,
-    color: bool,
+    look: Look,
 ) -> io::Result<Outcome> {
-    let mut report = Report::new(output, out, color);
+    let mut report = Report::new(output, out, look);
     let config = match config {
         Ok(config) => config,
         Err(mistakes) => {

@@ -133,7 +133,7 @@ A simulated Qlik Sense site is running, and the exporter on top of it. Ctrl-C en
 Try:
   curl -s http://{address}{telemetry_path} | grep qlik_user_sessions
   curl -s http://{address}{telemetry_path} | grep at_session_limit
-  curl -s 'http://{address}/probe?target=simulated&debug=true'
+  curl -s \"http://{address}/probe?target=simulated&debug=true\"
 
 For Prometheus, in prometheus.yml:
   scrape_configs:
@@ -159,7 +159,7 @@ files of the folder prometheus. Ctrl-C ends them all; nothing is kept.
   Alertmanager  http://{alertmanager}/
 
 Try:
-  curl -s 'http://{prometheus}/api/v1/query?query=qlik_site_users_at_session_limit'
+  curl -s \"http://{prometheus}/api/v1/query?query=qlik_site_users_at_session_limit\"
   curl -s http://{alertmanager}/api/v2/alerts
 
 What Alertmanager would send to a chat is shown here, the first of it within two minutes. Mail is not sent.

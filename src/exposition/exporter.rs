@@ -56,5 +56,7 @@ fn encode_process(encoder: &mut Encoder<'_>) -> fmt::Result {
     encoder.gauge(&metric::PROCESS_START_TIME, [(NONE, process.start_time())])?;
     let count = |number: Option<usize>| number.and_then(|number| known(number as u64));
     encoder.gauge(&metric::PROCESS_OPEN_FDS, count(process.open_files()))?;
-    encoder.gauge(&metric::PROCESS_MAX_FDS, count(process.open_files_limit()))
+    // Windows bounds the files of C's library only, and no handles.
+    let limit = if cfg!(windows) { None } else { process.open_files_limit() };
+    encoder.gauge(&metric::PROCESS_MAX_FDS, count(limit))
 }

@@ -86,15 +86,22 @@ pub struct UserKey<'a> {
 
 /// A text is no user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no user, expected DIRECTORY\\ID such as LAB\\anna (in quotes where a shell reads it)")]
+#[error(
+    "{0:?} names no user, expected DIRECTORY\\ID such as LAB\\anna (in quotes where a shell reads it; cmd.exe of \
+     Windows knows double ones only)"
+)]
 pub struct UserError(String);
 
 impl<'a> UserKey<'a> {
     /// Reads `DIRECTORY\ID`: splits at the first backslash, and keeps both sides as given. Either may be
     /// empty, as in a session; the id may hold more backslashes.
     pub fn parse(text: &'a str) -> Result<Self, UserError> {
-        let (directory, id) = text.split_once('\\').ok_or_else(|| UserError(text.to_owned()))?;
-        Ok(Self { directory, id })
+        // As cmd.exe leaves it, whose quotes these are not: else nobody would be found.
+        let is_quoted = text.starts_with('\'') && text.ends_with('\'');
+        match text.split_once('\\') {
+            Some((directory, id)) if !is_quoted => Ok(Self { directory, id }),
+            _ => Err(UserError(text.to_owned())),
+        }
     }
 
     /// Whether this is a visitor without a login: directory `NONE`, id `anonymous` and a GUID, a new
@@ -235,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_backslash_is_told_what_is_expected() {
-        for text in ["", "anna", "LAB/anna", "anna@lab"] {
+    fn what_names_no_user_is_told_what_is_expected() {
+        for text in ["", "anna", "LAB/anna", "anna@lab", r"'LAB\anna'"] {
             let error = UserKey::parse(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{text:?} names no user")), "{error}");
             assert!(error.contains(r"DIRECTORY\ID"), "{error}");

@@ -66,6 +66,9 @@ pub struct ListenError {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrNotAvailable => "this host has no such address",
+        io::ErrorKind::PermissionDenied if cfg!(windows) => {
+            "is it one of the ports that Windows keeps (netsh interface ipv4 show excludedportrange tcp)?"
+        }
         io::ErrorKind::PermissionDenied => "ports below 1024 may need a privilege",
         _ => "is another program using it?",
     }

@@ -46,7 +46,7 @@ async fn it_explains_itself_and_every_fault() {
     let (status, text) = send(&site, Method::GET, "/").await;
     assert_eq!(status, StatusCode::OK);
     assert!(
-        text.contains(&format!("curl -X PUT '{}/fault/1/sales?kind=503'", site.url("control"))),
+        text.contains(&format!("curl -X PUT \"{}/fault/1/sales?kind=503\"", site.url("control"))),
         "{text}"
     );
     for kind in FAULTS {

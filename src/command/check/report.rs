@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Output;
 use crate::command::counted;
-use crate::terminal::{escaped, escaped_json};
+use crate::terminal::{Marks, escaped, escaped_json};
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,11 +95,25 @@ impl Step {
     }
 }
 
+/// How lines for a person look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    colors: bool,
+    marks: Marks,
+}
+
+impl Look {
+    /// `rare_signs`: whether marks can be rare signs.
+    pub fn new(colors: bool, rare_signs: bool) -> Self {
+        Self { colors, marks: Marks::new(rare_signs) }
+    }
+}
+
 /// Takes steps: a person sees each at once, a script gets them all in one object at the end.
 pub struct Report<'w, W> {
     output: Output,
     out: &'w mut W,
-    color: bool,
+    look: Look,
     steps: Vec<Step>,
 }
 
@@ -110,8 +124,8 @@ struct Object<'a> {
 }
 
 impl<'w, W: Write> Report<'w, W> {
-    pub fn new(output: Output, out: &'w mut W, color: bool) -> Self {
-        Self { output, out, color, steps: Vec::new() }
+    pub fn new(output: Output, out: &'w mut W, look: Look) -> Self {
+        Self { output, out, look, steps: Vec::new() }
     }
 
     pub fn add(&mut self, step: Step) -> io::Result<()> {
@@ -164,9 +178,9 @@ impl<'w, W: Write> Report<'w, W> {
             writeln!(self.out, "\n{bold}site {}{bold:#}", escaped(site))?;
         }
         let (mark, color) = match step.status {
-            Status::Ok => ("✓", AnsiColor::Green),
-            Status::Warning => ("!", AnsiColor::Yellow),
-            Status::Failed => ("✗", AnsiColor::Red),
+            Status::Ok => (self.look.marks.good, AnsiColor::Green),
+            Status::Warning => ('!', AnsiColor::Yellow),
+            Status::Failed => (self.look.marks.bad, AnsiColor::Red),
         };
         let style = self.style(color.on_default().bold());
         let name = match &*step.target {
@@ -186,7 +200,7 @@ impl<'w, W: Write> Report<'w, W> {
     }
 
     fn style(&self, style: Style) -> Style {
-        if self.color { style } else { Style::new() }
+        if self.look.colors { style } else { Style::new() }
     }
 }
 
@@ -194,9 +208,13 @@ impl<'w, W: Write> Report<'w, W> {
 mod tests {
     use super::*;
 
-    fn written(output: Output, color: bool, steps: impl IntoIterator<Item = Step>) -> String {
+    fn written(output: Output, colors: bool, steps: impl IntoIterator<Item = Step>) -> String {
+        looking(output, Look::new(colors, true), steps)
+    }
+
+    fn looking(output: Output, look: Look, steps: impl IntoIterator<Item = Step>) -> String {
         let mut out = Vec::new();
-        let mut report = Report::new(output, &mut out, color);
+        let mut report = Report::new(output, &mut out, look);
         for step in steps {
             report.add(step).unwrap();
         }
@@ -232,6 +250,13 @@ mod tests {
             assert!(!written(output, false, [proxy(Status::Failed, "x")]).contains('\u{1b}'));
         }
         assert!(!written(Output::Json, true, [proxy(Status::Failed, "x")]).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_works_and_what_does_not_differ_in_every_font() {
+        let steps = [proxy(Status::Ok, "x"), proxy(Status::Failed, "y")];
+        let text = looking(Output::Text, Look::new(false, false), steps);
+        assert!(text.contains("√ proxy Central /: x\n× proxy Central /: y\n"), "{text}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
 use crate::command::signals::Signals;
 use crate::command::wrong_usage;
 use crate::sessions::{Asker, Detail};
-use crate::terminal::{draws_eighths, stdout_has_colors};
+use crate::terminal::{has_rare_signs, stdout_has_colors};
 use asking::{Asking, News};
 use content::Refresh;
 use look::Look;
@@ -77,7 +77,7 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
 
 /// Shows the view until somebody ends it, or the terminal goes.
 async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> Result<ExitCode> {
-    let look = Look::new(stdout_has_colors(), draws_eighths());
+    let look = Look::new(stdout_has_colors(), has_rare_signs());
     let mut state = State::new(settings);
     let mut screen = Screen::take().context("cannot use the terminal")?;
     let mut events = EventStream::new();

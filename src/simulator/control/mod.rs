@@ -52,7 +52,7 @@ pub fn help(address: &str) -> String {
         ("-X DELETE ", "/sessions?node=1&prefix=sales&user=LAB%5Canna", "ends them"),
     ];
     let lines =
-        examples.map(|(method, path, does)| format!("  # {does}\n  curl {method}'{address}{path}'\n"));
+        examples.map(|(method, path, does)| format!("  # {does}\n  curl {method}\"{address}{path}\"\n"));
     format!("{}\nFaults (kind=):\n{}", lines.concat(), faults::help())
 }
 

@@ -178,11 +178,12 @@ fn pressing(state: &State) -> impl Iterator<Item = &Problem> + Clone {
 /// A line for each pressing problem, as far as there is room.
 fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, now: SystemTime) {
     let (count, room) = (pressing(state).count(), usize::from(area.height));
+    let bad = look.marks.bad;
     for (number, (row, problem)) in (1..).zip(area.rows().zip(pressing(state))) {
         let line = match number == room && count > room {
-            true if room > 1 => format!("✗ and {} more: press 4", count + 1 - room),
-            true => format!("✗ {count} problems, press 4; {}", in_a_line(problem, now)),
-            false => format!("{} {}", mark(problem.kind), in_a_line(problem, now)),
+            true if room > 1 => format!("{bad} and {} more: press 4", count + 1 - room),
+            true => format!("{bad} {count} problems, press 4; {}", in_a_line(problem, now)),
+            false => format!("{} {}", mark(problem.kind, look), in_a_line(problem, now)),
         };
         let line = cut(&escaped(&line), area.width.into());
         frame.render_widget(Line::styled(line, style(problem.kind, look)), row);
@@ -190,9 +191,9 @@ fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, 
 }
 
 /// What a problem's line begins with.
-fn mark(kind: Kind) -> char {
+fn mark(kind: Kind, look: &Look) -> char {
     match kind {
-        Kind::Down(_) | Kind::Missing => '✗',
+        Kind::Down(_) | Kind::Missing => look.marks.bad,
         Kind::Late(_) => '…',
         Kind::Note => '!',
     }

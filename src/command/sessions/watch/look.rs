@@ -3,17 +3,21 @@
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
 
+use crate::terminal::Marks;
+
 /// The styles of everything that has one.
 #[derive(Debug, Clone)]
 pub struct Look {
     colors: bool,
     pub bars: bar::Set<'static>,
+    pub marks: Marks,
 }
 
 impl Look {
-    /// `eighths`: whether bars can be of every eighth.
-    pub fn new(colors: bool, eighths: bool) -> Self {
-        Self { colors, bars: if eighths { bar::NINE_LEVELS } else { bar::THREE_LEVELS } }
+    /// `rare_signs`: whether bars can be of every eighth, and marks as everywhere else.
+    pub fn new(colors: bool, rare_signs: bool) -> Self {
+        let bars = if rare_signs { bar::NINE_LEVELS } else { bar::THREE_LEVELS };
+        Self { colors, bars, marks: Marks::new(rare_signs) }
     }
 
     /// What everything else is read by.

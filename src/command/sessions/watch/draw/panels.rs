@@ -181,7 +181,7 @@ fn problems(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, loo
             Kind::Late(at) => (problem.place.clone(), format!("{} {}", problem.message, since(at, now))),
             Kind::Missing | Kind::Note => (problem.place.clone(), problem.message.clone()),
         };
-        let place = format!("{} {place}", mark(problem.kind));
+        let place = format!("{} {place}", mark(problem.kind, look));
         lines.push(Line::styled(escaped(&place), style(problem.kind, look)));
         lines.push(Line::raw(escaped(&message)));
         if !problem.advice.is_empty() {

@@ -117,7 +117,7 @@ impl<'a> SiteUsers<'a> {
         let mut table = HashTable::<u32>::with_capacity(largest);
         for (pair, tally) in (0..).zip(tallies.iter()) {
             let mut of_pair = Vec::with_capacity(tally.map_or(0, |tally| tally.users().len()));
-            for (place, (key, sessions)) in (0..).zip(tally.into_iter().flat_map(|tally| tally.users())) {
+            for (place, (key, sessions)) in (0..).zip(tally.iter().flat_map(|tally| tally.users())) {
                 let hash = hash_user(key);
                 let key_at = |place: &u32| users.get(*place as usize).map(|user| user.key(tallies));
                 let on_site = match table.find(hash, |place| key_at(place) == Some(key)) {

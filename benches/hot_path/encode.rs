@@ -7,6 +7,7 @@ use criterion::{Criterion, Throughput};
 use futures::StreamExt;
 use prometheus_client::registry::Registry;
 use qlik_session_exporter::collect::SiteSnapshot;
+use qlik_session_exporter::collect::tally::Keep;
 use qlik_session_exporter::config::UserLabel;
 use qlik_session_exporter::exposition::{Encoders, Format, Sites, encode_few};
 use tokio::runtime::Runtime;
@@ -17,7 +18,7 @@ use super::{SIZES, sample};
 pub fn bench(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     for sessions in SIZES {
-        let site = sample::site(sessions);
+        let site = sample::site(sessions, &Keep::Names);
         for (name, format) in [("OpenMetrics", Format::OpenMetrics), ("classic", Format::Classic)] {
             let size = encode_few(&registry(&site), format).len();
             let mut group = criterion.benchmark_group(format!("encode {sessions} sessions a pair, {name}"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qlik_session_exporter::collect::pair::Answer;
-use qlik_session_exporter::collect::tally::Counting;
+use qlik_session_exporter::collect::tally::{Counting, Keep};
 use qlik_session_exporter::collect::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::config::{UserLabel, UserSettings};
@@ -41,9 +41,9 @@ pub fn body(rows: &[Row]) -> Vec<u8> {
 }
 
 /// A site of six pairs with so many sessions each.
-pub fn site(sessions: usize) -> SiteSnapshot {
+pub fn site(sessions: usize, keep: &Keep) -> SiteSnapshot {
     let pair = |number: usize| {
-        let mut counting = Counting::default();
+        let mut counting = Counting::default().keeping(keep.clone());
         for (directory, id, session) in &rows(sessions, number) {
             counting.add(UserKey { directory, id }, session);
         }

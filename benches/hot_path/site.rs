@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use criterion::{Criterion, Throughput};
+use qlik_session_exporter::collect::tally::Keep;
 use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot};
 use qlik_session_exporter::config::UserLabel;
 use qlik_session_exporter::exposition::users::SiteUsers;
@@ -11,13 +12,19 @@ use super::{SIZES, sample};
 
 pub fn bench(criterion: &mut Criterion) {
     for sessions in SIZES {
-        let site = sample::site(sessions);
+        let site = sample::site(sessions, &Keep::Names);
+        let without_names = sample::site(sessions, &Keep::Hashes { exclude: [].into() });
         let series: usize = site.pairs.iter().filter_map(PairSnapshot::tally).map(|it| it.user_count()).sum();
         let mut group = criterion.benchmark_group(format!("site with {sessions} sessions a pair"));
         group.throughput(Throughput::Elements(series as u64));
         let all = sample::settings(UserLabel::Plain, series);
         let half = sample::settings(UserLabel::Plain, series / 2);
-        for (name, settings) in [("all series fit", all), ("half of the series fit", half)] {
+        let off = sample::settings(UserLabel::Off, 0);
+        for (name, site, settings) in [
+            ("all series fit", &site, all),
+            ("half of the series fit", &site, half),
+            ("no names, sums only", &without_names, off),
+        ] {
             group.bench_function(name, |bencher| {
                 bencher.iter(|| SiteUsers::new(&site.pairs, &settings).map(|users| users.unlisted));
             });

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use criterion::{Criterion, Throughput};
+use criterion::{BatchSize, Criterion, Throughput};
 use qlik_session_exporter::collect::tally::{Counting, Keep, SessionIds, Tally};
 use qlik_session_exporter::qlik::UserKey;
 
@@ -14,16 +14,26 @@ pub fn bench(criterion: &mut Criterion) {
         let rows = sample::rows(sessions, 0);
         let mut group = criterion.benchmark_group(format!("tally {sessions} sessions"));
         group.throughput(Throughput::Elements(sessions as u64));
-        let no_names = Keep::Hashes { exclude: [].into() };
-        group.bench_function("one text and hashes", |bencher| bencher.iter(|| count(&rows, Keep::Names)));
-        group.bench_function("hashes only", |bencher| bencher.iter(|| count(&rows, no_names.clone())));
+        let names = || Counting::default();
+        let hashes = || Counting::default().keeping(Keep::Hashes { exclude: [].into() });
+        group.bench_function("one text and hashes", |bencher| bencher.iter(|| count(&rows, names())));
+        group.bench_function("hashes only", |bencher| bencher.iter(|| count(&rows, hashes())));
+        // As every answer but the first two is counted.
+        group.bench_function("one text and hashes, in the room of an earlier answer", |bencher| {
+            let room = || {
+                let (tally, ids) = count(&rows, names());
+                let mut room = Counting::within(Some(tally), Some(ids));
+                room.reserve_for(&count(&rows, names()).0);
+                room
+            };
+            bencher.iter_batched(room, |room| count(&rows, room), BatchSize::LargeInput);
+        });
         group.bench_function("plain: maps of texts", |bencher| bencher.iter(|| plainly(&rows)));
         group.finish();
     }
 }
 
-fn count(rows: &[Row], keep: Keep) -> (Tally, SessionIds) {
-    let mut counting = Counting::default().keeping(keep);
+fn count(rows: &[Row], mut counting: Counting) -> (Tally, SessionIds) {
     for (directory, id, session) in rows {
         counting.add(UserKey { directory, id }, session);
     }

@@ -95,9 +95,7 @@ impl Encoders {
         // Compression asks once more after the end.
         Some(pieces.fuse())
     }
-}
 
-impl Encoders {
     /// Does other work that goes over all users: on a thread for it, in one of the places. `None` when no place
     /// is free by `until`.
     pub async fn run<T: Send + 'static>(

@@ -79,6 +79,7 @@ fn give_back(taken: &AtomicBool) {
 #[cfg(all(test, unix))]
 mod tests {
     use std::io::Read;
+    use std::process::{Command, Stdio};
 
     use super::Screen;
 
@@ -86,14 +87,24 @@ mod tests {
     const PANICS: &str = "QLIK_SESSION_EXPORTER_TEST_PANICS";
     const NAME: &str = "command::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
 
+    /// How the terminal takes keys.
+    fn modes() -> Vec<u8> {
+        let stty = Command::new("stty").arg("-a").stdin(Stdio::inherit()).output().unwrap();
+        assert!(stty.status.success());
+        stty.stdout
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the test is run by itself")]
     #[test]
     fn a_panic_is_told_on_the_terminal_as_it_was() {
         if std::env::var_os(PANICS).is_some() {
+            let before = modes();
             let mut screen = Screen::take().unwrap();
+            assert_ne!(modes(), before);
             screen.draw(|frame| frame.render_widget("a picture", frame.area())).unwrap();
             let elsewhere = std::thread::spawn(|| panic!("on purpose"));
             assert!(elsewhere.join().is_err());
+            assert_eq!(modes(), before);
             assert!(screen.draw(|_| ()).is_err(), "the terminal is not ours any more");
             return;
         }

@@ -65,6 +65,23 @@ async fn when_nothing_can_be_drawn_the_terminal_is_as_it_was() {
     assert!(screen.contains("error: ") && screen.contains("ended with 1"), "{screen}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_is_told_in_the_end() {
+    let site = site().await;
+    let config = site.discovery_config("", "");
+    let mut terminal = watch_from_a_shell(&config, &["--log.level", "debug", "--log.file", "/dev/full"], "");
+    terminal.shows("10 sessions").await;
+    site.simulator.set_fault(2, None, "refuse".parse().unwrap()).await.unwrap();
+    terminal.shows("down since").await;
+    terminal.press("q").await;
+    let written = terminal.ended().await.written;
+    let (_, shown) = written.split_once("\x1b[?1049h").unwrap();
+    let (view, after) = shown.split_once("\x1b[?1049l").unwrap();
+    let told = "a log line cannot be written";
+    assert!(!view.contains(told) && after.contains(told), "{written:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_told_before_the_screen_is_taken() {
     let site = site().await;

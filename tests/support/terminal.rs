@@ -42,7 +42,7 @@ pub struct Left {
 }
 
 impl Terminal {
-    /// Starts the binary in a terminal of so many rows and columns.
+    /// Starts the binary in a terminal of so many rows and columns; none: it tells no size.
     pub fn start(args: &[&str], directory: &Path, size: (u16, u16)) -> Self {
         Self::run(&command(args, &[], directory), directory, size)
     }
@@ -65,6 +65,7 @@ impl Terminal {
         pty.resize(Size::new(rows, columns)).unwrap();
         let child = command.spawn(inside).unwrap();
         let (mut output, keys) = pty.into_split();
+        let (rows, columns) = if rows == 0 { (24, 80) } else { (rows, columns) };
         let seen = Arc::new(Mutex::new(Seen {
             written: Vec::new(),
             screen: vt100::Parser::new(some(rows), some(columns), 0),

@@ -173,6 +173,16 @@ async fn another_size_is_another_picture() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_tells_no_size_is_taken_for_a_usual_one() {
+    let site = site().await;
+    let terminal = watch(&site, (0, 0), &[]);
+    terminal.shows("LAB\\anna").await;
+    terminal.shows("Up Down scroll").await;
+    terminal.resize(10, 40);
+    terminal.shows("1 Proxies 2 Users 3 Sessions 4 Problems").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_is_down_has_a_line_until_it_answers_again() {
     let site = site().await;
     let mut terminal = watch(&site, (24, 120), &[]);

@@ -9,7 +9,8 @@ use crossterm::cursor::Show;
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::backend::CrosstermBackend;
-use ratatui::{Frame, Terminal};
+use ratatui::layout::{Position, Rect, Size};
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use crate::logging;
 
@@ -32,7 +33,9 @@ impl Screen {
     pub fn take() -> io::Result<Self> {
         let log = logging::hold();
         let borrowed = Borrowed::take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        // The area is set by each picture.
+        let options = TerminalOptions { viewport: Viewport::Fixed(Rect::ZERO) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)?;
         Ok(Self { terminal, borrowed, _log: log })
     }
 
@@ -41,9 +44,19 @@ impl Screen {
         if !self.borrowed.taken.load(Ordering::Acquire) {
             return Err(io::Error::other("a part of the program has failed, see above"));
         }
+        let area = area(self.terminal.size()?);
+        if self.terminal.get_frame().area() != area {
+            self.terminal.resize(area)?;
+        }
         self.terminal.draw(picture)?;
         Ok(())
     }
+}
+
+/// All of the screen. Some terminals tell at first, or always, that they have none: it is taken for a usual one.
+fn area(size: Size) -> Rect {
+    let size = if size.area() == 0 { Size::new(80, 24) } else { size };
+    Rect::from((Position::ORIGIN, size))
 }
 
 impl Borrowed {

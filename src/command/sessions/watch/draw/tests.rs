@@ -95,6 +95,20 @@ fn problems_are_told_with_what_to_try() {
 }
 
 #[test]
+fn figures_are_told_whole_or_not_at_all() {
+    let mut state = view(lab());
+    let figures = ["13 sessions", "5 users", "1 at the limit of 5", "1 one below"];
+    for width in 14..90 {
+        let line = picture(&mut state, (width, 24)).lines().next().unwrap().to_owned();
+        let (told, _) = line.split_once("10:15:00 UTC").unwrap();
+        let told: Vec<_> = told.trim_end().split("  ").filter(|figure| !figure.is_empty()).collect();
+        assert_eq!(told, figures[..told.len()], "{width}");
+        // Then there is room for all of them beside the time.
+        assert_eq!(told.len() == figures.len(), width >= 67, "{width}");
+    }
+}
+
+#[test]
 fn no_size_is_too_small() {
     let mut state = lab_in_trouble();
     for typing in [false, true] {

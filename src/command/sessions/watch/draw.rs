@@ -119,22 +119,43 @@ fn figures(state: &State, look: &Look) -> Vec<Span<'static>> {
     spans
 }
 
-/// The panels with their numbers, and what they are filtered by.
+/// How much a title tells.
+#[derive(Debug, Clone, Copy)]
+enum Title {
+    Number,
+    Name,
+    /// With the count, and what the panel is filtered by.
+    Whole,
+}
+
+/// The panels with their numbers, and as much more as there is room for: most of the one that has the keys.
 fn draw_titles(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
-    let titles = |long: bool| {
+    use Title::{Name, Number, Whole};
+    /// What the numbers of the other panels take.
+    const OTHERS: usize = "1 2 3 ".len();
+
+    let room = usize::from(area.width);
+    let is_filtered = |focus| !state.panels.get(focus).filter.is_empty();
+    let titles = |focused: Title, others: Title| {
         let title = |(number, focus): (usize, Focus)| {
-            let style = if focus == state.focus { look.focused() } else { look.faint() };
-            let title = match long {
-                true => format!(" {number} {}{} ", focus.title(), panel_count(state, focus)),
-                false => format!("{number} {}", focus.title()),
+            let (style, how) =
+                if focus == state.focus { (look.focused(), focused) } else { (look.faint(), others) };
+            let name = focus.title();
+            let (title, gap) = match how {
+                Number => (number.to_string(), " "),
+                Name if is_filtered(focus) => (format!("{number} {name} /…"), " "),
+                Name => (format!("{number} {name}"), " "),
+                Whole => (format!(" {number} {name}{} ", panel_count(state, focus)), ""),
             };
-            [Span::styled(title, style), Span::raw(if long { "" } else { " " })]
+            [Span::styled(cut(&title, room.saturating_sub(OTHERS)), style), Span::raw(gap)]
         };
         Line::from_iter((1..).zip(Focus::ALL).flat_map(title))
     };
-    let long = titles(true);
-    let fits = long.width() <= area.width.into();
-    frame.render_widget(if fits { long } else { titles(false) }, area);
+    // The names of the others are worth more than a count, but not more than the filter.
+    let names = (!is_filtered(state.focus)).then_some((Name, Name));
+    let ways = [(Whole, Whole), (Whole, Name)].into_iter().chain(names);
+    let fitting = ways.map(|(focused, others)| titles(focused, others)).find(|line| line.width() <= room);
+    frame.render_widget(fitting.unwrap_or_else(|| titles(Whole, Number)), area);
 }
 
 /// How many lines a panel has, of how many.

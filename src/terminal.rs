@@ -1,5 +1,5 @@
 //! What may be written to a terminal, and how. Names come from files and from the network: none of them may write a
-//! line, move the cursor or turn the text around.
+//! line, move the cursor, turn the text around or hide in it.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};

@@ -15,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{GlobalArgs, LogFormat, LogLevel};
-use crate::terminal::{self, escaped, escaped_json};
+use crate::terminal::{escaped, escaped_json};
 pub use held::{Held, hold};
 
 /// The log file cannot be written.
@@ -76,11 +76,11 @@ struct Lines<W> {
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        let mut escaped = (self.escape)(text.trim_end_matches('\n'));
-        escaped.push('\n');
-        if let Err(error) = self.to.write_all(escaped.as_bytes()) {
+        let one_line = (self.escape)(text.trim_end_matches('\n')) + "\n";
+        if let Err(error) = self.to.write_all(one_line.as_bytes()) {
             // The libraries would tell it on standard error, too, but panic where that is what failed.
-            terminal::tell(format_args!("a log line cannot be written: {error}"));
+            let told = escaped(&format!("a log line cannot be written: {error}")) + "\n";
+            let _ = held::Stderr.write_all(told.as_bytes());
         }
         Ok(line.len())
     }

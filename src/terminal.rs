@@ -1,5 +1,5 @@
 //! What may be written to a terminal, and how. Names come from files and from the network: none of them may write a
-//! line, move the cursor or turn the text around.
+//! line, move the cursor, turn the text around or hide in it.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
@@ -42,11 +42,11 @@ pub fn tell(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&text.to_string()));
 }
 
-/// The text as one line, with control characters and direction marks escaped.
+/// The text as one line, with control characters, direction marks and what is not seen escaped.
 pub fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        match is_command(c) {
+        match is_hidden(c) {
             true => line.extend(c.escape_default()),
             false => line.push(c),
         }
@@ -58,7 +58,7 @@ pub fn escaped(text: &str) -> String {
 pub fn escaped_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        match c != '\n' && is_command(c) {
+        match c != '\n' && is_hidden(c) {
             // Writing to memory cannot fail. All of them are below U+10000.
             true => drop(write!(text, "\\u{:04x}", u32::from(c))),
             false => text.push(c),
@@ -80,11 +80,13 @@ impl serde_json::ser::Formatter for EscapedJson {
     }
 }
 
-/// Whether a terminal would do something instead of showing it.
-fn is_command(c: char) -> bool {
+/// Whether a terminal would do something instead of showing it, or show nothing at all: two names would look the same.
+/// What scripts are written with (U+200C, U+200D) is no such thing.
+fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || matches!(c, '\u{2028}' | '\u{2029}')
+        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -101,10 +103,20 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_do_not_look_the_same() {
+        for hidden in ['\u{ad}', '\u{200b}', '\u{2060}', '\u{2064}', '\u{feff}'] {
+            let name = escaped(&format!("an{hidden}na"));
+            assert_eq!(name, format!("an{}na", hidden.escape_unicode()));
+        }
+        // Scripts are written with these.
+        assert_eq!(escaped("می\u{200c}خواهم क्\u{200d}ष"), "می\u{200c}خواهم क्\u{200d}ष");
+    }
+
+    #[test]
     fn json_stays_what_it_says() {
         let value = serde_json::json!({ "a\u{202e}": "\u{1b}\u{9b}\n\u{7f}\u{2069}\\" });
         let text = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
-        assert!(text.chars().all(|c| c == '\n' || !is_command(c)), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)), "{text:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
 
         let mut written = Vec::new();

@@ -42,7 +42,7 @@ pub struct Left {
 }
 
 impl Terminal {
-    /// Starts the binary in a terminal of so many rows and columns.
+    /// Starts the binary in a terminal of so many rows and columns; none: it tells no size.
     pub fn start(args: &[&str], directory: &Path, size: (u16, u16)) -> Self {
         Self::run(&command(args, &[], directory), directory, size)
     }
@@ -65,6 +65,7 @@ impl Terminal {
         pty.resize(Size::new(rows, columns)).unwrap();
         let child = command.spawn(inside).unwrap();
         let (mut output, keys) = pty.into_split();
+        let (rows, columns) = if rows == 0 { (24, 80) } else { (rows, columns) };
         let seen = Arc::new(Mutex::new(Seen {
             written: Vec::new(),
             screen: vt100::Parser::new(some(rows), some(columns), 0),
@@ -123,14 +124,6 @@ impl Terminal {
         self.seen.lock().unwrap().screen.screen().alternate_screen()
     }
 
-    /// Sends a signal to the program, by its name without `SIG`.
-    pub fn send(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
-        let script = "kill -s \"$1\" \"$2\"";
-        let sent = Command::new("sh").args(["-c", script, "sh", name, &id]).status().unwrap();
-        assert!(sent.success(), "SIG{name} could not be sent");
-    }
-
     /// Waits until the program ends by itself.
     pub async fn ended(mut self) -> Left {
         let status = eventually("the program ends", async || self.child.try_wait().unwrap()).await;
@@ -145,6 +138,13 @@ impl Terminal {
             written: String::from_utf8_lossy(&seen.written).into_owned(),
         }
     }
+}
+
+/// Sends a signal, by its name without `SIG`, to the process of this number.
+pub fn send(name: &str, id: &str) {
+    let script = "kill -s \"$1\" \"$2\"";
+    let sent = Command::new("sh").args(["-c", script, "sh", name, id.trim()]).status().unwrap();
+    assert!(sent.success(), "SIG{name} could not be sent");
 }
 
 fn some(length: u16) -> NonZeroU16 {

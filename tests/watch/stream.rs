@@ -81,6 +81,33 @@ async fn what_fails_is_told_once_and_when_it_answers_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_fits_nothing_is_told_once_when_that_is_known() {
+    let site = site().await;
+    site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
+    let config = site.discovery_config("", "repository_refresh = \"1s\"");
+    let mut program = watch(
+        &config,
+        &["--output", "json", "--proxy", "Central", "--proxy", "Node9", "--user", r"lab\anna"],
+    );
+    let failure = |line: &str| line.starts_with("error: the repository of simulated: ").then_some(());
+    program.printed("the failure", failure).await;
+    assert!(!program.stderr().iter().any(|line| line.contains("Node9")), "nobody knows yet");
+    site.simulator.set_repository_fault(None).await.unwrap();
+    let expected =
+        ["error: --proxy Node9: ", r"--user lab\anna: there is no session of that user, listed as "];
+    for begin in expected {
+        program.printed(begin, |line| line.starts_with(begin).then_some(())).await;
+    }
+    let asked = site.simulator.list_queries(1, "");
+    eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= asked + 3).then_some(()))
+        .await;
+    let told = program.stderr();
+    for begin in expected {
+        assert_eq!(told.iter().filter(|line| line.starts_with(begin)).count(), 1, "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_while_nobody_answers() {
     let site = site().await;
     for format in ["json", "csv"] {

@@ -173,12 +173,24 @@ async fn another_size_is_another_picture() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_tells_no_size_is_taken_for_a_usual_one() {
+    let site = site().await;
+    let terminal = watch(&site, (0, 0), &[]);
+    terminal.shows("LAB\\anna").await;
+    terminal.shows("Up Down scroll").await;
+    terminal.resize(10, 40);
+    terminal.shows("1 Proxies 2 Users 3 Sessions 4 Problems").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_is_down_has_a_line_until_it_answers_again() {
     let site = site().await;
     let mut terminal = watch(&site, (24, 120), &[]);
     terminal.shows("10 sessions").await;
     site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
-    terminal.shows("✗ Node2 /, /sales down since ").await;
+    terminal.shows("✗ Node2 /").await;
+    terminal.shows(" down since ").await;
+    terminal.shows("2 of 4 down").await;
     terminal.shows("refuses connections").await;
     terminal.shows("≥7 sessions").await;
     for virtual_proxy in ["/", "/sales"] {
@@ -216,7 +228,8 @@ async fn the_keys_work_while_a_proxy_does_not_answer() {
     let mut terminal = watch_with(&site, "request_timeout = \"60s\"", (24, 80), &[]);
     terminal.shows("10 sessions").await;
     site.simulator.set_fault(2, None, Fault::Hang).await.unwrap();
-    terminal.shows("… Node2 /, /sales: waiting for an answer since ").await;
+    terminal.shows(": waiting for an answer since ").await;
+    terminal.shows("2 waiting").await;
     terminal.press("3").await;
     terminal.shows("opened-8").await;
     terminal.press("p").await;
@@ -231,7 +244,7 @@ async fn who_does_not_answer_is_named_and_holds_up_nobody_else() {
     let terminal = watch_with(&site, "request_timeout = \"10m\"", (24, 120), &[]);
     terminal.shows("10 sessions").await;
     site.simulator.set_fault(2, None, Fault::Hang).await.unwrap();
-    terminal.shows("… Node2 /, /sales: waiting for an answer since ").await;
+    terminal.shows(": waiting for an answer since ").await;
     terminal.shows("2 of 4 waiting").await;
     let queries = site.simulator.list_queries(2, "");
     // The others are asked as before, and their answers are seen.

@@ -43,7 +43,9 @@ pub fn terminal_width() -> Option<usize> {
 /// The same for another output, where that is a terminal.
 pub fn width_of_terminal(is_terminal: bool) -> Option<usize> {
     let size = is_terminal.then(crossterm::terminal::size)?;
-    Some(size.map_or(80, |(columns, _)| columns.into()))
+    // Some tell that they have none.
+    let columns = size.ok().map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
+    Some(columns.unwrap_or(80))
 }
 
 /// Writes all rows under one head, or each as a block where the columns do not fit beside each other. `rows` is

@@ -28,6 +28,11 @@ impl Told {
         for (who, failure) in troubles(roster) {
             self.failure_once(&who, failure);
         }
+        self.besides_failures(roster)
+    }
+
+    /// The same without what could not be asked.
+    pub fn besides_failures(&mut self, roster: &Roster) -> bool {
         for site in &roster.sites {
             for note in &site.notes {
                 if self.lines.insert(format!("{}: {note}", site.name)) {

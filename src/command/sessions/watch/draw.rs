@@ -25,9 +25,6 @@ use text::{clock, cut};
 /// From so many lines on proxies and users are seen together.
 const BOTH: u16 = 14;
 
-/// From so many columns on there is room for more than the most important.
-const WIDE: u16 = 60;
-
 /// Draws everything. The state learns how much of it is to be seen, for scrolling.
 pub fn draw(frame: &mut Frame<'_>, state: &mut State, look: &Look, now: SystemTime) {
     state.prepare(Focus::Problems);
@@ -80,22 +77,20 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, look: &Look, 
 
 /// The figures of everything, and how old they are.
 fn draw_summary(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
-    let age = match state.refreshed {
-        None => Span::raw(""),
-        Some(at) if state.paused => Span::styled(format!("PAUSED at {}", clock(at)), look.focused()),
-        Some(at) => {
-            let interval = humantime::format_duration(state.settings.interval);
-            let interval = if area.width < WIDE { String::new() } else { format!(", every {interval}") };
-            Span::raw(format!("{}{interval}", clock(at)))
-        }
-    };
-    let width = u16::try_from(age.width()).unwrap_or(u16::MAX);
-    let columns = [Constraint::Fill(1), Constraint::Length(width)];
-    let [left, right] = Layout::horizontal(columns).spacing(1).areas(area);
-    frame.render_widget(age, right);
-    if state.refreshed.is_some() {
-        frame.render_widget(Line::from(figures(state, look)), left);
+    let Some(at) = state.refreshed else { return };
+    let mut age = Line::from(match state.paused {
+        true => Span::styled(format!("PAUSED at {}", clock(at)), look.focused()),
+        false => Span::raw(clock(at)),
+    });
+    let room = usize::from(area.width);
+    let figures = text::spaced(figures(state, look), room.saturating_sub(age.width() + 1));
+    // Where these leave room for it.
+    let interval = format!(", every {}", humantime::format_duration(state.settings.interval));
+    if !state.paused && figures.width() + 1 + age.width() + interval.len() <= room {
+        age.push_span(interval);
     }
+    frame.render_widget(figures, area);
+    frame.render_widget(age.right_aligned(), area);
 }
 
 fn figures(state: &State, look: &Look) -> Vec<Span<'static>> {
@@ -121,26 +116,46 @@ fn figures(state: &State, look: &Look) -> Vec<Span<'static>> {
     add(late, format!("{late} waiting"), look.warning());
     add(at_limit, format!("{at_limit} at the limit of {limit}"), look.alarm());
     add(one_below, format!("{one_below} one below"), look.warning());
-    let spaced = spans.into_iter().flat_map(|span| [span, Span::raw("  ")]);
-    spaced.collect()
+    spans
 }
 
-/// The panels with their numbers, and what they are filtered by.
+/// How much a title tells.
+#[derive(Debug, Clone, Copy)]
+enum Title {
+    Number,
+    Name,
+    /// With the count, and what the panel is filtered by.
+    Whole,
+}
+
+/// The panels with their numbers, and as much more as there is room for: most of the one that has the keys.
 fn draw_titles(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
-    let titles = |long: bool| {
+    use Title::{Name, Number, Whole};
+    /// What the numbers of the other panels take.
+    const OTHERS: usize = "1 2 3 ".len();
+
+    let room = usize::from(area.width);
+    let is_filtered = |focus| !state.panels.get(focus).filter.is_empty();
+    let titles = |focused: Title, others: Title| {
         let title = |(number, focus): (usize, Focus)| {
-            let style = if focus == state.focus { look.focused() } else { look.faint() };
-            let title = match long {
-                true => format!(" {number} {}{} ", focus.title(), panel_count(state, focus)),
-                false => format!("{number} {}", focus.title()),
+            let (style, how) =
+                if focus == state.focus { (look.focused(), focused) } else { (look.faint(), others) };
+            let name = focus.title();
+            let (title, gap) = match how {
+                Number => (number.to_string(), " "),
+                Name if is_filtered(focus) => (format!("{number} {name} /…"), " "),
+                Name => (format!("{number} {name}"), " "),
+                Whole => (format!(" {number} {name}{} ", panel_count(state, focus)), ""),
             };
-            [Span::styled(title, style), Span::raw(if long { "" } else { " " })]
+            [Span::styled(cut(&title, room.saturating_sub(OTHERS)), style), Span::raw(gap)]
         };
         Line::from_iter((1..).zip(Focus::ALL).flat_map(title))
     };
-    let long = titles(true);
-    let fits = long.width() <= area.width.into();
-    frame.render_widget(if fits { long } else { titles(false) }, area);
+    // The names of the others are worth more than a count, but not more than the filter.
+    let names = (!is_filtered(state.focus)).then_some((Name, Name));
+    let ways = [(Whole, Whole), (Whole, Name)].into_iter().chain(names);
+    let fitting = ways.map(|(focused, others)| titles(focused, others)).find(|line| line.width() <= room);
+    frame.render_widget(fitting.unwrap_or_else(|| titles(Whole, Number)), area);
 }
 
 /// How many lines a panel has, of how many.
@@ -241,14 +256,6 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look) {
         Some("r refresh".to_owned()),
         Some("Up Down scroll".to_owned()),
     ];
-    // Whole ones only.
-    let mut help = String::new();
-    for key in keys.into_iter().flatten() {
-        let gap = if help.is_empty() { "" } else { "  " };
-        if help.len() + gap.len() + key.len() > area.width.into() {
-            break;
-        }
-        help = format!("{help}{gap}{key}");
-    }
-    frame.render_widget(Line::styled(help, look.faint()), area);
+    let keys = keys.into_iter().flatten().map(|key| Span::styled(key, look.faint()));
+    frame.render_widget(text::spaced(keys, area.width.into()), area);
 }

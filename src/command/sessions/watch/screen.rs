@@ -9,7 +9,8 @@ use crossterm::cursor::Show;
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::backend::CrosstermBackend;
-use ratatui::{Frame, Terminal};
+use ratatui::layout::{Position, Rect, Size};
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use crate::logging;
 
@@ -32,7 +33,9 @@ impl Screen {
     pub fn take() -> io::Result<Self> {
         let log = logging::hold();
         let borrowed = Borrowed::take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        // The area is set by each picture.
+        let options = TerminalOptions { viewport: Viewport::Fixed(Rect::ZERO) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)?;
         Ok(Self { terminal, borrowed, _log: log })
     }
 
@@ -41,9 +44,19 @@ impl Screen {
         if !self.borrowed.taken.load(Ordering::Acquire) {
             return Err(io::Error::other("a part of the program has failed, see above"));
         }
+        let area = area(self.terminal.size()?);
+        if self.terminal.get_frame().area() != area {
+            self.terminal.resize(area)?;
+        }
         self.terminal.draw(picture)?;
         Ok(())
     }
+}
+
+/// All of the screen. Some terminals tell at first, or always, that they have none: it is taken for a usual one.
+fn area(size: Size) -> Rect {
+    let size = if size.area() == 0 { Size::new(80, 24) } else { size };
+    Rect::from((Position::ORIGIN, size))
 }
 
 impl Borrowed {
@@ -79,6 +92,7 @@ fn give_back(taken: &AtomicBool) {
 #[cfg(all(test, unix))]
 mod tests {
     use std::io::Read;
+    use std::process::{Command, Stdio};
 
     use super::Screen;
 
@@ -86,14 +100,24 @@ mod tests {
     const PANICS: &str = "QLIK_SESSION_EXPORTER_TEST_PANICS";
     const NAME: &str = "command::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
 
+    /// How the terminal takes keys.
+    fn modes() -> Vec<u8> {
+        let stty = Command::new("stty").arg("-a").stdin(Stdio::inherit()).output().unwrap();
+        assert!(stty.status.success());
+        stty.stdout
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the test is run by itself")]
     #[test]
     fn a_panic_is_told_on_the_terminal_as_it_was() {
         if std::env::var_os(PANICS).is_some() {
+            let before = modes();
             let mut screen = Screen::take().unwrap();
+            assert_ne!(modes(), before);
             screen.draw(|frame| frame.render_widget("a picture", frame.area())).unwrap();
             let elsewhere = std::thread::spawn(|| panic!("on purpose"));
             assert!(elsewhere.join().is_err());
+            assert_eq!(modes(), before);
             assert!(screen.draw(|_| ()).is_err(), "the terminal is not ours any more");
             return;
         }

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::asking::{Asking, News};
 use crate::cli::SortBy;
 use crate::command::sessions::order::Ordered;
-use crate::command::sessions::{tell, tell_failures, troubles, written};
+use crate::command::sessions::telling::Told;
+use crate::command::sessions::{troubles, written};
 use crate::command::signals::Signals;
 use crate::sessions::Roster;
 use crate::terminal;
@@ -34,7 +35,7 @@ pub async fn run(
     asking: &mut Asking,
     mut signals: Signals,
 ) -> Result<ExitCode> {
-    let mut told: Option<Told> = None;
+    let mut reported = Reported::default();
     let mut is_first = true;
     loop {
         let news = tokio::select! {
@@ -45,7 +46,7 @@ pub async fn run(
             News::Answer(roster) | News::Late(roster) => roster,
             News::Failed(error) => return Err(error).context("asking has failed"),
         };
-        told = Some(Told::after(told, &roster));
+        reported.tell_changes(&roster);
         if !somebody_answered(&roster) {
             continue;
         }
@@ -90,28 +91,31 @@ fn write(roster: &Roster, format: Format, sort_by: SortBy, is_first: bool) -> io
     out.flush()
 }
 
-/// What fails, and has been told: by whom, with its message.
-struct Told(HashMap<String, String>);
+/// What whoever reads has been told.
+#[derive(Default)]
+struct Reported {
+    /// What fails now: by whom, with its message.
+    failing: HashMap<String, String>,
+    /// The rest: once each.
+    told: Told,
+}
 
-impl Told {
-    /// Tells what has changed since `before`: all that is wrong, the first time.
-    fn after(before: Option<Self>, roster: &Roster) -> Self {
-        let troubles = troubles(roster);
-        match before {
-            None => drop(tell_failures(roster)),
-            Some(Self(mut before)) => {
-                for (who, failure) in &troubles {
-                    if before.remove(who).as_ref() != Some(&failure.message) {
-                        tell(who, failure, true);
-                    }
-                }
-                let mut well: Vec<_> = before.into_keys().collect();
-                well.sort_unstable();
-                for who in well {
-                    terminal::tell(format_args!("{who}: answers again"));
-                }
+impl Reported {
+    /// Tells what has changed: all that is wrong, the first time.
+    fn tell_changes(&mut self, roster: &Roster) {
+        let mut before = std::mem::take(&mut self.failing);
+        for (who, failure) in troubles(roster) {
+            if before.remove(&who).as_ref() != Some(&failure.message) {
+                self.told.failure(&who, failure);
             }
+            self.failing.insert(who, failure.message.clone());
         }
-        Self(troubles.into_iter().map(|(who, failure)| (who, failure.message.clone())).collect())
+        let mut well: Vec<_> = before.into_keys().collect();
+        well.sort_unstable();
+        for who in well {
+            terminal::tell(format_args!("{who}: answers again"));
+        }
+        self.told.besides_failures(roster);
+        roster.other_case.iter().for_each(|misfit| self.told.once(misfit.to_string()));
     }
 }

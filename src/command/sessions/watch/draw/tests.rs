@@ -95,6 +95,46 @@ fn problems_are_told_with_what_to_try() {
 }
 
 #[test]
+fn the_panel_that_has_the_keys_keeps_its_count_and_its_filter() {
+    let mut state = focused(Focus::Users, view(lab()));
+    let titles = |state: &mut State, width| picture(state, (width, 24)).lines().nth(1).unwrap().to_owned();
+    for (width, expected) in [
+        (61, " 1 Proxies (4)  2 Users (5)  3 Sessions (13)  4 Problems (0)"),
+        (45, "1 Proxies  2 Users (5) 3 Sessions 4 Problems"),
+        (40, "1 Proxies 2 Users 3 Sessions 4 Problems"),
+        (30, "1  2 Users (5) 3 4"),
+    ] {
+        assert_eq!(titles(&mut state, width), expected, "{width}");
+    }
+    state.panels.get_mut(Focus::Users).filter = "anna".to_owned();
+    state.lines.forget_one(Focus::Users);
+    for (width, expected) in [
+        (80, " 1 Proxies (4)  2 Users (1 of 5) /anna  3 Sessions (13)  4 Problems (0)"),
+        (60, "1 Proxies  2 Users (1 of 5) /anna 3 Sessions 4 Problems"),
+        (40, "1  2 Users (1 of 5) /anna 3 4"),
+        (27, "1  2 Users (1 of 5) /a…3 4"),
+    ] {
+        assert_eq!(titles(&mut state, width), expected, "{width}");
+    }
+    state.focus = Focus::Sessions;
+    assert_eq!(titles(&mut state, 50), "1 Proxies 2 Users /…  3 Sessions (13) 4 Problems");
+}
+
+#[test]
+fn figures_are_told_whole_or_not_at_all() {
+    let mut state = view(lab());
+    let figures = ["13 sessions", "5 users", "1 at the limit of 5", "1 one below"];
+    for width in 14..90 {
+        let line = picture(&mut state, (width, 24)).lines().next().unwrap().to_owned();
+        let (told, _) = line.split_once("10:15:00 UTC").unwrap();
+        let told: Vec<_> = told.trim_end().split("  ").filter(|figure| !figure.is_empty()).collect();
+        assert_eq!(told, figures[..told.len()], "{width}");
+        // Then there is room for all of them beside the time.
+        assert_eq!(told.len() == figures.len(), width >= 67, "{width}");
+    }
+}
+
+#[test]
 fn no_size_is_too_small() {
     let mut state = lab_in_trouble();
     for typing in [false, true] {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use ratatui::text::{Line, Span};
 use unicode_truncate::UnicodeTruncateStr;
 
 use crate::command;
@@ -20,6 +21,19 @@ pub fn cut(text: &str, columns: usize) -> String {
 /// The end of it, as much as fits.
 pub fn end_of(text: &str, columns: usize) -> &str {
     text.unicode_truncate_start(columns).0
+}
+
+/// These with a gap between them, as many as fit whole.
+pub fn spaced(spans: impl IntoIterator<Item = Span<'static>>, columns: usize) -> Line<'static> {
+    let mut line = Line::default();
+    for span in spans {
+        let gap = if line.spans.is_empty() { "" } else { "  " };
+        if line.width() + gap.len() + span.width() > columns {
+            break;
+        }
+        line.extend([Span::raw(gap), span]);
+    }
+    line
 }
 
 /// The time of day, in UTC as in the log.

@@ -27,8 +27,19 @@ struct TellsAll {
 
 impl TellsAll {
     async fn start(site: &Site) -> Self {
+        let all = ["/", "/sales", "/left-out"];
+        Self::configured(site, &all, r#"exclude_virtual_proxies = ["/left-out"]"#).await
+    }
+
+    /// One that the repository knows, too. A section names its default virtual proxy alone.
+    async fn found(site: &Site) -> Self {
+        Self::configured(site, &["/"], &format!("repository = \"{}\"", site.url("qrs"))).await
+    }
+
+    /// With these virtual proxies in its section, and this in the site's.
+    async fn configured(site: &Site, virtual_proxies: &[&str], setting: &str) -> Self {
         let gone = Arc::new(Mutex::new(BTreeSet::<String>::new()));
-        let (proxy, config) = stand_in(site, &["/", "/sales", "/left-out"], {
+        let (proxy, config) = stand_in(site, virtual_proxies, {
             let gone = gone.clone();
             move |request| {
                 let mut gone = gone.lock().unwrap();
@@ -51,8 +62,8 @@ impl TellsAll {
         .await;
         let text = std::fs::read_to_string(&config).unwrap();
         let section = "\n[site.simulated.proxy";
-        let excluded = format!("\nexclude_virtual_proxies = [\"/left-out\"]{section}");
-        Self { _proxy: proxy, config: site.write_config(&text.replace(section, &excluded)), gone }
+        let text = text.replace(section, &format!("\n{setting}{section}"));
+        Self { _proxy: proxy, config: site.write_config(&text), gone }
     }
 
     async fn delete(&self, args: &[&str]) -> Ended {
@@ -78,6 +89,17 @@ async fn what_is_of_another_virtual_proxy_does_not_end_with_the_default_one() {
             "{whose:?}: {told:?}"
         );
         assert!(ended.stdout.contains(&"1 session ended".to_owned()), "{whose:?}: {:?}", ended.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too() {
+    let site = Site::empty(1, &["", "sales", "left-out"]).await;
+    for whose in [&ALL[..], &ANNAS] {
+        let proxy = TellsAll::found(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!(ended.status.code(), Some(0), "{whose:?}: {ended:?}");
+        assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
     }
 }
 

@@ -104,6 +104,22 @@ async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
+    let site = Site::empty(1, &["", "sales", "left-out"]).await;
+    site.simulator.set_repository_fault(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE))).await.unwrap();
+    for whose in [&ALL[..], &ANNAS] {
+        let proxy = TellsAll::found(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!((ended.status.code(), proxy.gone()), (Some(1), vec![]), "{whose:?}: {ended:?}");
+        assert!(ended.stderr.iter().any(|line| line.contains(" /: nothing is ended there: ")), "{ended:?}");
+    }
+    // What is named is meant.
+    let proxy = TellsAll::found(&site).await;
+    proxy.delete(&[&["--session-id", "default"], &ALL[1..]].concat()).await;
+    assert_eq!(proxy.gone(), ["/qps/session/default"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
     let site = Site::empty(1, &[""]).await;
     for (place, expected) in [

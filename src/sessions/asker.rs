@@ -123,7 +123,8 @@ impl Asker {
     }
 
     /// Lists what is known on a pair's proxy service and is not in the roster, for the filters or the configuration leave
-    /// it out: the wanted users' sessions of the other virtual proxies there.
+    /// it out: the wanted users' sessions of the other virtual proxies there. Not those of the
+    /// default one, which may list all.
     pub async fn ask_beside(&self, pair: &Pair, roster: &Roster) -> Vec<PairRoster> {
         let site = self.sites.iter().filter(|site| site.name == pair.site);
         let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);
@@ -131,6 +132,7 @@ impl Asker {
         let mut others: BTreeSet<&VirtualProxy> = known.collect();
         let listed = roster.pairs().filter(|listed| Arc::ptr_eq(&listed.pair.service, &pair.service));
         listed.for_each(|listed| _ = others.remove(&listed.pair.virtual_proxy));
+        others.remove(&VirtualProxy::default());
         let others = others.into_iter().map(|virtual_proxy| {
             Arc::new(Pair {
                 site: pair.site.clone(),

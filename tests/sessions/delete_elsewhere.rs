@@ -120,6 +120,37 @@ async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_of_another_one_end_whatever_is_listed_for_the_default_one() {
+    let site = Site::empty(1, &[""]).await;
+    let proxy = TellsAll::start(&site).await;
+    let ended = proxy.delete(&["--all", "--proxy", "Central", "--virtual-proxy", "sales"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(proxy.gone(), ["/qps/sales/session/sales"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_another_one_are_but_those_of_a_third() {
+    let site = Site::empty(1, &[""]).await;
+    let gone = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+    let (_proxy, config) = stand_in(&site, &["/", "/sales", "/finance"], {
+        let gone = gone.clone();
+        move |request| match request.path {
+            "/qps/sales/session" => Some(list(&["sales", "finance"])),
+            "/qps/finance/session" => Some(list(&["finance"])),
+            path => {
+                gone.lock().unwrap().insert(path.to_owned());
+                Some(response("200 OK", "", "{}"))
+            }
+        }
+    })
+    .await;
+    let args = ["delete", "--yes", "--all", "--proxy", "Central", "--virtual-proxy", "sales"];
+    let ended = sessions(&config, &args).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(gone.lock().unwrap().iter().collect::<Vec<_>>(), ["/qps/sales/session/sales"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
     let site = Site::empty(1, &[""]).await;
     for (place, expected) in [

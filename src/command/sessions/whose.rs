@@ -64,7 +64,8 @@ impl Whose {
     /// Takes those out that are listed under a virtual proxy, too, of which none are to end. That a proxy service lists
     /// only those of the virtual proxy that it is asked for is likely, not certain: what it lists without a prefix,
     /// for the default one, may be all that it has. Then such a session is one, of the other virtual proxy, and shown
-    /// under the wrong name; a DELETE without a prefix may well end it.
+    /// under the wrong name; a DELETE without a prefix may well end it. For the same reason what is listed for
+    /// another one is never taken to be the default one's.
     ///
     /// So it is with `--all`, where a mistake costs everybody's sessions, for every virtual proxy; with `--user` for the
     /// default one, as far as the filters or the configuration leave others out: else the user could not be helped on

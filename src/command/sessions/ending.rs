@@ -48,13 +48,19 @@ impl Doomed {
 /// What became of sessions that were to end, so far.
 #[derive(Default)]
 pub struct Ended {
-    /// By us.
-    pub ended: usize,
     /// Asked for, without an answer yet.
     pub under_way: usize,
-    /// Gone when we came, as it is said: a list tells.
-    pub not_found: Vec<Doomed>,
-    pub failed: Vec<Doomed>,
+    pub tried: Vec<(Doomed, Outcome)>,
+}
+
+/// What became of a session, as it is said: a list tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// By us.
+    Ended,
+    /// It was gone when we came. A proxy in trouble may say so of all.
+    NotFound,
+    Failed,
 }
 
 /// How many at least get a progress bar.
@@ -103,18 +109,19 @@ pub async fn end(
         if is_known(&outcome) {
             count.not_known -= 1;
         }
-        match outcome {
+        let outcome = match outcome {
             Ok(Deletion::Deleted) => {
-                seen.ended += 1;
                 count.ended += 1;
+                Outcome::Ended
             }
-            Ok(Deletion::NotFound) => seen.not_found.push(one.clone()),
+            Ok(Deletion::NotFound) => Outcome::NotFound,
             Err(failure) => {
-                seen.failed.push(one.clone());
                 let what = format!("{}: a session of {} did not end", one.pair, one.user.key());
                 progress.suspend(|| told.failure(&what, &failure));
+                Outcome::Failed
             }
-        }
+        };
+        seen.tried.push((one.clone(), outcome));
         progress.inc(1);
     }
     progress.finish_and_clear();

@@ -142,6 +142,31 @@ async fn what_ended_and_is_listed_all_the_same_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_succeed_is_tried_once() {
+    let site = Site::empty(1, &[""]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (_proxy, config) = stand_in(&site, &["/"], {
+        let asked = asked.clone();
+        move |request| {
+            Some(match request.path {
+                // The dots are no id that can be asked for.
+                "/qps/session" => list(&["one", "two", ".."]),
+                _ => {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    response("403 Forbidden", "", "")
+                }
+            })
+        }
+    })
+    .await;
+    let ended = delete(&config, &ANNAS).await;
+    assert_eq!((ended.status.code(), asked.load(Ordering::Relaxed)), (Some(1), 2), "{ended:?}");
+    assert!(ended.stdout.contains(&"0 sessions ended, 3 failed".to_owned()), "{:?}", ended.stdout);
+    let told = ended.stderr.iter().filter(|line| line.contains("did not end"));
+    assert_eq!(told.count(), 3, "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_found_and_not_listed_is_gone() {
     let site = Site::empty(1, &[""]).await;
     let asked = Arc::new(AtomicUsize::new(0));

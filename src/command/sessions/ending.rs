@@ -15,7 +15,7 @@ use crate::config::UserLabel;
 use crate::exposition::users::Naming;
 use crate::qlik::qps::Deletion;
 use crate::qlik::{Reason, SessionId, UserKey};
-use crate::sessions::{Failure, Pair, Session, User};
+use crate::sessions::{Cause, Failure, Pair, Session, User};
 
 /// A session that is to end. Has no `Debug`: its id is a secret.
 #[derive(Clone)]
@@ -61,6 +61,8 @@ pub enum Outcome {
     /// It was gone when we came. A proxy in trouble may say so of all.
     NotFound,
     Failed,
+    /// In a way that it would fail again.
+    Refused,
 }
 
 /// How many at least get a progress bar.
@@ -118,7 +120,10 @@ pub async fn end(
             Err(failure) => {
                 let what = format!("{}: a session of {} did not end", one.pair, one.user.key());
                 progress.suspend(|| told.failure(&what, &failure));
-                Outcome::Failed
+                match failure.cause {
+                    Cause::NotAsked | Cause::Query(Reason::Denied) => Outcome::Refused,
+                    _ => Outcome::Failed,
+                }
             }
         };
         seen.tried.push((one.clone(), outcome));

@@ -54,8 +54,8 @@ impl Rounds {
         Self { asker, whose, told, log, is_whole, sum: Sum::default(), round: Ended::default() }
     }
 
-    /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up. Whoever
-    /// drops it ends it at once.
+    /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up, what was
+    /// refused is not tried again. Whoever drops it ends it at once.
     pub async fn run(&mut self, mut doomed: Vec<Doomed>, stop: &CancellationToken) {
         let by_user = matches!(self.whose, Whose::Users);
         for _ in 0..ROUNDS {
@@ -76,6 +76,9 @@ impl Rounds {
                 return;
             }
             doomed = self.whose.choose(&roster);
+            let refused = self.sum.tried.iter().filter(|(_, outcome)| *outcome == Outcome::Refused);
+            let refused: HashSet<_> = refused.map(|(one, _)| one.key()).collect();
+            doomed.retain(|one| !refused.contains(&one.key()));
             let spare = self.whose.spare_others(&mut doomed, &roster, &self.asker, &mut self.told);
             let Some(all_is_known) = stop.run_until_cancelled(spare).await else { return };
             self.is_whole &= all_is_known;
@@ -112,9 +115,9 @@ impl Rounds {
             }
             let is_listed = listed.contains(&one.key());
             let told = match (*outcome, is_listed) {
-                (Outcome::Ended, false) | (Outcome::Failed, true) => return true,
+                (Outcome::Ended, false) | (Outcome::Failed | Outcome::Refused, true) => return true,
                 (Outcome::NotFound, false) => "was already gone",
-                (Outcome::Failed, false) => "is gone all the same",
+                (Outcome::Failed | Outcome::Refused, false) => "is gone all the same",
                 (Outcome::NotFound, true) => {
                     "did not end: HTTP status 404, as if it were gone, and it is still listed"
                 }
@@ -137,9 +140,10 @@ impl Rounds {
         // Of a round that was given up.
         self.add_up();
         let Sum { already_gone, given_up, left, .. } = &self.sum;
-        let [ended, failed, not_found] =
-            [Outcome::Ended, Outcome::Failed, Outcome::NotFound].map(|outcome| self.sum.count(outcome));
-        let not_known = not_found + given_up;
+        let count = |outcome| self.sum.count(outcome);
+        let ended = count(Outcome::Ended);
+        let failed = count(Outcome::Failed) + count(Outcome::Refused);
+        let not_known = count(Outcome::NotFound) + given_up;
         let mut told = format!("{} ended", counted(ended, "session"));
         for (number, what) in [
             (*already_gone, "already gone"),

@@ -32,22 +32,27 @@ pub struct NoSuchSite {
     known: Vec<String>,
 }
 
+/// The sites that a name fits best: several, where it is none of theirs and they differ by case alone.
+pub fn sites_named<'c>(name: &str, config: &'c Config) -> Vec<&'c str> {
+    let places = fitting(name, &config.sites, |site| vec![&site.name]);
+    places.into_iter().filter_map(|place| Some(&*config.sites.get(place)?.name)).collect()
+}
+
 impl Asker {
     /// Asks nobody yet.
     pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, NoSuchSite> {
         let mut wanted: Vec<&SiteSettings> = config.sites.iter().collect();
         if !filter.sites.is_empty() {
-            let mut places = Vec::new();
+            let mut named = BTreeSet::new();
             for name in &filter.sites {
-                let fitting = fitting(name, &config.sites, |site| vec![&site.name]);
+                let fitting = sites_named(name, config);
                 if fitting.is_empty() {
                     let known = config.sites.iter().map(|site| site.name.clone()).collect();
                     return Err(NoSuchSite { name: name.clone(), known });
                 }
-                places.extend(fitting);
+                named.extend(fitting);
             }
-            wanted =
-                (0..).zip(wanted).filter(|(place, _)| places.contains(place)).map(|(_, it)| it).collect();
+            wanted.retain(|site| named.contains(&*site.name));
         }
         let sites = wanted.into_iter().map(|settings| Site::new(settings, &config.scrape)).collect();
         Ok(Self { sites, wanted: Wanted { filter: Arc::new(filter), detail }, requests: JoinSet::new() })

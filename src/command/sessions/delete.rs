@@ -17,7 +17,7 @@ use crate::cli::{DeleteArgs, GlobalArgs, PlaceArgs};
 use crate::command::signals::Signals;
 use crate::command::{FAILED, counted, wrong_usage};
 use crate::config::Config;
-use crate::sessions::{Asker, Detail, User};
+use crate::sessions::{Asker, Detail, User, sites_named};
 use crate::terminal::{escaped, tell};
 
 pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
@@ -94,6 +94,12 @@ fn is_clear(config: &Config, args: &DeleteArgs) -> Result<(), String> {
             "several sites are configured, expected --site with one of {}",
             names.join(", ")
         ));
+    }
+    for name in sites {
+        if let fitting @ [_, _, ..] = &*sites_named(name, config) {
+            let fitting = fitting.join(", ");
+            return Err(format!("--site {name}: fits several sites, expected one of {fitting}"));
+        }
     }
     let virtual_proxies = virtual_proxies.iter().map(ToString::to_string).collect();
     let places = [("--site", sites, 0), ("--proxy", proxies, 1), ("--virtual-proxy", &virtual_proxies, 1)];

@@ -102,7 +102,8 @@ impl Whose {
                 doomed.retain(|one| !is_here(one));
                 told.once(format!(
                     "{pair}: nothing is ended there: whether sessions of another virtual proxy are listed under it, too, \
-                     is known only when all of that proxy service are known and can be listed"
+                     is known only when all virtual proxies of that proxy service are known and can be listed; \
+                     --session-id ends what it names all the same"
                 ));
                 all_is_known = false;
                 continue;

@@ -75,6 +75,16 @@ async fn what_cannot_be_listed_is_told_and_what_is_listed_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_listed_it_is_not_said_that_there_is_nothing() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ANNA, 3);
+    site.simulator.set_fault(1, None, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
+    let ended = sessions(&site.discovery_config("", ""), &["delete", "--user", r"LAB\anna", "--yes"]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    assert_eq!(ended.stderr.last().unwrap(), "nothing is known that is to end", "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_begin_meanwhile_end_in_the_next_round() {
     let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
     site.open(1, "", ANNA, 30);

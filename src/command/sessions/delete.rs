@@ -48,7 +48,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     is_whole &= whose.spare_others(&mut doomed, &roster, &asker, &mut told).await;
     drop(roster);
     if doomed.is_empty() {
-        tell("there is nothing to end");
+        tell(if is_whole { "there is nothing to end" } else { "nothing is known that is to end" });
         return Ok(ExitCode::from(FAILED));
     }
     let asks = !(yes || dry_run);

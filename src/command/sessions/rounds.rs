@@ -136,7 +136,7 @@ impl Rounds {
     }
 
     /// Says what was done. True when that is all that was to be done.
-    pub fn tell(&mut self, stopped: bool) -> io::Result<bool> {
+    pub fn tell(&mut self, stopped: bool) -> bool {
         // Of a round that was given up.
         self.add_up();
         let Sum { already_gone, given_up, left, .. } = &self.sum;
@@ -155,14 +155,18 @@ impl Rounds {
                 told += &format!(", {number} {what}");
             }
         }
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}{told}", if stopped { "stopped: " } else { "" })?;
+        let mut lines = vec![format!("{}{told}", if stopped { "stopped: " } else { "" })];
         if ended > 0 {
-            writeln!(out, "{REMINDER}")?;
+            lines.push(REMINDER.to_owned());
+        }
+        let mut out = io::stdout().lock();
+        if lines.iter().try_for_each(|line| writeln!(out, "{line}")).is_err() {
+            // It is done, and to be known, also where nobody reads that any more.
+            lines.iter().for_each(tell);
         }
         if !self.is_whole {
             tell("not everything could be listed: there may be more sessions");
         }
-        Ok(self.is_whole && !stopped && failed == 0 && not_known == 0 && *left == 0)
+        self.is_whole && !stopped && failed == 0 && not_known == 0 && *left == 0
     }
 }

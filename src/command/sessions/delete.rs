@@ -57,13 +57,13 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     if dry_run {
         return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
     }
-    // Until now a signal ended the program at once.
+    // It may take its time. Until then a signal ends the program at once.
+    let log = LogAs::new(&config.users.label).await;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     if asks && !confirmed(whose.question(doomed.len(), &virtual_proxy), &mut signals).await? {
         tell("nothing was ended");
         return Ok(ExitCode::from(FAILED));
     }
-    let log = LogAs::new(&config.users.label).await;
     let stop = CancellationToken::new();
     let mut rounds = Rounds::new(asker, whose, told, log, is_whole);
     {

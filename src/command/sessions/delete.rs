@@ -66,13 +66,14 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     }
     let stop = CancellationToken::new();
     let mut rounds = Rounds::new(asker, whose, told, log, is_whole);
+    let bars = rounds.bars.clone();
     {
         let mut running = std::pin::pin!(rounds.run(doomed, &stop));
         // Any of them: nothing is read again.
         tokio::select! {
             () = &mut running => {}
             _ = signals.next() => {
-                tell("stopping: what is under way is waited for; Ctrl-C again ends it at once");
+                bars.suspend(|| tell("stopping: what is under way is waited for; Ctrl-C again ends it at once"));
                 stop.cancel();
                 tokio::select! {
                     () = running => {}

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use futures::stream::{self, SelectAll, StreamExt};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -75,9 +75,10 @@ pub async fn end(
     stop: &CancellationToken,
     told: &mut Told,
     log_as: &LogAs,
+    bars: &MultiProgress,
     seen: &mut Ended,
 ) {
-    let progress = progress(doomed.len());
+    let progress = progress(doomed.len(), bars);
     let mut by_service: BTreeMap<usize, Vec<&Doomed>> = BTreeMap::new();
     for one in doomed {
         by_service.entry(Arc::as_ptr(&one.pair.service).addr()).or_default().push(one);
@@ -139,11 +140,11 @@ fn is_known(outcome: &Result<Deletion, Failure>) -> bool {
 }
 
 /// On a terminal only, and only for many.
-fn progress(number: usize) -> ProgressBar {
+fn progress(number: usize, bars: &MultiProgress) -> ProgressBar {
     if number < MANY || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::with_draw_target(Some(number as u64), ProgressDrawTarget::stderr());
+    let bar = bars.add(ProgressBar::new(number as u64));
     // Only a wrong template is an error, and then the usual one does.
     match ProgressStyle::with_template("{wide_bar} {pos}/{len} sessions, {eta} left") {
         Ok(style) => bar.with_style(style),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
+use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
 use super::ending::{Doomed, Ended, LogAs, Outcome, end};
@@ -23,6 +24,8 @@ pub struct Rounds {
     pub whose: Whose,
     pub told: Told,
     pub log: LogAs,
+    /// Whoever tells something meanwhile suspends it.
+    pub bars: MultiProgress,
     /// Whether everything could be listed that was to be.
     pub is_whole: bool,
     /// What became of all rounds before this one.
@@ -51,7 +54,8 @@ impl Sum {
 
 impl Rounds {
     pub fn new(asker: Asker, whose: Whose, told: Told, log: LogAs, is_whole: bool) -> Self {
-        Self { asker, whose, told, log, is_whole, sum: Sum::default(), round: Ended::default() }
+        let bars = MultiProgress::new();
+        Self { asker, whose, told, log, bars, is_whole, sum: Sum::default(), round: Ended::default() }
     }
 
     /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up, what was
@@ -63,7 +67,7 @@ impl Rounds {
             let again: HashSet<_> = doomed.iter().map(Doomed::key).collect();
             self.sum.tried.retain(|(one, _)| !again.contains(&one.key()));
             self.sum.left = doomed.len();
-            end(&doomed, stop, &mut self.told, &self.log, &mut self.round).await;
+            end(&doomed, stop, &mut self.told, &self.log, &self.bars, &mut self.round).await;
             self.add_up();
             let is_guess = self.sum.count(Outcome::NotFound) > 0;
             if stop.is_cancelled() || !(by_user || is_guess) {

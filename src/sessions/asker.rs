@@ -150,7 +150,7 @@ impl Asker {
         let filter = Filter { users: self.wanted.filter.users.clone(), ..Filter::default() };
         let ask = async |pair: Arc<Pair>| {
             let answer = pair.service.list(&pair.virtual_proxy, &filter, Detail::Counted).await;
-            PairRoster { pair, took: answer.took, sessions: answer.outcome.map(Arc::new) }
+            PairRoster { pair, sessions: answer.outcome.map(Arc::new) }
         };
         join_all(others.map(ask)).await
     }

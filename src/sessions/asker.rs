@@ -127,9 +127,9 @@ impl Asker {
         }
     }
 
-    /// Lists what is known on a pair's proxy service and is not in the roster, for the filters or the configuration leave
-    /// it out: the wanted users' sessions of the other virtual proxies there. Not those of the
-    /// default one, which may list all.
+    /// Lists what is known on a pair's proxy service and is not in the roster, for the filters or the configuration
+    /// leave it out: the wanted users' sessions of the other virtual proxies there. Not those of the default one, which
+    /// may list all.
     pub async fn ask_beside(&self, pair: &Pair, roster: &Roster) -> Vec<PairRoster> {
         let site = self.sites.iter().filter(|site| site.name == pair.site);
         let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);

@@ -71,8 +71,8 @@ impl Whose {
     /// default one, as far as the filters or the configuration leave others out: else the user could not be helped on
     /// the others. Where sessions are named, these are meant, wherever they are listed.
     ///
-    /// False: where that cannot be known nothing ends, and all is said. So it is for the default one while the repository
-    /// fails.
+    /// False: where that cannot be known nothing ends, and all is said. So it is for the default one while the
+    /// repository fails.
     pub async fn spare_others(
         &self,
         doomed: &mut Vec<Doomed>,

@@ -21,7 +21,7 @@ pub struct Topology {
     pub proxies: Vec<ProxyPlan>,
     /// What the repository knows, as far as the filters admit it; each once, in the order of their prefixes.
     pub virtual_proxies: Vec<VirtualProxyPlan>,
-    /// What the filters leave out of all that is known, in no order.
+    /// What the configuration leaves out of all that is known, in no order.
     pub left_out: Vec<VirtualProxy>,
     /// Of the repository's build.
     pub version: Option<String>,
@@ -41,7 +41,7 @@ pub struct ProxyPlan {
     pub url: Url,
     /// Each once, in their order; none when the filters or the repository leave none.
     pub virtual_proxies: Vec<VirtualProxy>,
-    /// What the filters leave out of those that it serves.
+    /// What the configuration leaves out of those that it serves: whose sessions may be listed under another one.
     pub left_out: Vec<VirtualProxy>,
     /// As the repository knows it; None when only a section of the configuration does.
     pub found: Option<FoundAs>,
@@ -137,10 +137,11 @@ impl Topology {
         }
         notes.extend(fits_nothing(settings, found, &plans));
         for plan in &mut plans {
-            let (admitted, left_out) = std::mem::take(&mut plan.virtual_proxies)
+            let (admitted, left_out): (_, Vec<_>) = std::mem::take(&mut plan.virtual_proxies)
                 .into_iter()
                 .partition(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
-            (plan.virtual_proxies, plan.left_out) = (admitted, left_out);
+            plan.virtual_proxies = admitted;
+            plan.left_out.extend(left_out);
             plan.left_out.sort();
             plan.virtual_proxies.sort();
             plan.virtual_proxies.dedup();
@@ -196,17 +197,21 @@ fn of_section(
     service: Option<(&ProxyService, &HashSet<&VirtualProxy>)>,
     notes: &mut Vec<Note>,
 ) -> Option<ProxyPlan> {
-    let linked = |(_, links): (_, &HashSet<&VirtualProxy>)| links.iter().copied().cloned().collect();
-    let virtual_proxies = section
-        .virtual_proxies
-        .clone()
-        .or_else(|| service.map(linked))
-        .unwrap_or_else(|| vec![VirtualProxy::default()]);
+    let linked = service.map(|(_, links)| links.iter().copied().cloned());
+    let (virtual_proxies, left_out) = match (&section.virtual_proxies, linked) {
+        (Some(named), linked) => {
+            let others = linked.into_iter().flatten().filter(|it| !named.contains(it));
+            (named.clone(), others.collect())
+        }
+        (None, Some(linked)) => (linked.collect(), Vec::new()),
+        (None, None) => (vec![VirtualProxy::default()], Vec::new()),
+    };
     let url = match (&section.url, service) {
         (Some(url), _) => url.clone(),
         (None, service) => address(service?.0, notes)?,
     };
-    Some(plan(section.name.clone(), url, virtual_proxies, service.map(|(service, _)| service)))
+    let plan = plan(section.name.clone(), url, virtual_proxies, service.map(|(service, _)| service));
+    Some(ProxyPlan { left_out, ..plan })
 }
 
 fn of_found(
@@ -294,6 +299,8 @@ fn asked_once(plans: Vec<ProxyPlan>, notes: &mut Vec<Note>) -> Vec<ProxyPlan> {
         }
         if before == 0 || !plan.virtual_proxies.is_empty() {
             kept.push(plan);
+        } else if let Some(first) = kept.iter_mut().find(|first| first.url == plan.url) {
+            first.left_out.append(&mut plan.left_out);
         }
     }
     kept

@@ -32,22 +32,27 @@ pub struct NoSuchSite {
     known: Vec<String>,
 }
 
+/// The sites that a name fits best: several, where it is none of theirs and they differ by case alone.
+pub fn sites_named<'c>(name: &str, config: &'c Config) -> Vec<&'c str> {
+    let places = fitting(name, &config.sites, |site| vec![&site.name]);
+    places.into_iter().filter_map(|place| Some(&*config.sites.get(place)?.name)).collect()
+}
+
 impl Asker {
     /// Asks nobody yet.
     pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, NoSuchSite> {
         let mut wanted: Vec<&SiteSettings> = config.sites.iter().collect();
         if !filter.sites.is_empty() {
-            let mut places = Vec::new();
+            let mut named = BTreeSet::new();
             for name in &filter.sites {
-                let fitting = fitting(name, &config.sites, |site| vec![&site.name]);
+                let fitting = sites_named(name, config);
                 if fitting.is_empty() {
                     let known = config.sites.iter().map(|site| site.name.clone()).collect();
                     return Err(NoSuchSite { name: name.clone(), known });
                 }
-                places.extend(fitting);
+                named.extend(fitting);
             }
-            wanted =
-                (0..).zip(wanted).filter(|(place, _)| places.contains(place)).map(|(_, it)| it).collect();
+            wanted.retain(|site| named.contains(&*site.name));
         }
         let sites = wanted.into_iter().map(|settings| Site::new(settings, &config.scrape)).collect();
         Ok(Self { sites, wanted: Wanted { filter: Arc::new(filter), detail }, requests: JoinSet::new() })
@@ -122,8 +127,9 @@ impl Asker {
         }
     }
 
-    /// Lists what is known on a pair's proxy service and is not in the roster, for the filters leave it out: the wanted
-    /// users' sessions of the other virtual proxies there.
+    /// Lists what is known on a pair's proxy service and is not in the roster, for the filters or the configuration
+    /// leave it out: the wanted users' sessions of the other virtual proxies there. Not those of the default one, which
+    /// may list all.
     pub async fn ask_beside(&self, pair: &Pair, roster: &Roster) -> Vec<PairRoster> {
         let site = self.sites.iter().filter(|site| site.name == pair.site);
         let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);
@@ -131,6 +137,7 @@ impl Asker {
         let mut others: BTreeSet<&VirtualProxy> = known.collect();
         let listed = roster.pairs().filter(|listed| Arc::ptr_eq(&listed.pair.service, &pair.service));
         listed.for_each(|listed| _ = others.remove(&listed.pair.virtual_proxy));
+        others.remove(&VirtualProxy::default());
         let others = others.into_iter().map(|virtual_proxy| {
             Arc::new(Pair {
                 site: pair.site.clone(),
@@ -143,7 +150,7 @@ impl Asker {
         let filter = Filter { users: self.wanted.filter.users.clone(), ..Filter::default() };
         let ask = async |pair: Arc<Pair>| {
             let answer = pair.service.list(&pair.virtual_proxy, &filter, Detail::Counted).await;
-            PairRoster { pair, took: answer.took, sessions: answer.outcome.map(Arc::new) }
+            PairRoster { pair, sessions: answer.outcome.map(Arc::new) }
         };
         join_all(others.map(ask)).await
     }

@@ -11,7 +11,7 @@ mod roster;
 pub mod service;
 mod site;
 
-pub use asker::{Asker, NoSuchSite};
+pub use asker::{Asker, NoSuchSite, sites_named};
 pub use filter::{Detail, Filter, User};
 pub use listed::{Session, Sessions};
 pub use misfits::Misfit;

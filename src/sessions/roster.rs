@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::listed::Sessions;
 use super::misfits::Misfit;
@@ -39,7 +38,6 @@ pub struct PairRoster {
     pub pair: Arc<Pair>,
     /// Those of the wanted users.
     pub sessions: Result<Arc<Sessions>, Failure>,
-    pub took: Duration,
 }
 
 /// A virtual proxy on a proxy service: who is asked.

@@ -58,10 +58,7 @@ struct Asked {
 }
 
 /// What a pair has answered.
-struct PairAnswer {
-    took: Duration,
-    sessions: Result<Arc<Sessions>, Failure>,
-}
+type PairAnswer = Result<Arc<Sessions>, Failure>;
 
 /// A request that is under way.
 struct Request {
@@ -156,10 +153,8 @@ impl Site {
         let given_up = || Failure::not_asked("the query was given up");
         if let Some(asked) = self.asked.iter_mut().find(|asked| asked.answer.as_ref().is_err_and(is_it)) {
             asked.answer = Ok(match brought {
-                Some(Brought::Sessions(Answer { took, outcome })) => {
-                    PairAnswer { took, sessions: outcome.map(Arc::new) }
-                }
-                _ => PairAnswer { took: Duration::ZERO, sessions: Err(given_up()) },
+                Some(Brought::Sessions(Answer { outcome, .. })) => outcome.map(Arc::new),
+                _ => Err(given_up()),
             });
         } else if let Some(repository) = &mut self.repository {
             let pairs_wait = !repository.answered;
@@ -177,15 +172,11 @@ impl Site {
     /// What is known now.
     pub fn roster(&self) -> SiteRoster {
         let pairs = self.asked.iter().map(|Asked { pair, answer }| {
-            let pair = pair.clone();
-            match answer {
-                Ok(PairAnswer { took, sessions }) => {
-                    PairRoster { pair, sessions: sessions.clone(), took: *took }
-                }
-                Err(request) => {
-                    PairRoster { pair, sessions: Err(Failure::late()), took: request.begun.elapsed() }
-                }
-            }
+            let sessions = match answer {
+                Ok(answer) => answer.clone(),
+                Err(_) => Err(Failure::late()),
+            };
+            PairRoster { pair: pair.clone(), sessions }
         });
         SiteRoster {
             name: self.name.clone(),

@@ -228,6 +228,24 @@ async fn with_several_sites_one_is_to_be_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_named_by_a_name_that_fits_no_other() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ("LAB", "anna"), 2);
+    let config = site.write_config(&(site.discovered("one") + &site.discovered("One")));
+    let all = ["--all", "--proxy", "Central", "--virtual-proxy", "/"];
+    for whose in [&["--user", r"LAB\anna"][..], &all] {
+        let ended = delete(&config, &[&["--site", "ONE", "--yes"], whose].concat()).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{whose:?}");
+        let told = "error: --site ONE: fits several sites, expected one of One, one";
+        assert_eq!(ended.stderr, [told], "{whose:?}");
+    }
+    assert_eq!(site.queries(), site.asked(0));
+
+    let ended = delete(&config, &["--site", "One", "--yes", "--user", r"LAB\anna"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_log_says_who_ended_how_many_of_whom_and_no_ids() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ("LAB", "anna"), 3);

@@ -100,6 +100,21 @@ async fn many_have_a_progress_bar() {
     assert!(!left.screen.contains("/60 sessions"), "it goes with the end: {}", left.screen);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_on_the_way_leaves_nothing_of_the_progress_bar() {
+    let site =
+        Site::with(1, &["sales"], |options| options.latency = std::time::Duration::from_millis(100)).await;
+    site.open(1, "sales", ANNA, 60);
+    let terminal = delete(&site, &["--user", r"LAB\anna", "--yes"]);
+    terminal.has_written("/60 sessions").await;
+    // A key would be echoed by the terminal itself.
+    terminal.send("INT");
+    let left = terminal.ended().await;
+    assert_eq!(left.status.code(), Some(1), "{}", left.screen);
+    assert!(left.screen.contains("stopping: ") && left.screen.contains("stopped: "), "{}", left.screen);
+    assert!(!left.screen.contains("/60 sessions"), "{}", left.screen);
+}
+
 /// A delete of anna's sessions by a shell that does this with it, in a terminal: `"$0" "$@"` is the delete.
 fn by_shell(site: &Site, script: &str) -> Terminal {
     let config = site.discovery_config("", "");

@@ -101,9 +101,11 @@ async fn what_is_not_found_and_listed_all_the_same_has_failed() {
     let site = Site::empty(1, &[""]).await;
     let ids = ["--session-id", "one", "two"];
     for whose in [&ALL[..], &ANNAS, &[&ids, &ALL[1..]].concat()] {
-        let (_proxy, config) = stand_in(&site, &["/"], |request| {
+        let asked = AtomicUsize::new(0);
+        let (_proxy, config) = stand_in(&site, &["/"], move |request| {
             Some(match request.path {
-                "/qps/session" => list(&["one", "two"]),
+                "/qps/session" if asked.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
+                "/qps/session" => list(&["two"]),
                 "/qps/session/two" => response("404 Not Found", "", ""),
                 _ => response("200 OK", "", "{}"),
             })
@@ -112,10 +114,56 @@ async fn what_is_not_found_and_listed_all_the_same_has_failed() {
         let ended = delete(&config, whose).await;
         assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
         let summary = ended.stdout.iter().find(|line| line.contains("ended")).unwrap();
-        assert!(summary.contains(", 1 failed"), "{whose:?}: {summary}");
+        assert!(summary.contains("1 session ended, 1 failed"), "{whose:?}: {summary}");
         let told = ended.stderr.iter().find(|line| line.contains("still listed"));
         assert!(told.unwrap().contains(r"a session of LAB\anna did not end"), "{:?}", ended.stderr);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_and_is_listed_all_the_same_has_failed() {
+    let site = Site::empty(1, &[""]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (_proxy, config) = stand_in(&site, &["/"], {
+        let asked = asked.clone();
+        move |request| {
+            Some(match request.path {
+                "/qps/session" if asked.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
+                "/qps/session" => list(&["one"]),
+                _ => response("200 OK", "", "{}"),
+            })
+        }
+    })
+    .await;
+    let ended = delete(&config, &ANNAS).await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stdout.contains(&"1 session ended, 1 failed".to_owned()), "{:?}", ended.stdout);
+    assert!(ended.stderr.iter().any(|line| line.contains("still listed")), "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_succeed_is_tried_once() {
+    let site = Site::empty(1, &[""]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (_proxy, config) = stand_in(&site, &["/"], {
+        let asked = asked.clone();
+        move |request| {
+            Some(match request.path {
+                // The dots are no id that can be asked for.
+                "/qps/session" => list(&["one", "two", ".."]),
+                _ => {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    response("403 Forbidden", "", "")
+                }
+            })
+        }
+    })
+    .await;
+    let ended = delete(&config, &ANNAS).await;
+    assert_eq!((ended.status.code(), asked.load(Ordering::Relaxed)), (Some(1), 2), "{ended:?}");
+    assert!(ended.stdout.contains(&"0 sessions ended, 3 failed".to_owned()), "{:?}", ended.stdout);
+    let told = ended.stderr.iter().filter(|line| line.contains("did not end"));
+    assert_eq!(told.count(), 3, "{:?}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

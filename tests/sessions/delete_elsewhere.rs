@@ -27,8 +27,19 @@ struct TellsAll {
 
 impl TellsAll {
     async fn start(site: &Site) -> Self {
+        let all = ["/", "/sales", "/left-out"];
+        Self::configured(site, &all, r#"exclude_virtual_proxies = ["/left-out"]"#).await
+    }
+
+    /// One that the repository knows, too. A section names its default virtual proxy alone.
+    async fn found(site: &Site) -> Self {
+        Self::configured(site, &["/"], &format!("repository = \"{}\"", site.url("qrs"))).await
+    }
+
+    /// With these virtual proxies in its section, and this in the site's.
+    async fn configured(site: &Site, virtual_proxies: &[&str], setting: &str) -> Self {
         let gone = Arc::new(Mutex::new(BTreeSet::<String>::new()));
-        let (proxy, config) = stand_in(site, &["/", "/sales", "/left-out"], {
+        let (proxy, config) = stand_in(site, virtual_proxies, {
             let gone = gone.clone();
             move |request| {
                 let mut gone = gone.lock().unwrap();
@@ -51,8 +62,8 @@ impl TellsAll {
         .await;
         let text = std::fs::read_to_string(&config).unwrap();
         let section = "\n[site.simulated.proxy";
-        let excluded = format!("\nexclude_virtual_proxies = [\"/left-out\"]{section}");
-        Self { _proxy: proxy, config: site.write_config(&text.replace(section, &excluded)), gone }
+        let text = text.replace(section, &format!("\n{setting}{section}"));
+        Self { _proxy: proxy, config: site.write_config(&text), gone }
     }
 
     async fn delete(&self, args: &[&str]) -> Ended {
@@ -79,6 +90,64 @@ async fn what_is_of_another_virtual_proxy_does_not_end_with_the_default_one() {
         );
         assert!(ended.stdout.contains(&"1 session ended".to_owned()), "{whose:?}: {:?}", ended.stdout);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too() {
+    let site = Site::empty(1, &["", "sales", "left-out"]).await;
+    for whose in [&ALL[..], &ANNAS] {
+        let proxy = TellsAll::found(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!(ended.status.code(), Some(0), "{whose:?}: {ended:?}");
+        assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
+    let site = Site::empty(1, &["", "sales", "left-out"]).await;
+    site.simulator.set_repository_fault(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE))).await.unwrap();
+    for whose in [&ALL[..], &ANNAS] {
+        let proxy = TellsAll::found(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!((ended.status.code(), proxy.gone()), (Some(1), vec![]), "{whose:?}: {ended:?}");
+        assert!(ended.stderr.iter().any(|line| line.contains(" /: nothing is ended there: ")), "{ended:?}");
+    }
+    // What is named is meant.
+    let proxy = TellsAll::found(&site).await;
+    proxy.delete(&[&["--session-id", "default"], &ALL[1..]].concat()).await;
+    assert_eq!(proxy.gone(), ["/qps/session/default"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_another_one_end_whatever_is_listed_for_the_default_one() {
+    let site = Site::empty(1, &[""]).await;
+    let proxy = TellsAll::start(&site).await;
+    let ended = proxy.delete(&["--all", "--proxy", "Central", "--virtual-proxy", "sales"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(proxy.gone(), ["/qps/sales/session/sales"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_another_one_are_but_those_of_a_third() {
+    let site = Site::empty(1, &[""]).await;
+    let gone = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+    let (_proxy, config) = stand_in(&site, &["/", "/sales", "/finance"], {
+        let gone = gone.clone();
+        move |request| match request.path {
+            "/qps/sales/session" => Some(list(&["sales", "finance"])),
+            "/qps/finance/session" => Some(list(&["finance"])),
+            path => {
+                gone.lock().unwrap().insert(path.to_owned());
+                Some(response("200 OK", "", "{}"))
+            }
+        }
+    })
+    .await;
+    let args = ["delete", "--yes", "--all", "--proxy", "Central", "--virtual-proxy", "sales"];
+    let ended = sessions(&config, &args).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(gone.lock().unwrap().iter().collect::<Vec<_>>(), ["/qps/sales/session/sales"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +190,7 @@ async fn all_of_a_virtual_proxy_stay_where_the_others_cannot_be_listed() {
             ended.stderr.iter().filter(|line| what.iter().all(|what| line.contains(what))).count()
         };
         assert_eq!(told(&[" /sales: ", "503"]), 1, "{:?}", ended.stderr);
-        assert_eq!(told(&[" /: nothing is ended there: "]), 1, "{:?}", ended.stderr);
+        assert_eq!(told(&[" /: nothing is ended there: ", "--session-id"]), 1, "{:?}", ended.stderr);
         assert_eq!(open(&site)[&(1, "")].len(), 2);
     }
 }

@@ -1,6 +1,8 @@
 //! Deletes in which something goes wrong, or changes while they run.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use qlik_session_exporter::simulator::Fault;
@@ -72,6 +74,33 @@ async fn what_cannot_be_listed_is_told_and_what_is_listed_ends() {
         assert!(ended.stderr[0].starts_with("error: simulated Node2"), "{:?}", ended.stderr);
         assert_eq!((left(&site, (1, "")), left(&site, (2, ""))), (if dry { 3 } else { 0 }, 3));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_listed_it_is_not_said_that_there_is_nothing() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ANNA, 3);
+    site.simulator.set_fault(1, None, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
+    let ended = sessions(&site.discovery_config("", ""), &["delete", "--user", r"LAB\anna", "--yes"]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    assert_eq!(ended.stderr.last().unwrap(), "nothing is known that is to end", "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_told_also_when_nobody_reads_standard_output_any_more() {
+    let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
+    site.open(1, "", ANNA, 30);
+    let config = site.discovery_config("", "");
+    let args =
+        ["sessions", "delete", "--user", r"LAB\anna", "--yes", "--config.file", config.to_str().unwrap()];
+    let mut delete = command(&args, &[], config.parent().unwrap());
+    let mut delete = delete.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // As `head -1` does.
+    BufReader::new(delete.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let ended = delete.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), left(&site, (1, ""))), (Some(0), 0), "{told}");
+    assert!(told.contains("30 sessions ended\n") && told.contains("five minutes"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -245,6 +245,24 @@ fn a_section_may_override_only_the_virtual_proxies() {
 }
 
 #[test]
+fn what_is_left_out_of_the_links_is_known_of_who_is_asked() {
+    let left_out = |settings: &SiteSettings, name: &str| -> Vec<String> {
+        let topology = Topology::new(settings, Some(&uneven()));
+        let plan = topology.proxies.iter().find(|plan| plan.name == name).unwrap();
+        plan.left_out.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(left_out(&filtered(None, &["finance"]), "Edge"), ["/finance"]);
+    // By a section.
+    let mut settings = filtered(None, &["other"]);
+    settings.proxies = vec![section("Edge", None, Some(&["other", "sales"]))];
+    assert_eq!(left_out(&settings, "Edge"), ["/finance", "/other"]);
+    // Where another section has its place.
+    let mut settings = filtered(None, &["finance"]);
+    settings.proxies = vec![section("Mine", Some("https://sense2.company.com:4243"), Some(&["sales"]))];
+    assert_eq!(left_out(&settings, "Mine"), ["/finance"]);
+}
+
+#[test]
 fn another_section_adds_a_proxy() {
     let settings = site(vec![
         section("Added", Some("https://sense3:4243"), None),

@@ -17,7 +17,7 @@ use crate::cli::{DeleteArgs, GlobalArgs, PlaceArgs};
 use crate::command::signals::Signals;
 use crate::command::{FAILED, counted, wrong_usage};
 use crate::config::Config;
-use crate::sessions::{Asker, Detail, User};
+use crate::sessions::{Asker, Detail, User, sites_named};
 use crate::terminal::{escaped, tell};
 
 pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
@@ -48,7 +48,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     is_whole &= whose.spare_others(&mut doomed, &roster, &asker, &mut told).await;
     drop(roster);
     if doomed.is_empty() {
-        tell("there is nothing to end");
+        tell(if is_whole { "there is nothing to end" } else { "nothing is known that is to end" });
         return Ok(ExitCode::from(FAILED));
     }
     let asks = !(yes || dry_run);
@@ -57,22 +57,23 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     if dry_run {
         return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
     }
-    // Until now a signal ended the program at once.
+    // It may take its time. Until then a signal ends the program at once.
+    let log = LogAs::new(&config.users.label).await;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     if asks && !confirmed(whose.question(doomed.len(), &virtual_proxy), &mut signals).await? {
         tell("nothing was ended");
         return Ok(ExitCode::from(FAILED));
     }
-    let log = LogAs::new(&config.users.label).await;
     let stop = CancellationToken::new();
     let mut rounds = Rounds::new(asker, whose, told, log, is_whole);
+    let bars = rounds.bars.clone();
     {
         let mut running = std::pin::pin!(rounds.run(doomed, &stop));
         // Any of them: nothing is read again.
         tokio::select! {
             () = &mut running => {}
             _ = signals.next() => {
-                tell("stopping: what is under way is waited for; Ctrl-C again ends it at once");
+                bars.suspend(|| tell("stopping: what is under way is waited for; Ctrl-C again ends it at once"));
                 stop.cancel();
                 tokio::select! {
                     () = running => {}
@@ -81,7 +82,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
             }
         }
     }
-    let all_done = rounds.tell(stop.is_cancelled()).context("cannot write to standard output")?;
+    let all_done = rounds.tell(stop.is_cancelled());
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
@@ -94,6 +95,12 @@ fn is_clear(config: &Config, args: &DeleteArgs) -> Result<(), String> {
             "several sites are configured, expected --site with one of {}",
             names.join(", ")
         ));
+    }
+    for name in sites {
+        if let fitting @ [_, _, ..] = &*sites_named(name, config) {
+            let fitting = fitting.join(", ");
+            return Err(format!("--site {name}: fits several sites, expected one of {fitting}"));
+        }
     }
     let virtual_proxies = virtual_proxies.iter().map(ToString::to_string).collect();
     let places = [("--site", sites, 0), ("--proxy", proxies, 1), ("--virtual-proxy", &virtual_proxies, 1)];

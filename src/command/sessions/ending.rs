@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use futures::stream::{self, SelectAll, StreamExt};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -15,7 +15,7 @@ use crate::config::UserLabel;
 use crate::exposition::users::Naming;
 use crate::qlik::qps::Deletion;
 use crate::qlik::{Reason, SessionId, UserKey};
-use crate::sessions::{Failure, Pair, Session, User};
+use crate::sessions::{Cause, Failure, Pair, Session, User};
 
 /// A session that is to end. Has no `Debug`: its id is a secret.
 #[derive(Clone)]
@@ -48,13 +48,21 @@ impl Doomed {
 /// What became of sessions that were to end, so far.
 #[derive(Default)]
 pub struct Ended {
-    /// By us.
-    pub ended: usize,
     /// Asked for, without an answer yet.
     pub under_way: usize,
-    /// Gone when we came, as it is said: a list tells.
-    pub not_found: Vec<Doomed>,
-    pub failed: Vec<Doomed>,
+    pub tried: Vec<(Doomed, Outcome)>,
+}
+
+/// What became of a session, as it is said: a list tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// By us.
+    Ended,
+    /// It was gone when we came. A proxy in trouble may say so of all.
+    NotFound,
+    Failed,
+    /// In a way that it would fail again.
+    Refused,
 }
 
 /// How many at least get a progress bar.
@@ -67,9 +75,10 @@ pub async fn end(
     stop: &CancellationToken,
     told: &mut Told,
     log_as: &LogAs,
+    bars: &MultiProgress,
     seen: &mut Ended,
 ) {
-    let progress = progress(doomed.len());
+    let progress = progress(doomed.len(), bars);
     let mut by_service: BTreeMap<usize, Vec<&Doomed>> = BTreeMap::new();
     for one in doomed {
         by_service.entry(Arc::as_ptr(&one.pair.service).addr()).or_default().push(one);
@@ -103,18 +112,22 @@ pub async fn end(
         if is_known(&outcome) {
             count.not_known -= 1;
         }
-        match outcome {
+        let outcome = match outcome {
             Ok(Deletion::Deleted) => {
-                seen.ended += 1;
                 count.ended += 1;
+                Outcome::Ended
             }
-            Ok(Deletion::NotFound) => seen.not_found.push(one.clone()),
+            Ok(Deletion::NotFound) => Outcome::NotFound,
             Err(failure) => {
-                seen.failed.push(one.clone());
                 let what = format!("{}: a session of {} did not end", one.pair, one.user.key());
                 progress.suspend(|| told.failure(&what, &failure));
+                match failure.cause {
+                    Cause::NotAsked | Cause::Query(Reason::Denied) => Outcome::Refused,
+                    _ => Outcome::Failed,
+                }
             }
-        }
+        };
+        seen.tried.push((one.clone(), outcome));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -127,11 +140,11 @@ fn is_known(outcome: &Result<Deletion, Failure>) -> bool {
 }
 
 /// On a terminal only, and only for many.
-fn progress(number: usize) -> ProgressBar {
+fn progress(number: usize, bars: &MultiProgress) -> ProgressBar {
     if number < MANY || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::with_draw_target(Some(number as u64), ProgressDrawTarget::stderr());
+    let bar = bars.add(ProgressBar::new(number as u64));
     // Only a wrong template is an error, and then the usual one does.
     match ProgressStyle::with_template("{wide_bar} {pos}/{len} sessions, {eta} left") {
         Ok(style) => bar.with_style(style),

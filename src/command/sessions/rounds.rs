@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
+use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{Doomed, Ended, LogAs, end};
+use super::ending::{Doomed, Ended, LogAs, Outcome, end};
 use super::telling::Told;
 use super::whose::Whose;
 use crate::command::counted;
@@ -23,6 +24,8 @@ pub struct Rounds {
     pub whose: Whose,
     pub told: Told,
     pub log: LogAs,
+    /// Whoever tells something meanwhile suspends it.
+    pub bars: MultiProgress,
     /// Whether everything could be listed that was to be.
     pub is_whole: bool,
     /// What became of all rounds before this one.
@@ -33,42 +36,40 @@ pub struct Rounds {
 
 #[derive(Default)]
 struct Sum {
-    ended: usize,
     /// Not by us, as a list says.
     already_gone: usize,
     /// Requests that were given up.
     given_up: usize,
-    /// Those that no list has told of since.
-    unsure: Vec<(Doomed, Doubt)>,
+    /// All others that were tried, each once: what is known of them.
+    tried: Vec<(Doomed, Outcome)>,
     /// How many others are listed in the end, or were never tried.
     left: usize,
 }
 
-/// What is known of a session that we did not end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    /// It is said that there is none. A proxy in trouble may say so of all.
-    NotFound,
-    Failed,
+impl Sum {
+    fn count(&self, outcome: Outcome) -> usize {
+        self.tried.iter().filter(|(_, is)| *is == outcome).count()
+    }
 }
 
 impl Rounds {
     pub fn new(asker: Asker, whose: Whose, told: Told, log: LogAs, is_whole: bool) -> Self {
-        Self { asker, whose, told, log, is_whole, sum: Sum::default(), round: Ended::default() }
+        let bars = MultiProgress::new();
+        Self { asker, whose, told, log, bars, is_whole, sum: Sum::default(), round: Ended::default() }
     }
 
-    /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up. Whoever
-    /// drops it ends it at once.
+    /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up, what was
+    /// refused is not tried again. Whoever drops it ends it at once.
     pub async fn run(&mut self, mut doomed: Vec<Doomed>, stop: &CancellationToken) {
         let by_user = matches!(self.whose, Whose::Users);
         for _ in 0..ROUNDS {
             // What became of them before is no matter any more.
             let again: HashSet<_> = doomed.iter().map(Doomed::key).collect();
-            self.sum.unsure.retain(|(one, _)| !again.contains(&one.key()));
+            self.sum.tried.retain(|(one, _)| !again.contains(&one.key()));
             self.sum.left = doomed.len();
-            end(&doomed, stop, &mut self.told, &self.log, &mut self.round).await;
+            end(&doomed, stop, &mut self.told, &self.log, &self.bars, &mut self.round).await;
             self.add_up();
-            let is_guess = self.sum.unsure.iter().any(|(_, doubt)| *doubt == Doubt::NotFound);
+            let is_guess = self.sum.count(Outcome::NotFound) > 0;
             if stop.is_cancelled() || !(by_user || is_guess) {
                 return;
             }
@@ -79,11 +80,14 @@ impl Rounds {
                 return;
             }
             doomed = self.whose.choose(&roster);
+            let refused = self.sum.tried.iter().filter(|(_, outcome)| *outcome == Outcome::Refused);
+            let refused: HashSet<_> = refused.map(|(one, _)| one.key()).collect();
+            doomed.retain(|one| !refused.contains(&one.key()));
             let spare = self.whose.spare_others(&mut doomed, &roster, &self.asker, &mut self.told);
             let Some(all_is_known) = stop.run_until_cancelled(spare).await else { return };
             self.is_whole &= all_is_known;
-            let unsure: HashSet<_> = self.sum.unsure.iter().map(|(one, _)| one.key()).collect();
-            self.sum.left = doomed.iter().filter(|one| !unsure.contains(&one.key())).count();
+            let tried: HashSet<_> = self.sum.tried.iter().map(|(one, _)| one.key()).collect();
+            self.sum.left = doomed.iter().filter(|one| !tried.contains(&one.key())).count();
             if doomed.is_empty() {
                 return;
             }
@@ -92,16 +96,14 @@ impl Rounds {
 
     /// Takes what a round brought to the sum.
     fn add_up(&mut self) {
-        let Ended { ended, under_way, not_found, failed } = std::mem::take(&mut self.round);
+        let Ended { under_way, tried } = std::mem::take(&mut self.round);
         let sum = &mut self.sum;
-        sum.left -= (ended + under_way + not_found.len() + failed.len()).min(sum.left);
-        sum.ended += ended;
+        sum.left -= (under_way + tried.len()).min(sum.left);
         sum.given_up += under_way;
-        sum.unsure.extend(not_found.into_iter().map(|one| (one, Doubt::NotFound)));
-        sum.unsure.extend(failed.into_iter().map(|one| (one, Doubt::Failed)));
+        sum.tried.extend(tried);
     }
 
-    /// Looks up what is not certain, where the lists are there.
+    /// Looks up what was tried, where the lists are there.
     fn look_up(&mut self, roster: &Roster) {
         let (mut lists, mut listed) = (HashSet::new(), HashSet::new());
         for answer in roster.pairs() {
@@ -110,38 +112,43 @@ impl Rounds {
             lists.insert(place);
             listed.extend(sessions.iter().map(|session| (place, session.session_id)));
         }
-        let Sum { unsure, already_gone, .. } = &mut self.sum;
-        unsure.retain_mut(|(one, doubt)| {
-            let is_listed = listed.contains(&one.key());
+        let Sum { tried, already_gone, .. } = &mut self.sum;
+        tried.retain_mut(|(one, outcome)| {
             if !lists.contains(&one.pair.names()) {
                 return true;
             }
-            let (pair, user) = (&one.pair, one.user.key());
-            if !is_listed {
-                tell(format_args!("{pair}: a session of {user} {}", match doubt {
-                    Doubt::NotFound => "was already gone",
-                    Doubt::Failed => "is gone all the same",
-                }));
-                *already_gone += 1;
-            } else if *doubt == Doubt::NotFound {
-                tell(format_args!(
-                    "error: {pair}: a session of {user} did not end: HTTP status 404, as if it were gone, and it is \
-                     still listed"
-                ));
-                *doubt = Doubt::Failed;
+            let is_listed = listed.contains(&one.key());
+            let told = match (*outcome, is_listed) {
+                (Outcome::Ended, false) | (Outcome::Failed | Outcome::Refused, true) => return true,
+                (Outcome::NotFound, false) => "was already gone",
+                (Outcome::Failed | Outcome::Refused, false) => "is gone all the same",
+                (Outcome::NotFound, true) => {
+                    "did not end: HTTP status 404, as if it were gone, and it is still listed"
+                }
+                (Outcome::Ended, true) => {
+                    "did not end: the proxy service says that it did, and it is still listed"
+                }
+            };
+            let error = if is_listed { "error: " } else { "" };
+            tell(format_args!("{error}{}: a session of {} {told}", one.pair, one.user.key()));
+            match is_listed {
+                true => *outcome = Outcome::Failed,
+                false => *already_gone += 1,
             }
             is_listed
         });
     }
 
     /// Says what was done. True when that is all that was to be done.
-    pub fn tell(&mut self, stopped: bool) -> io::Result<bool> {
+    pub fn tell(&mut self, stopped: bool) -> bool {
         // Of a round that was given up.
         self.add_up();
-        let Sum { ended, already_gone, given_up, unsure, left } = &self.sum;
-        let count = |which| unsure.iter().filter(|(_, doubt)| *doubt == which).count();
-        let (failed, not_known) = (count(Doubt::Failed), count(Doubt::NotFound) + given_up);
-        let mut told = format!("{} ended", counted(*ended, "session"));
+        let Sum { already_gone, given_up, left, .. } = &self.sum;
+        let count = |outcome| self.sum.count(outcome);
+        let ended = count(Outcome::Ended);
+        let failed = count(Outcome::Failed) + count(Outcome::Refused);
+        let not_known = count(Outcome::NotFound) + given_up;
+        let mut told = format!("{} ended", counted(ended, "session"));
         for (number, what) in [
             (*already_gone, "already gone"),
             (failed, "failed"),
@@ -152,14 +159,18 @@ impl Rounds {
                 told += &format!(", {number} {what}");
             }
         }
+        let mut lines = vec![format!("{}{told}", if stopped { "stopped: " } else { "" })];
+        if ended > 0 {
+            lines.push(REMINDER.to_owned());
+        }
         let mut out = io::stdout().lock();
-        writeln!(out, "{}{told}", if stopped { "stopped: " } else { "" })?;
-        if *ended > 0 {
-            writeln!(out, "{REMINDER}")?;
+        if lines.iter().try_for_each(|line| writeln!(out, "{line}")).is_err() {
+            // It is done, and to be known, also where nobody reads that any more.
+            lines.iter().for_each(tell);
         }
         if !self.is_whole {
             tell("not everything could be listed: there may be more sessions");
         }
-        Ok(self.is_whole && !stopped && failed == 0 && not_known == 0 && *left == 0)
+        self.is_whole && !stopped && failed == 0 && not_known == 0 && *left == 0
     }
 }

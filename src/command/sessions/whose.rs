@@ -64,13 +64,15 @@ impl Whose {
     /// Takes those out that are listed under a virtual proxy, too, of which none are to end. That a proxy service lists
     /// only those of the virtual proxy that it is asked for is likely, not certain: what it lists without a prefix,
     /// for the default one, may be all that it has. Then such a session is one, of the other virtual proxy, and shown
-    /// under the wrong name; a DELETE without a prefix may well end it.
+    /// under the wrong name; a DELETE without a prefix may well end it. For the same reason what is listed for
+    /// another one is never taken to be the default one's.
     ///
     /// So it is with `--all`, where a mistake costs everybody's sessions, for every virtual proxy; with `--user` for the
     /// default one, as far as the filters or the configuration leave others out: else the user could not be helped on
     /// the others. Where sessions are named, these are meant, wherever they are listed.
     ///
-    /// False: where that cannot be known nothing ends, and all is said.
+    /// False: where that cannot be known nothing ends, and all is said. So it is for the default one while the
+    /// repository fails.
     pub async fn spare_others(
         &self,
         doomed: &mut Vec<Doomed>,
@@ -79,10 +81,13 @@ impl Whose {
         told: &mut Told,
     ) -> bool {
         let mut all_is_known = true;
-        for pair in roster.pairs().map(|answer| &answer.pair) {
+        let pairs =
+            roster.sites.iter().flat_map(|site| site.pairs.iter().map(move |answer| (site, &answer.pair)));
+        for (site, pair) in pairs {
+            let is_default = pair.virtual_proxy == VirtualProxy::default();
             let is_guarded = match self {
                 Self::All => true,
-                Self::Users => pair.virtual_proxy == VirtualProxy::default(),
+                Self::Users => is_default,
                 Self::Ids(_) => false,
             };
             let is_here = |one: &Doomed| Arc::ptr_eq(&one.pair, pair);
@@ -92,11 +97,13 @@ impl Whose {
             let beside = asker.ask_beside(pair, roster).await;
             let failed = beside.iter().filter_map(|it| Some((&it.pair, it.sessions.as_ref().err()?)));
             let failed = failed.map(|(pair, failure)| told.failure_once(&pair.to_string(), failure)).count();
-            if failed > 0 {
+            // While the repository fails, there may be others than those that are configured.
+            if failed > 0 || (is_default && site.discovery.is_some()) {
                 doomed.retain(|one| !is_here(one));
                 told.once(format!(
                     "{pair}: nothing is ended there: whether sessions of another virtual proxy are listed under it, too, \
-                     is known only when all of that proxy service can be listed"
+                     is known only when all virtual proxies of that proxy service are known and can be listed; \
+                     --session-id ends what it names all the same"
                 ));
                 all_is_known = false;
                 continue;

@@ -3,7 +3,7 @@
 use crate::commands::open;
 use crate::support::exporter::command;
 use crate::support::site::Site;
-use crate::support::terminal::{Left, Terminal};
+use crate::support::terminal::{Left, Terminal, send};
 
 const ANNA: (&str, &str) = ("LAB", "anna");
 const ALL: &[&str] = &["--all", "--proxy", "Central", "--virtual-proxy", "/sales"];
@@ -108,7 +108,7 @@ async fn what_is_told_on_the_way_leaves_nothing_of_the_progress_bar() {
     let terminal = delete(&site, &["--user", r"LAB\anna", "--yes"]);
     terminal.has_written("/60 sessions").await;
     // A key would be echoed by the terminal itself.
-    terminal.send("INT");
+    send("INT", &terminal.id());
     let left = terminal.ended().await;
     assert_eq!(left.status.code(), Some(1), "{}", left.screen);
     assert!(left.screen.contains("stopping: ") && left.screen.contains("stopped: "), "{}", left.screen);

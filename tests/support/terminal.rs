@@ -124,6 +124,11 @@ impl Terminal {
         self.seen.lock().unwrap().screen.screen().alternate_screen()
     }
 
+    /// The number of the program's process.
+    pub fn id(&self) -> String {
+        self.child.id().unwrap().to_string()
+    }
+
     /// Waits until the program ends by itself.
     pub async fn ended(mut self) -> Left {
         let status = eventually("the program ends", async || self.child.try_wait().unwrap()).await;

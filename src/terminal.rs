@@ -1,7 +1,7 @@
 //! What may be written to a terminal, and how. Names come from files and from the network: none of them may write a
 //! line, move the cursor, turn the text around or hide in it.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
@@ -59,8 +59,10 @@ pub fn escaped_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         match c != '\n' && is_hidden(c) {
-            // Writing to memory cannot fail. All of them are below U+10000.
-            true => drop(write!(text, "\\u{:04x}", u32::from(c))),
+            // JSON has no escapes beyond U+FFFF, but for their two halves.
+            true => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|half| text.push_str(&format!("\\u{half:04x}")))
+            }
             false => text.push(c),
         }
     }
@@ -81,12 +83,33 @@ impl serde_json::ser::Formatter for EscapedJson {
 }
 
 /// Whether a terminal would do something instead of showing it, or show nothing at all: two names would look the same.
-/// What scripts are written with (U+200C, U+200D) is no such thing.
 fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || matches!(c, '\u{2028}' | '\u{2029}')
-        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}') || is_ignorable(c)
+}
+
+/// Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt of Unicode 17), direction marks among
+/// them.
+fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 #[cfg(test)]
@@ -104,17 +127,18 @@ mod tests {
 
     #[test]
     fn names_that_differ_do_not_look_the_same() {
-        for hidden in ['\u{ad}', '\u{200b}', '\u{2060}', '\u{2064}', '\u{feff}'] {
+        for hidden in
+            ['\u{ad}', '\u{200b}', '\u{200d}', '\u{2064}', '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{e0100}']
+        {
             let name = escaped(&format!("an{hidden}na"));
             assert_eq!(name, format!("an{}na", hidden.escape_unicode()));
         }
-        // Scripts are written with these.
-        assert_eq!(escaped("می\u{200c}خواهم क्\u{200d}ष"), "می\u{200c}خواهم क्\u{200d}ष");
+        assert_eq!(escaped("آنا Жанна क्षमा ぱぱ e\u{301}"), "آنا Жанна क्षमा ぱぱ e\u{301}");
     }
 
     #[test]
     fn json_stays_what_it_says() {
-        let value = serde_json::json!({ "a\u{202e}": "\u{1b}\u{9b}\n\u{7f}\u{2069}\\" });
+        let value = serde_json::json!({ "a\u{202e}": "\u{1b}\u{9b}\n\u{7f}\u{2069}\u{e0100}\\" });
         let text = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
         assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)), "{text:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);

@@ -99,6 +99,22 @@ impl QueryError {
         }
     }
 
+    /// Whether the service may have done what was wanted all the same: its answer was lost, or is none.
+    pub fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Connect(why) => matches!(why, NoConnection::Closed | NoConnection::Other(_)),
+            Self::Tls(_) | Self::HttpStatus(_) | Self::Xsrf | Self::Denied(_) | Self::NoProxyServices => {
+                false
+            }
+            Self::Timeout(_)
+            | Self::NotHttp
+            | Self::Decode(_)
+            | Self::NoDeletion(_)
+            | Self::Shape { .. }
+            | Self::TooLarge(_) => true,
+        }
+    }
+
     /// What went wrong before the head of an answer had come.
     pub(super) fn before_answer(error: &reqwest::Error) -> Self {
         match find::<rustls::Error>(error) {

@@ -8,7 +8,7 @@ use super::misfits::Misfit;
 use super::service::ProxyService;
 use crate::collect::topology::{Note, ProxyPlan, VirtualProxyPlan};
 use crate::qlik::diagnosis::Diagnosis;
-use crate::qlik::{Reason, VirtualProxy};
+use crate::qlik::{QueryError, Reason, VirtualProxy};
 
 /// Everything that was asked once.
 #[derive(Default)]
@@ -58,6 +58,8 @@ pub struct Failure {
     pub message: String,
     /// What to try; may be empty.
     pub advice: String,
+    /// Whether what was asked for may have been done all the same.
+    pub in_doubt: bool,
 }
 
 /// What kind of a failure it is.
@@ -73,17 +75,18 @@ pub enum Cause {
 
 impl Failure {
     pub fn not_asked(because: impl fmt::Display) -> Self {
-        Self { cause: Cause::NotAsked, message: because.to_string(), advice: String::new() }
+        let message = because.to_string();
+        Self { cause: Cause::NotAsked, message, advice: String::new(), in_doubt: false }
     }
 
     pub fn late() -> Self {
         let message = "waiting for an answer".to_owned();
-        Self { cause: Cause::Late, message, advice: String::new() }
+        Self { cause: Cause::Late, message, advice: String::new(), in_doubt: true }
     }
 
-    pub fn new(reason: Reason, diagnosis: Diagnosis) -> Self {
+    pub fn new(error: &QueryError, diagnosis: Diagnosis) -> Self {
         let Diagnosis { message, advice } = diagnosis;
-        Self { cause: Cause::Query(reason), message, advice }
+        Self { cause: Cause::Query(error.reason()), message, advice, in_doubt: error.leaves_doubt() }
     }
 
     pub fn is_late(&self) -> bool {

@@ -128,7 +128,7 @@ impl ProxyService {
         let outcome = match &self.endpoint {
             Ok(endpoint) => request(endpoint).await.map_err(|error| {
                 let diagnosis = self.access.diagnose(endpoint, Service::Proxy, &error);
-                Failure::new(error.reason(), diagnosis)
+                Failure::new(&error, diagnosis)
             }),
             Err(error) => Err(Failure::not_asked(error)),
         };

@@ -247,7 +247,7 @@ async fn discover(endpoint: &Endpoint, access: &Access) -> Result<Topology, Fail
         Ok(found) => Ok(Topology::new(&access.settings, Some(&found))),
         Err(error) => {
             let diagnosis = access.diagnose(endpoint, Service::Repository, &error);
-            Err(Failure::new(error.reason(), diagnosis))
+            Err(Failure::new(&error, diagnosis))
         }
     }
 }

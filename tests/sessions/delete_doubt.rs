@@ -139,6 +139,14 @@ async fn what_ended_and_is_listed_all_the_same_has_failed() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert!(ended.stdout.contains(&"1 session ended, 1 failed".to_owned()), "{:?}", ended.stdout);
     assert!(ended.stderr.iter().any(|line| line.contains("still listed")), "{:?}", ended.stderr);
+    let taken_back =
+        ended.stderr.iter().filter(|line| line.contains("level=warn") && line.contains("still lists"));
+    assert!(taken_back.clone().count() > 0, "{:?}", ended.stderr);
+    assert!(
+        taken_back.into_iter().all(|line| line.contains("user_id=anna sessions=1")),
+        "{:?}",
+        ended.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,16 +226,23 @@ async fn a_proxy_that_fails_later_is_told_and_what_was_told_is_not_told_again() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_knows_of_is_logged() {
     let site = Site::empty(1, &[""]).await;
-    let (_proxy, config) = stand_in(&site, &["/"], |request| match request.path {
-        "/qps/session" => Some(list(&["one", "two", "three"])),
+    let lists = AtomicUsize::new(0);
+    let (_proxy, config) = stand_in(&site, &["/"], move |request| match request.path {
+        "/qps/session" if lists.fetch_add(1, Ordering::Relaxed) == 0 => Some(list(&["one", "two", "three"])),
         "/qps/session/one" => Some(response("200 OK", "", "{}")),
-        // The connection breaks.
+        // The connection breaks, and no list tells what became of them.
         _ => None,
     })
     .await;
     let ended = delete(&config, &ALL).await;
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stdout.contains(&"1 session ended, 2 failed".to_owned()), "{:?}", ended.stdout);
+    let told = "1 session ended, 2 not known whether gone".to_owned();
+    assert!(ended.stdout.contains(&told), "{:?}", ended.stdout);
+    let not_known = ended.stderr.iter().filter(|line| line.contains("it is not known whether a session"));
+    assert_eq!(not_known.count(), 2, "{:?}", ended.stderr);
+    let begins = ended.stderr.iter().position(|line| line.contains("message=\"ending sessions\"")).unwrap();
+    assert!(ended.stderr[begins].contains("sessions=3") && ended.stderr[begins].contains("by="));
+    assert!(ended.stderr[..begins].iter().all(|line| !line.contains("not known")), "{:?}", ended.stderr);
     let warned = ended.stderr.iter().find(|line| line.contains("level=warn")).unwrap();
     for part in ["by=", "user_directory=LAB", "user_id=anna", "sessions=2", "not known whether"] {
         assert!(warned.contains(part), "{part}: {warned}");

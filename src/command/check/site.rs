@@ -66,7 +66,7 @@ impl<W: Write> Site<'_, '_, W> {
                 let step = Step::new("repository", target, Status::Failed, "");
                 let facts = Facts { milliseconds, ..Facts::default() };
                 let diagnosis = self.access.diagnose(&endpoint, Service::Repository, &error);
-                self.failed(step.with(facts), Failure::new(error.reason(), diagnosis))?;
+                self.failed(step.with(facts), Failure::new(&error, diagnosis))?;
                 return Ok(None);
             }
         };

@@ -60,6 +60,8 @@ pub enum Outcome {
     Ended,
     /// It was gone when we came. A proxy in trouble may say so of all.
     NotFound,
+    /// The answer was lost.
+    NotKnown,
     Failed,
     /// In a way that it would fail again.
     Refused,
@@ -79,6 +81,7 @@ pub async fn end(
     seen: &mut Ended,
 ) {
     let progress = progress(doomed.len(), bars);
+    log_as.beginning(doomed);
     let mut by_service: BTreeMap<usize, Vec<&Doomed>> = BTreeMap::new();
     for one in doomed {
         by_service.entry(Arc::as_ptr(&one.pair.service).addr()).or_default().push(one);
@@ -109,7 +112,7 @@ pub async fn end(
         let (log, seen) = &mut *state.borrow_mut();
         let count = log.count(one);
         seen.under_way -= 1;
-        if is_known(&outcome) {
+        if !outcome.as_ref().is_err_and(|failure| failure.in_doubt) {
             count.not_known -= 1;
         }
         let outcome = match outcome {
@@ -119,9 +122,14 @@ pub async fn end(
             }
             Ok(Deletion::NotFound) => Outcome::NotFound,
             Err(failure) => {
-                let what = format!("{}: a session of {} did not end", one.pair, one.user.key());
+                let (pair, user) = (&one.pair, one.user.key());
+                let what = match failure.in_doubt {
+                    true => format!("{pair}: it is not known whether a session of {user} ended"),
+                    false => format!("{pair}: a session of {user} did not end"),
+                };
                 progress.suspend(|| told.failure(&what, &failure));
                 match failure.cause {
+                    _ if failure.in_doubt => Outcome::NotKnown,
                     Cause::NotAsked | Cause::Query(Reason::Denied) => Outcome::Refused,
                     _ => Outcome::Failed,
                 }
@@ -131,12 +139,6 @@ pub async fn end(
         progress.inc(1);
     }
     progress.finish_and_clear();
-}
-
-/// Whether the proxy service has said what it did, or never got to know what was wanted.
-fn is_known(outcome: &Result<Deletion, Failure>) -> bool {
-    let known = [None, Some(Reason::HttpStatus), Some(Reason::Denied), Some(Reason::Tls)];
-    outcome.as_ref().err().is_none_or(|failure| known.contains(&failure.reason()))
 }
 
 /// On a terminal only, and only for many.
@@ -166,6 +168,29 @@ impl LogAs {
         // Not known on every system, as in a container.
         let by = by.ok().flatten().unwrap_or_else(|| "unknown".to_owned());
         Self { by, users: Naming::new(label) }
+    }
+
+    /// Before the first request: who ends the program at once ends the log, too.
+    fn beginning(&self, doomed: &[Doomed]) {
+        let mut places: BTreeMap<_, usize> = BTreeMap::new();
+        doomed.iter().for_each(|one| *places.entry(one.pair.names()).or_default() += 1);
+        let by = &self.by;
+        for ([site, proxy, virtual_proxy], sessions) in places {
+            info!(by, site, proxy, virtual_proxy, sessions, "ending sessions");
+        }
+    }
+
+    /// Takes back what the log says of them.
+    pub fn still_listed(&self, sessions: &[&Doomed]) {
+        let mut named: BTreeMap<_, usize> = BTreeMap::new();
+        for one in sessions {
+            *named.entry((one.pair.names(), self.users.name(one.user.key()))).or_default() += 1;
+        }
+        let (by, told) = (&self.by, "the proxy service says that it ended sessions, and still lists them");
+        for (([site, proxy, virtual_proxy], (user_directory, user_id)), sessions) in named {
+            let (user_directory, user_id) = (user_directory.as_deref(), user_id.as_deref());
+            warn!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "{told}");
+        }
     }
 }
 

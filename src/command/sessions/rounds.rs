@@ -69,7 +69,7 @@ impl Rounds {
             self.sum.left = doomed.len();
             end(&doomed, stop, &mut self.told, &self.log, &self.bars, &mut self.round).await;
             self.add_up();
-            let is_guess = self.sum.count(Outcome::NotFound) > 0;
+            let is_guess = self.sum.count(Outcome::NotFound) + self.sum.count(Outcome::NotKnown) > 0;
             if stop.is_cancelled() || !(by_user || is_guess) {
                 return;
             }
@@ -113,15 +113,19 @@ impl Rounds {
             listed.extend(sessions.iter().map(|session| (place, session.session_id)));
         }
         let Sum { tried, already_gone, .. } = &mut self.sum;
+        let is_listed = |one: &Doomed| listed.contains(&one.key());
+        let undone = tried.iter().filter(|(one, outcome)| *outcome == Outcome::Ended && is_listed(one));
+        self.log.still_listed(&undone.map(|(one, _)| one).collect::<Vec<_>>());
         tried.retain_mut(|(one, outcome)| {
             if !lists.contains(&one.pair.names()) {
                 return true;
             }
-            let is_listed = listed.contains(&one.key());
+            let is_listed = is_listed(one);
             let told = match (*outcome, is_listed) {
                 (Outcome::Ended, false) | (Outcome::Failed | Outcome::Refused, true) => return true,
                 (Outcome::NotFound, false) => "was already gone",
-                (Outcome::Failed | Outcome::Refused, false) => "is gone all the same",
+                (Outcome::NotKnown | Outcome::Failed | Outcome::Refused, false) => "is gone all the same",
+                (Outcome::NotKnown, true) => "did not end: it is still listed",
                 (Outcome::NotFound, true) => {
                     "did not end: HTTP status 404, as if it were gone, and it is still listed"
                 }
@@ -147,7 +151,7 @@ impl Rounds {
         let count = |outcome| self.sum.count(outcome);
         let ended = count(Outcome::Ended);
         let failed = count(Outcome::Failed) + count(Outcome::Refused);
-        let not_known = count(Outcome::NotFound) + given_up;
+        let not_known = count(Outcome::NotFound) + count(Outcome::NotKnown) + given_up;
         let mut told = format!("{} ended", counted(ended, "session"));
         for (number, what) in [
             (*already_gone, "already gone"),

@@ -51,7 +51,8 @@ pub fn late(proxy: &str, virtual_proxy: &str) -> PairAnswer {
 
 pub fn failure(message: &str) -> Failure {
     let advice = "Does the proxy service run there?".to_owned();
-    Failure { cause: Cause::Query(Reason::Connect), message: message.to_owned(), advice }
+    let cause = Cause::Query(Reason::Connect);
+    Failure { cause, message: message.to_owned(), advice, in_doubt: false }
 }
 
 pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {

@@ -142,8 +142,9 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut row = Members { members: 0, wanted: Vec::new() };
-                while let Some(name) = map.next_key::<String>()? {
+                while let Some(Name(name)) = map.next_key()? {
                     row.members += 1;
+                    let name = String::from_utf8(name).unwrap_or_default();
                     if WANTED.contains(&&*name) {
                         row.wanted.push((name, map.next_value()?));
                     } else {
@@ -154,5 +155,26 @@ impl<'de> Deserialize<'de> for Members {
             }
         }
         deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A member's name. It is looked at less closely, too: what is no UTF-8 is nothing that is wanted.
+struct Name(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Name, E> {
+                Ok(Name(name.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
     }
 }

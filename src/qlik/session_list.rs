@@ -308,6 +308,14 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_is_not_wanted_may_have_any_bytes_for_a_name() {
+        let body = b"[{\"UserDi\xf2ectory\":\"LAB\",\"UserId\":\"a\",\"SessionId\":\"1\"}]";
+        for piece in [1, 1024] {
+            assert_eq!(decode(body, piece), Ok(vec![row("", "a", "1")]));
+        }
+    }
+
+    #[test]
     fn a_byte_order_mark_before_the_list_is_skipped_once() {
         let body = b"\xef\xbb\xbf [{\"SessionId\":\"1\"}]";
         for piece in 1..=body.len() {

@@ -75,6 +75,11 @@ fn decoded(bytes: &[u8]) -> Result<&str, String> {
             .into());
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.starts_with(b"-----BEGIN ") {
+        return Err(
+            "is a certificate or key (PEM), expected the configuration, which names such files".into()
+        );
+    }
     std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

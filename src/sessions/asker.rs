@@ -120,11 +120,8 @@ impl Asker {
         let Self { sites, wanted: Wanted { filter, .. }, .. } = self;
         let rosters: Vec<_> = sites.iter().map(Site::roster).collect();
         let pairs = rosters.iter().flat_map(|site| &site.pairs);
-        Roster {
-            unknown: misfits::places(filter, sites),
-            other_case: misfits::users(filter, pairs),
-            sites: rosters,
-        }
+        let (other_case, absent) = misfits::users(filter, pairs);
+        Roster { unknown: misfits::places(filter, sites), other_case, absent, sites: rosters }
     }
 
     /// Lists what is known on a pair's proxy service and is not in the roster, for the filters or the configuration

@@ -81,23 +81,31 @@ fn why_not_asked(virtual_proxy: &VirtualProxy, sites: &[Site]) -> Option<&'stati
     }
 }
 
-/// Users who have no session, but by a name that differs by case alone: it counts, and a person may not know.
-pub fn users<'r>(filter: &Filter, answers: impl Iterator<Item = &'r PairRoster> + Clone) -> Vec<Misfit> {
+/// Users who have no session: those of whom there are some by a name that differs by case alone, which counts, and a
+/// person may not know; and those of whom there are none at all.
+pub fn users<'r>(
+    filter: &Filter,
+    answers: impl Iterator<Item = &'r PairRoster> + Clone,
+) -> (Vec<Misfit>, Vec<Misfit>) {
     let lists = answers.filter_map(|answer| answer.sessions.as_ref().ok());
-    let misfit = |wanted: &User| {
-        let has_sessions = lists.clone().any(|list| list.iter().any(|it| it.user == wanted.key()));
+    let (mut other_case, mut absent) = (Vec::new(), Vec::new());
+    for wanted in &filter.users {
+        if lists.clone().any(|list| list.iter().any(|it| it.user == wanted.key())) {
+            continue;
+        }
+        let flag = format!("--user {}", wanted.key());
+        let why = "there is no session of that user".to_owned();
         let others = lists.clone().flat_map(|list| &list.other_case);
         let others: BTreeSet<_> =
             others.map(User::key).filter(|other| wanted.is_but_for_case(*other)).collect();
-        (!has_sessions && !others.is_empty()).then(|| Misfit {
-            flag: format!("--user {}", wanted.key()),
-            why: format!(
-                "there is no session of that user, listed as {}: upper and lower case count",
-                some_of(others)
-            ),
-        })
-    };
-    filter.users.iter().filter_map(misfit).collect()
+        if others.is_empty() {
+            absent.push(Misfit { flag, why });
+        } else {
+            let why = format!("{why}, listed as {}: upper and lower case count", some_of(others));
+            other_case.push(Misfit { flag, why });
+        }
+    }
+    (other_case, absent)
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub struct Roster {
     pub unknown: Vec<Misfit>,
     /// Users of the filter without a session, where somebody has one whose name differs by case alone.
     pub other_case: Vec<Misfit>,
+    /// Users of the filter without a session, and nobody has one by a name like theirs.
+    pub absent: Vec<Misfit>,
 }
 
 /// One site, as far as the filter leaves it.

@@ -108,6 +108,13 @@ async fn utf_16_is_told_as_that() {
 }
 
 #[tokio::test]
+async fn a_certificate_in_place_of_the_configuration_is_told_as_that() {
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    let ended = run_with_config(pem, &[]).await;
+    assert_refused(&ended, &[&["config.toml", "is a certificate or key (PEM)"]]);
+}
+
+#[tokio::test]
 async fn a_windows_path_in_double_quotes_gets_the_advice() {
     let config = "[site.production]\ncertificate = \"C:\\certs\\client.pem\"\n";
     assert_refused(&run_with_config(config, &[]).await, &[&["config.toml", "single quotes"]]);

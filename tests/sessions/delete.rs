@@ -107,7 +107,8 @@ async fn nothing_found_is_a_failure() {
     let site = Site::busy(1, &[""], 20, 5).await;
     let before = open(&site);
     let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\nobody", "--yes"]).await;
-    assert_eq!((ended.status.code(), ended.stderr), (Some(1), vec!["there is nothing to end".to_owned()]));
+    let told = [r"--user LAB\nobody: there is no session of that user", "there is nothing to end"];
+    assert_eq!((ended.status.code(), ended.stderr), (Some(1), told.map(str::to_owned).to_vec()));
     assert_eq!(open(&site), before);
 }
 

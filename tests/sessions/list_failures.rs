@@ -157,7 +157,9 @@ async fn who_is_listed_in_another_case_is_told_where_there_is_nobody_else() {
 
     let (listed, lines) = told(&[r"Lab\anna", "lab\\BO\u{202e}B", r"LAB\ann"]).await;
     assert_eq!(listed, 1);
-    assert!(matches!(&lines[..], [line] if line.contains(r"listed as LAB\bo\u{202e}b: ")), "{lines:?}");
+    let [other_case, absent] = &lines[..] else { panic!("{lines:?}") };
+    assert!(other_case.contains(r"listed as LAB\bo\u{202e}b: "), "{other_case}");
+    assert_eq!(absent, r"--user LAB\ann: there is no session of that user");
 }
 
 #[tokio::test(flavor = "multi_thread")]

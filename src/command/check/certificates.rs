@@ -6,6 +6,7 @@ use super::report::{Facts, Status, Step};
 use super::site::Site;
 use crate::collect::topology::ProxyPlan;
 use crate::command::counted;
+use crate::config;
 use crate::qlik::Endpoint;
 use crate::qlik::credentials::{self, CertificateFacts, day, now};
 
@@ -17,11 +18,12 @@ impl<W: Write> Site<'_, '_, W> {
     pub(super) fn certificates(&mut self) -> io::Result<()> {
         let credentials = &self.settings.credentials;
         let client = credentials.client_facts();
+        let ca_key = if self.settings.by_flags { config::flag("ca") } else { "ca".to_owned() };
         let mut step = certificate("client", client, ", its key fits");
         if step.status != Status::Failed && credentials.is_foreign() {
             step.status = Status::Failed;
             step.message += &format!(
-                "; issued by {:?}, it is no client certificate of the CA in this site's ca file",
+                "; issued by {:?}, it is no client certificate of the CA in this site's {ca_key} file",
                 client.issuer
             );
             step = step.advise(
@@ -34,7 +36,7 @@ impl<W: Write> Site<'_, '_, W> {
             self.add(match certificate("ca", ca, "") {
                 step if ca.is_ca || step.status == Status::Failed => step,
                 step => Step { status: Status::Warning, message: step.message + ", and no CA's", ..step }
-                    .advise("Name root.pem, of the same export as client.pem, in ca."),
+                    .advise(format!("Name root.pem, of the same export as client.pem, in {ca_key}.")),
             })?;
         }
         Ok(())

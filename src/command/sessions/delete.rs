@@ -11,7 +11,7 @@ use super::confirm::{confirmed, somebody_is_there};
 use super::ending::{Doomed, LogAs};
 use super::rounds::Rounds;
 use super::table::{self, Column};
-use super::telling::{Told, other_case};
+use super::telling::{Told, users_without};
 use super::whose::Whose;
 use crate::cli::{DeleteArgs, GlobalArgs, PlaceArgs};
 use crate::command::signals::Signals;
@@ -44,7 +44,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     let mut doomed = whose.choose(&roster);
     whose.tell_missing(&roster);
     // Only now: when they have ended, a user has none, too.
-    other_case(&roster);
+    users_without(&roster);
     is_whole &= whose.spare_others(&mut doomed, &roster, &asker, &mut told).await;
     drop(roster);
     if doomed.is_empty() {

@@ -57,7 +57,7 @@ async fn config(global: &GlobalArgs, site: &SiteArgs, asked: &[String]) -> Resul
 /// Says on standard error what could not be asked, and what fits nothing. True when nothing has failed.
 fn tell_failures(roster: &Roster) -> bool {
     let is_whole = Told::default().roster(roster);
-    telling::other_case(roster);
+    telling::users_without(roster);
     is_whole
 }
 

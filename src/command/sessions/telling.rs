@@ -8,10 +8,11 @@ use super::troubles;
 use crate::sessions::{Failure, Roster};
 use crate::terminal::{escaped, tell};
 
-/// Says whose sessions are there where there are none of whom was asked for. They are nobody's who was meant: it is no
-/// failure.
-pub fn other_case(roster: &Roster) {
-    roster.other_case.iter().for_each(tell);
+/// Says whose sessions are there where there are none of whom was asked for, and of whom there are none where all is
+/// known. It is no failure: none is nobody's who was meant, and a user may have gone.
+pub fn users_without(roster: &Roster) {
+    let absent = roster.is_whole().then_some(&roster.absent).into_iter().flatten();
+    roster.other_case.iter().chain(absent).for_each(tell);
 }
 
 /// What has been told: while everybody is asked again and again, each thing is told once.

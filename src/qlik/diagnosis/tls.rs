@@ -111,7 +111,8 @@ impl Circumstances<'_> {
         let held: Vec<&str> = self.credentials.ca_facts().iter().map(|facts| &*facts.subject).collect();
         let message = format!(
             "the certificate of {address}, {subject:?}, was issued by {issuer:?}, and not by the CA in this \
-             site's ca file, {}",
+             site's {} file, {}",
+            self.key("ca"),
             listed(&held)
         );
         let advice = if held.contains(&issuer) {
@@ -155,8 +156,9 @@ impl Circumstances<'_> {
         }
         if self.credentials.is_foreign() {
             return format!(
-                "{ours}, and no client certificate of the CA in this site's ca file: export client.pem from \
-                 this site."
+                "{ours}, and no client certificate of the CA in this site's {} file: export client.pem from \
+                 this site.",
+                self.key("ca")
             );
         }
         if let Some(server) = &self.server

@@ -35,7 +35,8 @@ pub struct PairAnswer {
 
 impl Refresh {
     pub fn new(roster: Roster, at: SystemTime, again: bool) -> Self {
-        let Roster { sites, unknown, other_case } = roster;
+        // That a user has no session is nothing to look into.
+        let Roster { sites, unknown, other_case, absent: _ } = roster;
         let misfits = [unknown, other_case].concat();
         Self { at, sites: sites.into_iter().map(SiteAnswer::from).collect(), misfits, again }
     }

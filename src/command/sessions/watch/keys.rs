@@ -12,7 +12,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("/", "filter the panel by what is typed; Enter keeps it, Esc clears it"),
     ("s", "sort the panel by the next column"),
     ("p, Space", "pause, and go on"),
-    ("r", "refresh now"),
+    ("r", "refresh now; a pause ends"),
     ("Up, Down, PgUp, PgDn, Home, End", "scroll; k and j too"),
 ];
 

@@ -10,13 +10,21 @@ use itertools::{EitherOrBoth, Itertools};
 use crate::config::{Exclusion, UserLabel, UserSettings};
 use crate::qlik::UserKey;
 
-/// Keys of this process, so that the same ids collide in no two of them. Where only hashes are kept, two of 200,000
-/// users are taken for one once in a thousand million answers.
+/// For tables, and for session ids, which are random already. Its keys are those of this process.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// Where users are told apart by their hashes alone. Names are chosen by people: foldhash takes some that differ by
+/// zero bytes for one, SipHash takes two of 200,000 users for one in one of a thousand million processes.
+static IDENTITY: LazyLock<std::hash::RandomState> = LazyLock::new(std::hash::RandomState::new);
 
 /// The hash of a user, the same for all answers of this process.
 pub fn hash_user(user: UserKey<'_>) -> u64 {
     HASHER.hash_one((user.directory, user.id))
+}
+
+/// The hash by which a user is told apart, the same for all answers of this process.
+fn identity(user: UserKey<'_>) -> u64 {
+    IDENTITY.hash_one((user.directory, user.id))
 }
 
 /// What is kept of the users of an answer.
@@ -189,20 +197,20 @@ impl Counting {
             tally.anonymous += 1;
             return;
         }
-        let hash = hash_user(user);
         match &tally.keep {
-            Keep::Names => self.add_name(user, hash),
+            Keep::Names => self.add_name(user),
             Keep::Hashes { exclude } if exclude.iter().any(|exclusion| exclusion.matches(user)) => {
-                tally.excluded.push(hash);
+                tally.excluded.push(identity(user));
             }
-            Keep::Hashes { .. } => tally.hashes.push(hash),
+            Keep::Hashes { .. } => tally.hashes.push(identity(user)),
         }
     }
 
     /// Sizes fit into `u32` because an answer is smaller than 4 GiB (`max_response_size`); beyond that, users would
     /// be left out.
-    fn add_name(&mut self, user: UserKey<'_>, hash: u64) {
+    fn add_name(&mut self, user: UserKey<'_>) {
         let tally = &mut self.tally;
+        let hash = hash_user(user);
         if let Some(&place) = self.table.find(hash, |&place| tally.key_at(place) == Some(user)) {
             if let Some(entry) = tally.users.get_mut(place as usize) {
                 entry.sessions = entry.sessions.saturating_add(1);
@@ -323,9 +331,19 @@ mod tests {
         let (tally, _) = counting.finish();
         assert_eq!((tally.sessions(), tally.user_count(), tally.users().len()), (4, 3, 0));
         let (hashes, excluded) = tally.hashes();
-        assert_eq!(excluded, [hash_user(service)]);
+        assert_eq!(excluded, [identity(service)]);
         assert!(hashes.is_sorted());
-        assert_eq!(hashes.iter().filter(|hash| **hash == hash_user(anna)).count(), 2);
+        assert_eq!(hashes.iter().filter(|hash| **hash == identity(anna)).count(), 2);
+    }
+
+    /// Found by the fuzzer: by foldhash they were one user in every other process.
+    #[test]
+    fn users_who_differ_by_zero_bytes_are_told_apart_without_names() {
+        let mut counting = Counting::default().keeping(Keep::Hashes { exclude: [].into() });
+        for (directory, id) in [("", "\0"), ("\0", ""), ("", ""), ("\0", "\0"), ("", "\0\0")] {
+            counting.add(UserKey { directory, id }, "1");
+        }
+        assert_eq!(counting.finish().0.user_count(), 5);
     }
 
     proptest! {

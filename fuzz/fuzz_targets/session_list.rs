@@ -26,10 +26,12 @@ fuzz_target!(|data: &[u8]| {
     let sizes: Vec<usize> = sizes.iter().map(|byte| byte.wrapping_sub(b' ').max(1).into()).collect();
 
     let whole = in_any_pieces::<Counted, _>(body, &sizes, ids);
-    assert_eq!(whole.as_ref().ok(), skipping(body).as_ref(), "{whole:?}");
+    // A byte order mark before the list counts for nothing.
+    let list = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    assert_eq!(whole.as_ref().ok(), skipping(list).as_ref(), "{whole:?}");
     // What the decoder skips is looked at less closely: numbers out of range, bytes that are no UTF-8. It
     // takes more than this one, and never less.
-    if let Some(rows) = strict(body) {
+    if let Some(rows) = strict(list) {
         assert_eq!(whole.as_ref(), Ok(&rows));
     }
     // Who wants more may find more to be wrong.

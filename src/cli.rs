@@ -204,12 +204,12 @@ fn simulate_help() -> String {
     let address = "http://127.0.0.1:PORT";
     format!(
         "The control address of --control-port, for trying what happens when something goes wrong:\n{}",
-        crate::simulator::control_help(address)
+        qlik_sense_simulator::control_help(address)
     )
 }
 
 #[cfg(feature = "simulator")]
-impl From<SimulateArgs> for crate::simulator::Options {
+impl From<SimulateArgs> for qlik_sense_simulator::Options {
     fn from(args: SimulateArgs) -> Self {
         Self {
             certs: args.certs,

@@ -14,29 +14,13 @@
 //!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
-// Nothing that comes from outside may end the program, no more than an output that takes nothing: see `terminal::tell`.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::print_stderr,
-        clippy::print_stdout,
-        clippy::unreachable
-    )
-)]
-
 pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod config;
 pub mod exposition;
 pub mod logging;
-pub mod qlik;
 pub mod sessions;
-#[cfg(feature = "simulator")]
-pub mod simulator;
+pub mod site;
 pub mod terminal;
 pub mod web;

@@ -1,15 +1,5 @@
 //! Parse, run, exit code.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::unreachable
-)]
-
 use std::process::ExitCode;
 
 use clap::Parser;

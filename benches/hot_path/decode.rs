@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use qlik_session_exporter::qlik::session_list::{Counted, Session, SessionListDecoder};
+use qlik_sense::session_list::{Counted, Session, SessionListDecoder};
 use serde::Deserialize;
 
 use super::{SIZES, sample};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use qlik_sense::{UserKey, VirtualProxy};
 use qlik_session_exporter::collect::pair::Answer;
 use qlik_session_exporter::collect::tally::{Counting, Keep};
 use qlik_session_exporter::collect::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::config::{UserLabel, UserSettings};
-use qlik_session_exporter::qlik::{UserKey, VirtualProxy};
 
 /// Directory, user id, session id.
 pub type Row = (String, String, String);

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use criterion::{BatchSize, Criterion, Throughput};
+use qlik_sense::UserKey;
 use qlik_session_exporter::collect::tally::{Counting, Keep, SessionIds, Tally};
-use qlik_session_exporter::qlik::UserKey;
 
 use super::SIZES;
 use super::sample::{self, Row};

@@ -14,7 +14,7 @@ use qlik_session_exporter::config::{self, Sources};
 
 /// Holds the files that a configuration may name.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/keys");
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/qlik-sense/tests/keys");
     // Beside what was built, so that it goes with it.
     let name = format!("target/config-{}", std::process::id());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

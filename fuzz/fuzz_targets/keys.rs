@@ -7,7 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pem::Pem;
-use qlik_session_exporter::qlik::credentials::{
+use qlik_sense::credentials::{
     Credentials, Verify, day, facts, parse_certificates, parse_key,
 };
 

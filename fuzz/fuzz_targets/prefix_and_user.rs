@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use qlik_session_exporter::config::VirtualProxyPattern;
-use qlik_session_exporter::qlik::{UserKey, VirtualProxy};
+use qlik_sense::{UserKey, VirtualProxy};
 use url::Url;
 
 fuzz_target!(|text: &str| {

@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
-use qlik_session_exporter::qlik::session_list::{
+use qlik_sense::session_list::{
     Counted, DecodeError, Facts, Named, Row, SessionListDecoder, Whole,
 };
 use serde::Deserialize;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::site::SiteArgs;
-use crate::qlik::VirtualProxy;
-use crate::qlik::vocabulary::{SessionId, SessionIdError};
 use crate::sessions::{Filter, User};
+use qlik_sense::VirtualProxy;
+use qlik_sense::types::{SessionId, SessionIdError};
 
 #[derive(Debug, Clone, Args)]
 pub struct SessionsArgs {

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 
 use super::tally::{Counting, SessionIds, Tally};
 use crate::config::{self, ScrapeSettings, SiteSettings};
-use crate::qlik::diagnosis::{Circumstances, Diagnosis, Service};
-use crate::qlik::endpoint::EndpointError;
-use crate::qlik::session_list::Counted;
-use crate::qlik::{Endpoint, Limits, QueryError, UserKey, VirtualProxy, qps};
+use crate::site::diagnosis::{Circumstances, Diagnosis, Service};
+use qlik_sense::client::ClientError;
+use qlik_sense::session_list::Counted;
+use qlik_sense::{Client, Limits, QueryError, UserKey, VirtualProxy, qps};
 
 /// With what a site's services are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +36,12 @@ impl Access {
             && (self.limits, self.at_once) == (other.limits, other.at_once)
     }
 
-    pub fn endpoint(&self, url: &url::Url) -> Result<Endpoint, EndpointError> {
-        Endpoint::new(url, &self.settings.credentials, &self.settings.user, self.limits)
+    pub fn endpoint(&self, url: &url::Url) -> Result<Client, ClientError> {
+        Client::new(url, &self.settings.credentials, &self.settings.user, self.limits)
     }
 
     /// What a failed query to one of the site's services means.
-    pub fn diagnose(&self, endpoint: &Endpoint, service: Service, error: &QueryError) -> Diagnosis {
+    pub fn diagnose(&self, endpoint: &Client, service: Service, error: &QueryError) -> Diagnosis {
         let SiteSettings { by_flags, user, credentials, .. } = &self.settings;
         let flag = by_flags.then_some(config::flag as fn(&str) -> String);
         Circumstances::of(endpoint, service, user, credentials, flag).diagnose(error)
@@ -50,7 +50,7 @@ impl Access {
 
 /// Asks once, and counts the sessions of a virtual proxy with `counting` while they arrive.
 pub async fn count(
-    endpoint: &Endpoint,
+    endpoint: &Client,
     virtual_proxy: &VirtualProxy,
     mut counting: Counting,
 ) -> Result<(Tally, SessionIds), QueryError> {

@@ -10,8 +10,8 @@ use super::plan::Plan;
 use super::repository::Repository;
 use super::site::Site;
 use super::topology::Topology;
-use crate::qlik::QueryError;
-use crate::qlik::qrs::{self, Found};
+use qlik_sense::QueryError;
+use qlik_sense::qrs::{self, Found};
 
 /// How soon a repository that failed is asked again, doubling up to `repository_refresh`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);

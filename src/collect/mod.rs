@@ -26,7 +26,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use crate::config::{Config, SiteSettings};
-use crate::qlik::endpoint::EndpointError;
+use qlik_sense::client::ClientError;
 use site::{Asking, Site};
 pub use snapshot::{Expiry, PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
 use tally::Keep;
@@ -54,7 +54,7 @@ struct CacheCounters {
 #[error("site {site}: {error}")]
 pub struct UnusableSite {
     site: String,
-    error: EndpointError,
+    error: ClientError,
 }
 
 impl Collector {

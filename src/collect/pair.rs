@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use super::tally::{Counting, Keep, SessionIds, Tally};
 use super::tasks::Tasks;
 use super::turns::{Place, Turn, Turns};
-use crate::qlik::{QueryError, Reason, VirtualProxy};
+use qlik_sense::{QueryError, Reason, VirtualProxy};
 
 /// What a good query brings.
 pub type Counted = (Tally, SessionIds);
@@ -299,7 +299,7 @@ impl Pair {
 mod tests {
     use super::*;
     use crate::collect::tally::Counting;
-    use crate::qlik::UserKey;
+    use qlik_sense::UserKey;
     use std::num::NonZeroUsize;
     use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -9,8 +9,8 @@ use super::access::{Access, count};
 use super::pair::{Ask, Pair, Record};
 use super::topology::{ProxyPlan, Topology};
 use super::turns::Turns;
-use crate::qlik::endpoint::EndpointError;
-use crate::qlik::{Endpoint, VirtualProxy};
+use qlik_sense::client::ClientError;
+use qlik_sense::{Client, VirtualProxy};
 
 /// Everything that is asked on a site, from one discovery or configuration to the next.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ type Records = HashMap<(String, VirtualProxy), Arc<Record>>;
 /// One proxy service with all that is asked of it.
 pub(super) struct Proxy {
     pub plan: Arc<ProxyPlan>,
-    pub endpoint: Arc<Endpoint>,
+    pub endpoint: Arc<Client>,
     turns: Arc<Turns>,
     pub pairs: Vec<Arc<Pair>>,
 }
@@ -49,7 +49,7 @@ impl Plan {
         old: &Self,
         old_access: &Access,
         forget: bool,
-    ) -> Result<Self, EndpointError> {
+    ) -> Result<Self, ClientError> {
         let mut records = if forget { Records::default() } else { old.records.clone() };
         let mut proxies = Vec::new();
         for plan in &topology.proxies {
@@ -91,7 +91,7 @@ impl Proxy {
         connected: Option<&Arc<Self>>,
         turns: Arc<Turns>,
         records: &Records,
-    ) -> Result<Self, EndpointError> {
+    ) -> Result<Self, ClientError> {
         let endpoint = match connected {
             Some(before) => before.endpoint.clone(),
             None => Arc::new(access.endpoint(&plan.url)?),
@@ -122,7 +122,7 @@ impl Proxy {
 }
 
 /// One query: counts the sessions of a virtual proxy while they arrive.
-fn ask(endpoint: Arc<Endpoint>, virtual_proxy: VirtualProxy) -> Ask {
+fn ask(endpoint: Arc<Client>, virtual_proxy: VirtualProxy) -> Ask {
     Box::new(move |counting| {
         let (endpoint, virtual_proxy) = (endpoint.clone(), virtual_proxy.clone());
         async move { count(&endpoint, &virtual_proxy, counting).await }.boxed()
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::collect::topology::tests::{found, service, site};
-    use crate::qlik::Limits;
+    use qlik_sense::Limits;
 
     /// Asking the proxy service `Central` for these.
     fn topology(prefixes: &[&str]) -> Topology {

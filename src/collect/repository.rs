@@ -10,12 +10,12 @@ use tracing::{info, warn};
 
 use super::snapshot::RepositorySnapshot;
 use super::topology::Note;
-use crate::qlik::qrs::Found;
-use crate::qlik::{Endpoint, QueryError};
+use qlik_sense::qrs::Found;
+use qlik_sense::{Client, QueryError};
 
 /// A site's repository and what it said last. Held by its site.
 pub(super) struct Repository {
-    endpoint: Endpoint,
+    endpoint: Client,
     /// How often it is asked.
     pub refresh: Duration,
     state: Mutex<State>,
@@ -34,7 +34,7 @@ struct State {
 
 impl Repository {
     /// `before`: what the site's configuration named until now. What the same repository said stays.
-    pub fn new(endpoint: Endpoint, refresh: Duration, before: Option<&Self>) -> Self {
+    pub fn new(endpoint: Client, refresh: Duration, before: Option<&Self>) -> Self {
         let same = before.filter(|before| before.endpoint.url() == endpoint.url());
         let state = same.map_or_else(State::default, |before| {
             let before = before.state.lock();
@@ -58,7 +58,7 @@ impl Repository {
         !self.begun.swap(true, Ordering::AcqRel)
     }
 
-    pub fn endpoint(&self) -> &Endpoint {
+    pub fn endpoint(&self) -> &Client {
         &self.endpoint
     }
 

@@ -17,8 +17,8 @@ use super::tally::Keep;
 use super::tasks::Tasks;
 use super::topology::{ProxyPlan, Topology};
 use crate::config::{ScrapeSettings, SiteSettings};
-use crate::qlik::credentials;
-use crate::qlik::endpoint::EndpointError;
+use qlik_sense::client::ClientError;
+use qlik_sense::credentials;
 
 /// One site, from its configuration on. Held by the collector and by its own discovery.
 pub struct Site {
@@ -50,7 +50,7 @@ impl Site {
         settings: &SiteSettings,
         scrape: &ScrapeSettings,
         old: Option<&Arc<Self>>,
-    ) -> Result<Arc<Self>, EndpointError> {
+    ) -> Result<Arc<Self>, ClientError> {
         let access = Access::new(settings, scrape);
         if let Some(same) = old.filter(|old| old.access == access) {
             return Ok(same.clone());
@@ -180,7 +180,7 @@ impl Site {
         // The first that expires ends it for all.
         let ca = credentials.ca_facts().iter().map(|facts| facts.not_after).min();
         expiries.extend(ca.map(|not_after| own("ca", not_after)));
-        let seen = |endpoint: &crate::qlik::Endpoint| {
+        let seen = |endpoint: &qlik_sense::Client| {
             credentials::facts(&endpoint.server_certificate()?).ok().map(|facts| facts.not_after)
         };
         let repository = self.repository.as_ref().and_then(|repository| seen(repository.endpoint()));

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::pair::{Answer, History};
 use super::tally::Tally;
 use super::topology::{ProxyPlan, Topology};
-use crate::qlik::{QueryError, VirtualProxy};
+use qlik_sense::{QueryError, VirtualProxy};
 
 /// One site at one moment.
 #[derive(Debug)]

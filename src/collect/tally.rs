@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use itertools::{EitherOrBoth, Itertools};
 
 use crate::config::{Exclusion, UserLabel, UserSettings};
-use crate::qlik::UserKey;
+use qlik_sense::UserKey;
 
 /// For tables, and for session ids, which are random already. Its keys are those of this process.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);

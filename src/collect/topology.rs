@@ -11,8 +11,8 @@ use labels::{labels, overrides};
 use url::{Host, Url};
 
 use crate::config::{ProxySettings, SiteSettings};
-use crate::qlik::VirtualProxy;
-use crate::qlik::qrs::{Found, Node, ProxyService, Skipped};
+use qlik_sense::VirtualProxy;
+use qlik_sense::qrs::{Found, Node, ProxyService, Skipped};
 
 /// What is asked on a site, and what is known of it besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use super::serve::{self, Exporter, Started};
 use super::{signals, wrong_usage};
 use crate::cli::DemoArgs;
 use crate::config::Sources;
-use crate::simulator::{self, Options};
 use monitoring::{Monitoring, Programs, Running};
+use qlik_sense_simulator::Options;
 
 /// Where the metrics are, unless told otherwise.
 const METRICS: &str = "/metrics";
@@ -48,7 +48,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         discovery: true,
         ..Options::default()
     };
-    let simulator = simulator::start(options).await?;
+    let simulator = qlik_sense_simulator::start(options).await?;
     let sources = Sources {
         file: Some(simulator.config_file().to_owned()),
         listen_addresses: args.listen_addresses.clone(),
@@ -104,7 +104,7 @@ async fn monitor(
     monitoring.ended().await
 }
 
-fn announce(simulator: &simulator::Simulator) {
+fn announce(simulator: &qlik_sense_simulator::Simulator) {
     let listeners = simulator.listeners();
     let lines = listeners
         .iter()

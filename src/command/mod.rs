@@ -85,10 +85,10 @@ pub fn counted(number: usize, noun: &str) -> String {
 }
 
 #[cfg(feature = "simulator")]
-async fn simulated(options: crate::simulator::Options) -> Result<ExitCode> {
+async fn simulated(options: qlik_sense_simulator::Options) -> Result<ExitCode> {
     match simulate::run(options, signals::end()?).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ crate::simulator::Error::Option { .. }) => Ok(wrong_usage(error)),
+        Err(error @ qlik_sense_simulator::Error::Option { .. }) => Ok(wrong_usage(error)),
         Err(error) => Err(error.into()),
     }
 }

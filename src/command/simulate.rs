@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::simulator::{self, Error, Options, Simulator};
+use qlik_sense_simulator::{Error, Options, Simulator};
 
 /// Any valid key will do in an example.
 const KEY: &str = "0123456789abcdef";
@@ -16,7 +16,7 @@ const KEY: &str = "0123456789abcdef";
 pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     tokio::pin!(shutdown);
     let simulator = tokio::select! {
-        started = simulator::start(options) => started?,
+        started = qlik_sense_simulator::start(options) => started?,
         () = &mut shutdown => return Ok(()),
     };
     // Nobody may be reading either; the site is there all the same.

@@ -1,7 +1,7 @@
 //! Patterns in which `*` stands for any run of characters: of users, of virtual proxies.
 
-use crate::qlik::vocabulary::PrefixError;
-use crate::qlik::{UserKey, VirtualProxy};
+use qlik_sense::types::PrefixError;
+use qlik_sense::{UserKey, VirtualProxy};
 
 /// A text without regard to case, in which `*` stands for any run of characters, none included.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use url::Url;
 
 use super::keys;
 use super::patterns::{Exclusion, VirtualProxyFilter};
-use crate::qlik::credentials::Credentials;
-use crate::qlik::{QlikUser, VirtualProxy};
+use qlik_sense::credentials::Credentials;
+use qlik_sense::{QlikUser, VirtualProxy};
 
 /// Everything that file, environment and flags say, without a mistake in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

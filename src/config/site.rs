@@ -13,10 +13,10 @@ use super::patterns::VirtualProxyFilter;
 use super::reading::{NamedFile, Reading, Told};
 use super::settings::{ProxySettings, RepositorySettings, SiteSettings};
 use super::values;
-use crate::qlik::credentials::{
+use qlik_sense::credentials::{
     CertificateFacts, Credentials, KeyError, ParsedKey, Verify, day, now, parse_certificates, parse_key,
 };
-use crate::qlik::{QlikUser, VirtualProxy};
+use qlik_sense::{QlikUser, VirtualProxy};
 
 type Certificates = Vec<rustls::pki_types::CertificateDer<'static>>;
 

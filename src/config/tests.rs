@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::qlik::{UserKey, VirtualProxy};
+use qlik_sense::{UserKey, VirtualProxy};
 
 /// A folder with `config.toml`, and certificates in `certs` that fit.
 struct Folder(TempDir);
@@ -47,7 +47,7 @@ impl Folder {
     }
 
     fn copy(&self, key: &str, name: &str) {
-        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys").join(key);
+        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/qlik-sense/tests/keys").join(key);
         std::fs::copy(key, self.path().join(name)).unwrap();
     }
 

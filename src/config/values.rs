@@ -11,7 +11,7 @@ use url::Url;
 use super::file::PATH_ADVICE;
 use super::keys::{Kind, without_quotes};
 use super::patterns::{Exclusion, VirtualProxyPattern};
-use crate::qlik::VirtualProxy;
+use qlik_sense::VirtualProxy;
 
 /// What is wrong with a value, or with a part of it.
 #[derive(Debug, PartialEq)]

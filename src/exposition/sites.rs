@@ -14,7 +14,7 @@ use crate::collect::pair::Counters;
 use crate::collect::tally::Tally;
 use crate::collect::{PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
-use crate::qlik::Reason;
+use qlik_sense::Reason;
 
 /// The labels of a user's series with `label = "hashed"`: the directory would tell too much.
 const HASHED_LABELS: &[&str] = &["site", "proxy", "virtual_proxy", "user_id"];

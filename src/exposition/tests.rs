@@ -17,7 +17,7 @@ use crate::collect::tally::{Counting, Keep};
 use crate::collect::topology::{ProxyPlan, Topology};
 use crate::collect::{PairSnapshot, SiteSnapshot, Used};
 use crate::config::{Exclusion, HashKey, UserLabel, UserSettings};
-use crate::qlik::{QueryError, UserKey, VirtualProxy};
+use qlik_sense::{QueryError, UserKey, VirtualProxy};
 
 /// Users (directory, id), each with so many sessions.
 type Users<'a> = &'a [(&'a str, &'a str, u32)];

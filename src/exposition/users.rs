@@ -7,7 +7,7 @@ use itertools::Itertools;
 use crate::collect::PairSnapshot;
 use crate::collect::tally::{Tally, hash_user};
 use crate::config::{HashKey, UserLabel, UserSettings};
-use crate::qlik::UserKey;
+use qlik_sense::UserKey;
 
 /// All users of one site at one moment, over the pairs that answered. Either all of them keep names, or none does
 /// ([`Keep`](crate::collect::tally::Keep)): then there are sums, and nobody is known by name.

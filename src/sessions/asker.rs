@@ -14,7 +14,7 @@ use super::misfits;
 use super::roster::{Pair, PairRoster, Roster};
 use super::site::{Brought, Site, Wanted};
 use crate::config::{Config, SiteSettings};
-use crate::qlik::VirtualProxy;
+use qlik_sense::VirtualProxy;
 
 /// Who is asked, with all connections. Lives as long as somebody wants to ask again.
 pub struct Asker {

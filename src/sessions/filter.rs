@@ -2,8 +2,8 @@
 
 use crate::collect::topology::{ProxyPlan, Topology};
 use crate::config::folded;
-use crate::qlik::vocabulary::UserError;
-use crate::qlik::{UserKey, VirtualProxy};
+use qlik_sense::types::UserError;
+use qlik_sense::{UserKey, VirtualProxy};
 
 /// Which sessions are wanted; an empty list leaves all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::filter::User;
-use crate::qlik::UserKey;
-use crate::qlik::session_list::Facts;
+use qlik_sense::UserKey;
+use qlik_sense::session_list::Facts;
 
 /// The sessions of one answer, in the order in which they were listed. Has no `Debug`: session ids are
 /// secrets.

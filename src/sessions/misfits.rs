@@ -6,7 +6,7 @@ use std::fmt;
 use super::filter::{Filter, User};
 use super::roster::PairRoster;
 use super::site::Site;
-use crate::qlik::VirtualProxy;
+use qlik_sense::VirtualProxy;
 
 /// A part of the filter that fits nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

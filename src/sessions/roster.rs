@@ -7,8 +7,8 @@ use super::listed::Sessions;
 use super::misfits::Misfit;
 use super::service::ProxyService;
 use crate::collect::topology::{Note, ProxyPlan, VirtualProxyPlan};
-use crate::qlik::diagnosis::Diagnosis;
-use crate::qlik::{QueryError, Reason, VirtualProxy};
+use crate::site::diagnosis::Diagnosis;
+use qlik_sense::{QueryError, Reason, VirtualProxy};
 
 /// Everything that was asked once.
 #[derive(Default)]

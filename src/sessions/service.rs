@@ -11,17 +11,17 @@ use super::listed::Sessions;
 use super::roster::Failure;
 use crate::collect::access::{self, Access};
 use crate::collect::tally::{Counting, SessionIds, Tally};
-use crate::qlik::diagnosis::Service;
-use crate::qlik::endpoint::EndpointError;
-use crate::qlik::qps::{self, Deletion};
-use crate::qlik::session_list::{Counted, Named, Row, Whole};
-use crate::qlik::{Endpoint, QueryError, SessionId, VirtualProxy};
+use crate::site::diagnosis::Service;
+use qlik_sense::client::ClientError;
+use qlik_sense::qps::{self, Deletion};
+use qlik_sense::session_list::{Counted, Named, Row, Whole};
+use qlik_sense::{Client, QueryError, SessionId, VirtualProxy};
 
 /// A proxy service with its connections. Shared by all that ask it, so that together they ask no more than
 /// they may.
 pub struct ProxyService {
     access: Arc<Access>,
-    endpoint: Result<Endpoint, EndpointError>,
+    endpoint: Result<Client, ClientError>,
     /// As many permits as requests may be in flight.
     gate: Semaphore,
 }
@@ -44,7 +44,7 @@ impl ProxyService {
     }
 
     /// None where no client could be built.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
+    pub fn endpoint(&self) -> Option<&Client> {
         self.endpoint.as_ref().ok()
     }
 
@@ -118,7 +118,7 @@ impl ProxyService {
     }
 
     /// Waits for its turn and asks.
-    async fn ask<'a, T, F>(&'a self, request: impl FnOnce(&'a Endpoint) -> F) -> Answer<T>
+    async fn ask<'a, T, F>(&'a self, request: impl FnOnce(&'a Client) -> F) -> Answer<T>
     where
         F: Future<Output = Result<T, QueryError>>,
     {

@@ -15,8 +15,8 @@ use super::service::{Answer, ProxyService};
 use crate::collect::access::Access;
 use crate::collect::topology::Topology;
 use crate::config::{ScrapeSettings, SiteSettings};
-use crate::qlik::diagnosis::Service;
-use crate::qlik::{Endpoint, qrs};
+use crate::site::diagnosis::Service;
+use qlik_sense::{Client, qrs};
 
 /// How soon a repository that failed is asked again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub struct Site {
 }
 
 pub struct Repository {
-    endpoint: Result<Arc<Endpoint>, Failure>,
+    endpoint: Result<Arc<Client>, Failure>,
     refresh: Duration,
     /// When it is to be asked again; None: at once.
     next: Option<Instant>,
@@ -242,7 +242,7 @@ impl Repository {
     }
 }
 
-async fn discover(endpoint: &Endpoint, access: &Access) -> Result<Topology, Failure> {
+async fn discover(endpoint: &Client, access: &Access) -> Result<Topology, Failure> {
     match qrs::discover(endpoint).await {
         Ok(found) => Ok(Topology::new(&access.settings, Some(&found))),
         Err(error) => {

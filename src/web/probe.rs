@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::collect::topology::{ProxyPlan, Topology};
-    use crate::qlik::VirtualProxy;
+    use qlik_sense::VirtualProxy;
 
     #[test]
     fn no_name_forges_a_line() {

@@ -14,7 +14,7 @@ use super::app::Running;
 use crate::collect::{Expiry, PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
 use crate::exposition::users::{Hasher, SiteUsers};
-use crate::qlik::credentials::now;
+use qlik_sense::credentials::now;
 
 /// The page's only companion.
 pub const STYLE_PATH: &str = "/-/style.css";

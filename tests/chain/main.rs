@@ -6,6 +6,16 @@
 //! - `demo` the same programs, started by `demo --with-prometheus`
 //! - `durations` makes the files' time pass more quickly
 //! - `receiver` takes the messages: chat and mail
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test states what it expects and stops when it is not so"
+)]
 #![cfg(feature = "simulator")]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,14 @@
 //! `check` against simulated sites, and against servers that are wrong in every way that can be made here.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test states what it expects and stops when it is not so"
+)]
 
 mod answers;
 mod certificates;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use qlik_sense_simulator::{Authority, Leaf, Session};
 use qlik_session_exporter::command::check::Outcome;
-use qlik_session_exporter::simulator::{Authority, Leaf, Session};
 
 use crate::stand_in::{StandIn, ok, response};
 use crate::support::{Files, proxy, url_of};

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use qlik_sense_simulator::{Authority, CertificateSet, Leaf, Options, Simulator};
 use qlik_session_exporter::cli::Output;
 use qlik_session_exporter::command::check::{self, Look, Outcome};
 use qlik_session_exporter::config::{self, Sources};
-use qlik_session_exporter::simulator::{self, Authority, CertificateSet, Leaf, Options, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
@@ -50,7 +50,7 @@ impl Files {
             ..Options::default()
         };
         change(&mut options);
-        simulator::start(options).await.unwrap()
+        qlik_sense_simulator::start(options).await.unwrap()
     }
 
     /// What `check` says of the site with these settings; `top` stands before its section.

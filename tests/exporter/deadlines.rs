@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 use reqwest::StatusCode;
 
 use crate::support::expected::{counts, expected, failures, of_pair};

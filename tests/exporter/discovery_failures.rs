@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 use reqwest::StatusCode;
 
 use crate::support::broken_proxy::BrokenProxy;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use qlik_session_exporter::simulator::{FAULTS, Fault};
+use qlik_sense_simulator::{FAULTS, Fault};
 
 use crate::support::expected::{counts, expected, expected_of, failures, of_pair};
 use crate::support::exporter::Exporter;

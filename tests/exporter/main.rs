@@ -1,6 +1,16 @@
 //! The running program: the real binary against the simulated site, over mutual TLS on loopback.
 //!
 //! One crate with a file per subject, so that everything is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test states what it expects and stops when it is not so"
+)]
 #![cfg(feature = "simulator")]
 
 #[path = "../support/mod.rs"]

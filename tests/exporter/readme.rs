@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use qlik_sense::Reason;
 use qlik_session_exporter::command::sessions::watch::KEYS;
 use qlik_session_exporter::exposition::catalogue::{self, Kind};
-use qlik_session_exporter::qlik::Reason;
 use reqwest::StatusCode;
 use toml::{Table, Value};
 

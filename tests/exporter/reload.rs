@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use qlik_session_exporter::simulator::{Authority, CertificateSet, Leaf};
+use qlik_sense_simulator::{Authority, CertificateSet, Leaf};
 
 use crate::support::expected::{all_labels, counts, expected, failures, of_pair, pairs_of};
 use crate::support::exporter::{Exporter, LIFECYCLE};

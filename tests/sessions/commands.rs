@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use qlik_session_exporter::simulator::Session;
+use qlik_sense_simulator::Session;
 use serde_json::Value;
 
 use crate::support::exporter::run;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 use reqwest::StatusCode;
 
 use crate::commands::{list_of_annas as list, open, sessions, stand_in};

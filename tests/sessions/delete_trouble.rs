@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 use reqwest::StatusCode;
 
 use crate::commands::{open, sessions};

@@ -168,7 +168,8 @@ async fn where_there_is_no_site_the_flags_are_told_to_who_has_them() {
 async fn what_is_to_be_set_is_told_as_a_flag() {
     let site = Site::empty(1, &[""]).await;
     let folder = site.certificates();
-    let encrypted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/pkcs8-aes256.pem");
+    let encrypted =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/qlik-sense/tests/keys/pkcs8-aes256.pem");
     for (flag, value, told) in [
         (
             "--key",

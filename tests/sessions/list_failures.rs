@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 
 use crate::commands::{rows, sessions};
 use crate::support::exporter::{command, run};

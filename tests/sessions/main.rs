@@ -1,4 +1,14 @@
 //! `sessions` as it is typed: the real binary against the simulated site, over mutual TLS on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test states what it expects and stops when it is not so"
+)]
 #![cfg(feature = "simulator")]
 
 #[path = "../support/mod.rs"]

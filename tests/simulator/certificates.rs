@@ -1,6 +1,6 @@
 //! Certificates of both sides, good ones and others.
 
-use qlik_session_exporter::simulator::{self, Authority, CertificateSet, Error, Leaf};
+use qlik_sense_simulator::{Authority, CertificateSet, Error, Leaf};
 use reqwest::Method;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -142,6 +142,6 @@ async fn new_certificates_are_for_the_nodes_host_names_too() {
 async fn half_a_set_of_certificates_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("root.pem"), Authority::new("CA").unwrap().pem()).unwrap();
-    let error = simulator::start(options(&folder, |_| {})).await.err().unwrap();
+    let error = qlik_sense_simulator::start(options(&folder, |_| {})).await.err().unwrap();
     assert!(matches!(error, Error::HalfSet { .. }), "{error}");
 }

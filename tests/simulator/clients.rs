@@ -1,6 +1,6 @@
 //! Every request as other clients of Qlik Sense write it.
 
-use qlik_session_exporter::simulator::Options;
+use qlik_sense_simulator::Options;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 

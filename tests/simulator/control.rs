@@ -1,6 +1,6 @@
 //! The control address, as people use it with curl.
 
-use qlik_session_exporter::simulator::{self, FAULTS, Options};
+use qlik_sense_simulator::{FAULTS, Options};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -181,7 +181,8 @@ async fn a_port_in_use_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
-    let error = simulator::start(options(&folder, |options| options.control_port = Some(port))).await;
+    let error =
+        qlik_sense_simulator::start(options(&folder, |options| options.control_port = Some(port))).await;
     let message = error.err().unwrap().to_string();
     let expected = format!("the control address cannot listen on 127.0.0.1:{port}: ");
     assert!(message.starts_with(&expected) && message.contains("--control-port"), "{message}");

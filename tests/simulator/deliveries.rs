@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use qlik_session_exporter::simulator::{Counts, Delivery, FAULTS, Fault, Session};
+use qlik_sense_simulator::{Counts, Delivery, FAULTS, Fault, Session};
 use reqwest::Method;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use qlik_session_exporter::simulator::{FAULTS, Fault};
+use qlik_sense_simulator::{FAULTS, Fault};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 use reqwest::{Method, StatusCode};
 use rustls::{AlertDescription, CertificateError};
 use tokio::io::AsyncReadExt;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use qlik_session_exporter::simulator;
 use reqwest::Method;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -53,7 +52,8 @@ async fn a_port_in_use_is_told_with_name_and_address() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let error = simulator::start(options(&folder, |options| options.qps_port = address.port())).await;
+    let error =
+        qlik_sense_simulator::start(options(&folder, |options| options.qps_port = address.port())).await;
     let message = error.err().unwrap().to_string();
     assert!(message.starts_with(&format!("qps-1 cannot listen on {address}: ")), "{message}");
     assert!(message.contains("--qps-port"), "{message}");

@@ -1,4 +1,14 @@
 //! The simulated site, spoken to over real mutual TLS the way its clients do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test states what it expects and stops when it is not so"
+)]
 #![cfg(feature = "simulator")]
 
 mod certificates;

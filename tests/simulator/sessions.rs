@@ -1,6 +1,6 @@
 //! Sessions: listed, read, added, ended, coming and going.
 
-use qlik_session_exporter::simulator::Session;
+use qlik_sense_simulator::Session;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qlik_session_exporter::simulator::{self, Options, Session, Simulator};
+use qlik_sense_simulator::{Options, Session, Simulator};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -37,7 +37,7 @@ impl Site {
 
     /// A site of the certificates that are in this folder already, if there are any.
     pub async fn within(folder: TempDir, change: impl FnOnce(&mut Options)) -> Self {
-        let simulator = simulator::start(options(&folder, change)).await.unwrap();
+        let simulator = qlik_sense_simulator::start(options(&folder, change)).await.unwrap();
         let client = client(folder.path());
         Self { simulator, client, folder }
     }

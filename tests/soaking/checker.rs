@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qlik_session_exporter::simulator::{Counts, Delivery, Fault};
+use qlik_sense_simulator::{Counts, Delivery, Fault};
 
 use crate::support::expected::{failures, of_pair, pair_labels};
 use crate::support::faults::{Outcome, SPECIFICATION};

@@ -3,6 +3,16 @@
 //!
 //! - `trouble` what goes wrong next, out of a seed
 //! - `checker` whether a scrape says what was sent
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unreachable,
+    reason = "a test states what it expects and stops when it is not so"
+)]
 #![cfg(feature = "simulator")]
 
 #[path = "../support/mod.rs"]
@@ -15,7 +25,7 @@ mod trouble;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use qlik_session_exporter::simulator::Delivery;
+use qlik_sense_simulator::Delivery;
 use reqwest::{Method, StatusCode};
 
 use checker::{Checker, Kind};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 
 use crate::checker::Checker;
 use crate::support::faults::SPECIFICATION;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qlik_session_exporter::simulator::Session;
+use qlik_sense_simulator::Session;
 
 use super::scrape::{Labels, Scrape, labels};
 use super::site::{Pair, SITE, Site, proxy, virtual_proxy};

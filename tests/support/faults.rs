@@ -1,6 +1,6 @@
 //! What each fault of a proxy service must look like in a scrape: the specification.
 
-use qlik_session_exporter::simulator::{Fault, Session};
+use qlik_sense_simulator::{Fault, Session};
 
 /// What a query that meets a fault comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

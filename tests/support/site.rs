@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use qlik_session_exporter::simulator::{self, CertificateSet, Options, Session, Simulator};
+use qlik_sense_simulator::{CertificateSet, Options, Session, Simulator};
 use tempfile::TempDir;
 use url::Url;
 
@@ -83,7 +83,7 @@ impl Site {
             ..Options::default()
         };
         change(&mut options);
-        let simulator = simulator::start(options).await.unwrap();
+        let simulator = qlik_sense_simulator::start(options).await.unwrap();
         Self { simulator, nodes: nodes.into(), prefixes, opened: AtomicUsize::new(0), folder }
     }
 

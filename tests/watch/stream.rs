@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 use serde_json::Value;
 
 use crate::support::exporter::command;

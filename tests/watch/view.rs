@@ -1,6 +1,6 @@
 //! What the screen shows.
 
-use qlik_session_exporter::simulator::Fault;
+use qlik_sense_simulator::Fault;
 
 use crate::support::site::Site;
 use crate::support::terminal::Terminal;

@@ -20,7 +20,7 @@ use qlik_session_exporter::collect::tally::{Counting, Keep};
 use qlik_session_exporter::collect::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::exposition::Sites;
-use qlik_session_exporter::qlik::{QueryError, UserKey, VirtualProxy};
+use qlik_sense::{QueryError, UserKey, VirtualProxy};
 
 use input::{Answered, Input, State, World};
 use read::{read, read_by_others};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Note;
 use crate::config::{ProxySettings, SiteSettings};
-use crate::qlik::qrs::{Found, ProxyService};
+use qlik_sense::qrs::{Found, ProxyService};
 
 /// Which section is about which proxy service.
 pub struct Overrides<'a> {

@@ -2,14 +2,16 @@ use std::sync::{Arc, LazyLock};
 
 use super::*;
 use crate::config::{RepositorySettings, VirtualProxyFilter, VirtualProxyPattern};
-use crate::qlik::QlikUser;
-use crate::qlik::credentials::{Credentials, Verify, parse_certificates, parse_key};
-use crate::qlik::qrs::{Link, VirtualProxyFacts};
-use crate::qlik::vocabulary::PrefixError;
+use qlik_sense::QlikUser;
+use qlik_sense::credentials::{Credentials, Verify, parse_certificates, parse_key};
+use qlik_sense::qrs::{Link, VirtualProxyFacts};
+use qlik_sense::types::PrefixError;
 
 static CREDENTIALS: LazyLock<Arc<Credentials>> = LazyLock::new(|| {
-    let certificates = parse_certificates(include_bytes!("../../../tests/keys/certificate-rsa.pem")).unwrap();
-    let key = parse_key(include_bytes!("../../../tests/keys/pkcs1-rsa.pem"), None).unwrap();
+    let certificates =
+        parse_certificates(include_bytes!("../../../crates/qlik-sense/tests/keys/certificate-rsa.pem"))
+            .unwrap();
+    let key = parse_key(include_bytes!("../../../crates/qlik-sense/tests/keys/pkcs1-rsa.pem"), None).unwrap();
     Arc::new(Credentials::new(certificates.clone(), key.signing, certificates, Verify::Full).unwrap())
 });
 

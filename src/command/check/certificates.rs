@@ -7,8 +7,8 @@ use super::site::Site;
 use crate::collect::topology::ProxyPlan;
 use crate::command::counted;
 use crate::config;
-use crate::qlik::Endpoint;
-use crate::qlik::credentials::{self, CertificateFacts, day, now};
+use qlik_sense::Client;
+use qlik_sense::credentials::{self, CertificateFacts, day, now};
 
 /// From how many days on a certificate's end is worth a word.
 const SOON: i64 = 30;
@@ -46,7 +46,7 @@ impl<W: Write> Site<'_, '_, W> {
     pub(super) fn server_certificate(
         &mut self,
         whose: &'static str,
-        endpoint: &Endpoint,
+        endpoint: &Client,
         plan: Option<&ProxyPlan>,
     ) -> io::Result<()> {
         let Some(der) = endpoint.server_certificate() else { return Ok(()) };

@@ -12,8 +12,8 @@ use super::site::{Site, milliseconds};
 use crate::collect::tally::{SessionIds, Tally};
 use crate::collect::topology::{ProxyPlan, Topology};
 use crate::command::counted;
-use crate::qlik::{Reason, VirtualProxy};
 use crate::sessions::service::{self, ProxyService};
+use qlik_sense::{Reason, VirtualProxy};
 
 /// What one pair answered.
 type Answer = service::Answer<(Tally, SessionIds)>;

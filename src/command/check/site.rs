@@ -9,10 +9,10 @@ use crate::collect::access::Access;
 use crate::collect::topology::Topology;
 use crate::command::counted;
 use crate::config::{ScrapeSettings, SiteSettings};
-use crate::qlik::Reason;
-use crate::qlik::diagnosis::Service;
-use crate::qlik::qrs::{self, Found};
 use crate::sessions::Failure;
+use crate::site::diagnosis::Service;
+use qlik_sense::Reason;
+use qlik_sense::qrs::{self, Found};
 
 /// Looks at everything of a site.
 pub async fn check(

@@ -8,8 +8,8 @@ use crossterm::event::DisableBracketedPaste;
 use inquire::{Confirm, InquireError, Text};
 
 use crate::command::signals::Signals;
-use crate::qlik::VirtualProxy;
 use crate::terminal::{escaped, tell};
+use qlik_sense::VirtualProxy;
 
 /// Whether there is somebody to ask: questions go to standard error, answers come from standard input.
 pub fn somebody_is_there() -> bool {

@@ -13,9 +13,9 @@ use tracing::{info, warn};
 use super::telling::Told;
 use crate::config::UserLabel;
 use crate::exposition::users::Naming;
-use crate::qlik::qps::Deletion;
-use crate::qlik::{Reason, SessionId, UserKey};
 use crate::sessions::{Cause, Failure, Pair, Session, User};
+use qlik_sense::qps::Deletion;
+use qlik_sense::{Reason, SessionId, UserKey};
 
 /// A session that is to end. Has no `Debug`: its id is a secret.
 #[derive(Clone)]

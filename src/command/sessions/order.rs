@@ -213,8 +213,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::qlik::UserKey;
-    use crate::qlik::session_list::Facts;
+    use qlik_sense::UserKey;
+    use qlik_sense::session_list::Facts;
 
     type Texts = [String; 4];
 

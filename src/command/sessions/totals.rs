@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use foldhash::quality::RandomState;
 
 use super::order::Ordered;
-use crate::qlik::{UserKey, VirtualProxy};
+use qlik_sense::{UserKey, VirtualProxy};
 
 /// What is open on one virtual proxy, over all proxy services that were asked.
 pub struct Total<'r> {

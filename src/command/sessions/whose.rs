@@ -8,9 +8,9 @@ use super::ending::Doomed;
 use super::telling::Told;
 use crate::cli::WhoseArgs;
 use crate::command::counted;
-use crate::qlik::VirtualProxy;
 use crate::sessions::{Asker, Roster};
 use crate::terminal::tell;
+use qlik_sense::VirtualProxy;
 
 /// Which of the sessions that were listed are to end.
 pub enum Whose {

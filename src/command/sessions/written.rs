@@ -8,9 +8,9 @@ use serde_json::Serializer as Json;
 
 use super::order::Ordered;
 use super::pieces;
-use crate::qlik::qrs::Node;
 use crate::sessions::{Pair, Session};
 use crate::terminal::{EscapedJson, escaped};
+use qlik_sense::qrs::Node;
 
 /// Where a session is: the first members of JSON and columns of CSV.
 #[derive(Serialize)]

@@ -164,7 +164,7 @@ fn sessions(panel: &Panel, sorted: &[Place], sites: &Sites) -> Vec<Place> {
     sorted.iter().copied().filter(admitted).collect()
 }
 
-/// As [`crate::qlik::UserKey`] is written. Where every session is looked at, its formatting is a third of the work.
+/// As [`qlik_sense::UserKey`] is written. Where every session is looked at, its formatting is a third of the work.
 pub fn user_text(directory: &str, id: &str) -> String {
     [directory, "\\", id].concat()
 }

@@ -89,7 +89,8 @@ fn give_back(taken: &AtomicBool) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::process::{Command, Stdio};

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use super::content::{PairAnswer, Refresh, SiteAnswer};
 use super::history::History;
-use crate::qlik::UserKey;
 use crate::sessions::{Failure, Session, Sessions};
+use qlik_sense::UserKey;
 
 /// All sites after a refresh.
 #[derive(Default)]

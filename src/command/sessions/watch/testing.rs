@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::content::{PairAnswer, Refresh, SiteAnswer};
 use super::state::{Settings, State};
 use crate::cli::SortBy;
-use crate::qlik::session_list::Facts;
-use crate::qlik::{Reason, UserKey};
 use crate::sessions::{Cause, Failure, Sessions};
+use qlik_sense::session_list::Facts;
+use qlik_sense::{Reason, UserKey};
 
 pub const SETTINGS: Settings =
     Settings { session_limit: 5, interval: Duration::from_secs(2), sort_by: SortBy::Prefix };

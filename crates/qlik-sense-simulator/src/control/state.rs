@@ -5,9 +5,9 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::Controlled;
-use crate::simulator::Delivery;
-use crate::simulator::endpoint::Endpoint;
-use crate::simulator::site::Node;
+use crate::Delivery;
+use crate::endpoint::Endpoint;
+use crate::site::Node;
 
 #[derive(Serialize)]
 pub(super) struct SiteState {

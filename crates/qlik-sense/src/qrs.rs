@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
-use super::endpoint::Endpoint;
+use super::client::Client;
 use super::error::{QueryError, ShapeError};
 use super::session_list::{BYTE_ORDER_MARK, DecodeError, describe};
-use super::vocabulary::{PrefixError, VirtualProxy};
+use super::types::{PrefixError, VirtualProxy};
 
 /// The proxy service's own port where the repository names none.
 const PROXY_PORT: u16 = 4243;
@@ -91,7 +91,7 @@ pub struct Skipped {
 /// Asks for everything at once. Each request ends within the endpoint's timeout.
 ///
 /// A version that cannot be had is none: only the lists are needed.
-pub async fn discover(endpoint: &Endpoint) -> Result<Found, QueryError> {
+pub async fn discover(endpoint: &Client) -> Result<Found, QueryError> {
     let lists = async {
         tokio::try_join!(
             ask::<Vec<ProxyServiceAnswer>>(endpoint, "/qrs/proxyservice/full", "proxy services"),
@@ -107,7 +107,7 @@ pub async fn discover(endpoint: &Endpoint) -> Result<Found, QueryError> {
 }
 
 /// The version of the repository's build.
-pub async fn about(endpoint: &Endpoint) -> Result<Option<String>, QueryError> {
+pub async fn about(endpoint: &Client) -> Result<Option<String>, QueryError> {
     let about: AboutAnswer = ask(endpoint, "/qrs/about", "facts about the repository").await?;
     Ok(about.build_version.filter(|version| !version.is_empty()))
 }
@@ -177,7 +177,7 @@ impl From<NodeAnswer> for Node {
 /// Asks for `what` and decodes the answer, away from the tasks that must not wait: on a big site it has
 /// some megabytes.
 async fn ask<T: DeserializeOwned + Send + 'static>(
-    endpoint: &Endpoint,
+    endpoint: &Client,
     path: &str,
     what: &'static str,
 ) -> Result<T, QueryError> {

@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
 use super::Fault;
-use crate::simulator::delivery::Counts;
-use crate::simulator::session::is_anonymous;
+use crate::delivery::Counts;
+use crate::session::is_anonymous;
 
 /// Of an id that is long.
 const LONG: usize = 64 * 1024;

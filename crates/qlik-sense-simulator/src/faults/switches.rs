@@ -9,7 +9,7 @@ use super::Fault;
 
 /// The faults of one service, each for one virtual proxy or for everything.
 #[derive(Default)]
-pub(in crate::simulator) struct Switches {
+pub(crate) struct Switches {
     /// By prefix; `None`: for everything that has none of its own.
     set: RwLock<BTreeMap<Option<String>, Active>>,
 }

@@ -195,7 +195,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::simulator::Session;
+    use crate::Session;
 
     fn sessions(options: &Options) -> Vec<Vec<Session>> {
         let (site, _) = settle(options);

@@ -7,16 +7,16 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use tokio::time::timeout;
 
-use super::endpoint::{Endpoint, PLAIN};
+use super::client::{Client, PLAIN};
 use super::error::{QueryError, is_end_of_connection};
 use super::session_list::{HTML, NO_JSON, Row, SessionListDecoder, describe};
-use super::vocabulary::{SessionId, VirtualProxy};
+use super::types::{SessionId, VirtualProxy};
 
 /// Asks for the sessions of one virtual proxy and hands on each, as far as `R` has it decoded, as it arrives.
 ///
 /// Ends within the endpoint's timeout. What was handed on before an error is to be forgotten.
 pub async fn list_sessions<R: Row>(
-    endpoint: &Endpoint,
+    endpoint: &Client,
     virtual_proxy: &VirtualProxy,
     mut each: impl FnMut(R::Of<'_>),
 ) -> Result<(), QueryError> {
@@ -60,7 +60,7 @@ pub enum Deletion {
 /// Ends within the timeout of the endpoint, and a second when it was done. After an error nobody knows whether the
 /// session is gone, unless it is a status or a handshake that failed.
 pub async fn delete_session(
-    endpoint: &Endpoint,
+    endpoint: &Client,
     virtual_proxy: &VirtualProxy,
     id: SessionId<'_>,
 ) -> Result<Deletion, QueryError> {

@@ -13,8 +13,8 @@ use url::Url;
 use super::connections::Connections;
 use super::credentials::Credentials;
 use super::error::QueryError;
-use super::trust::{ClientCertificate, ServerTrust, UnusableCa};
-use super::vocabulary::QlikUser;
+use super::types::QlikUser;
+use super::verifier::{ClientCertificate, ServerTrust, UnusableCa};
 
 /// What stays as it is in a value of the `X-Qlik-User` header, and in a segment of a path.
 pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -38,7 +38,7 @@ pub struct Limits {
 
 /// A service's address with everything needed to ask it. Lives as long as its site, so that
 /// connections and TLS sessions are used again.
-pub struct Endpoint {
+pub struct Client {
     connections: Connections,
     base: Url,
     trust: Arc<ServerTrust>,
@@ -48,7 +48,7 @@ pub struct Endpoint {
 
 /// Why no client could be built for a service.
 #[derive(Debug, thiserror::Error)]
-pub enum EndpointError {
+pub enum ClientError {
     #[error(transparent)]
     Ca(#[from] UnusableCa),
     #[error("TLS cannot be set up: {0}")]
@@ -59,13 +59,13 @@ pub enum EndpointError {
     User(#[from] reqwest::header::InvalidHeaderValue),
 }
 
-impl Endpoint {
+impl Client {
     pub fn new(
         base: &Url,
         credentials: &Credentials,
         user: &QlikUser,
         limits: Limits,
-    ) -> Result<Self, EndpointError> {
+    ) -> Result<Self, ClientError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let trust = Arc::new(ServerTrust::new(credentials.ca(), credentials.verify(), provider.clone())?);
         let certificate = Arc::new(ClientCertificate::new(credentials.client().clone()));

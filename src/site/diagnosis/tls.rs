@@ -3,8 +3,8 @@
 use rustls::AlertDescription as Alert;
 
 use super::{Circumstances, Diagnosis, diagnosis};
-use crate::qlik::credentials::{CertificateFacts, day, now};
-use crate::qlik::tls_failure::{ServerFailure, TlsFailure, listed};
+use qlik_sense::credentials::{CertificateFacts, day, now};
+use qlik_sense::tls_failure::{ServerFailure, TlsFailure, listed};
 
 impl Circumstances<'_> {
     pub(super) fn tls(&self, failure: &TlsFailure<'_>) -> Diagnosis {

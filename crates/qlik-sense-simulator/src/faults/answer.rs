@@ -13,29 +13,25 @@ use futures::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::{Fault, bodies};
-use crate::simulator::connection::{ByHand, Connection, End};
-use crate::simulator::delivery::{Accounted, Counts, Listed};
-use crate::simulator::endpoint::Endpoint;
-use crate::simulator::qps;
-use crate::simulator::site::Node;
+use crate::connection::{ByHand, Connection, End};
+use crate::delivery::{Accounted, Counts, Listed};
+use crate::endpoint::Endpoint;
+use crate::qps;
+use crate::site::Node;
 
 /// Between two bytes that trickle.
 const TRICKLE: Duration = Duration::from_secs(1);
 
 /// A service whose answers may go wrong.
 #[derive(Clone)]
-pub(in crate::simulator) struct Service {
+pub(crate) struct Service {
     pub endpoint: Arc<Endpoint>,
     /// Of a proxy service.
     pub node: Option<Arc<Node>>,
 }
 
 /// Lets the service answer, spoils the answer as the switches say, and accounts for a session list.
-pub(in crate::simulator) async fn layer(
-    State(service): State<Service>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn layer(State(service): State<Service>, request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
     let node = service.node.as_ref();
     let prefix = node.and_then(|node| qps::virtual_proxy_of(node, request.uri().path()));

@@ -4,12 +4,12 @@ mod tls;
 
 use url::Url;
 
-use super::credentials::{self, CertificateFacts, Credentials};
-use super::endpoint::Endpoint;
-use super::error::{NoConnection, QueryError, ShapeError};
-use super::session_list::DecodeError;
-use super::tls_failure::TlsFailure;
-use super::vocabulary::QlikUser;
+use qlik_sense::client::Client;
+use qlik_sense::credentials::{self, CertificateFacts, Credentials};
+use qlik_sense::error::{NoConnection, QueryError, ShapeError};
+use qlik_sense::session_list::DecodeError;
+use qlik_sense::tls_failure::TlsFailure;
+use qlik_sense::types::QlikUser;
 
 /// A failure in words. Both texts may hold what a server said: escape them for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct Circumstances<'a> {
 impl<'a> Circumstances<'a> {
     /// As they are after a query.
     pub fn of(
-        endpoint: &'a Endpoint,
+        endpoint: &'a Client,
         service: Service,
         user: &'a QlikUser,
         credentials: &'a Credentials,

@@ -1,0 +1,3 @@
+//! How a Qlik site is found and queried.
+
+pub mod diagnosis;

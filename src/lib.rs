@@ -15,11 +15,12 @@
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
 pub mod cli;
-pub mod collect;
+pub mod collector;
 pub mod command;
 pub mod config;
 pub mod exposition;
 pub mod logging;
+pub mod permits;
 pub mod sessions;
 pub mod site;
 pub mod terminal;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qlik_sense::{UserKey, VirtualProxy};
-use qlik_session_exporter::collect::pair::Answer;
-use qlik_session_exporter::collect::tally::{Counting, Keep};
-use qlik_session_exporter::collect::topology::{ProxyPlan, Topology};
-use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot, Used};
+use qlik_session_exporter::collector::pair::Answer;
+use qlik_session_exporter::collector::tally::{Counting, Keep};
+use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::config::{UserLabel, UserSettings};
+use qlik_session_exporter::site::topology::{ProxyPlan, Topology};
 
 /// Directory, user id, session id.
 pub type Row = (String, String, String);
@@ -47,11 +47,8 @@ pub fn site(sessions: usize, keep: &Keep) -> SiteSnapshot {
         for (directory, id, session) in &rows(sessions, number) {
             counting.add(UserKey { directory, id }, session);
         }
-        let answer = Answer {
-            outcome: Ok(counting.finish().0),
-            at: tokio::time::Instant::now(),
-            took: Duration::from_millis(20),
-        };
+        let answer =
+            Answer::new(Ok(counting.finish().0), tokio::time::Instant::now(), Duration::from_millis(20));
         PairSnapshot {
             proxy: Arc::new(proxy()),
             virtual_proxy: VirtualProxy::parse(&format!("vp{number}")).unwrap(),
@@ -64,7 +61,7 @@ pub fn site(sessions: usize, keep: &Keep) -> SiteSnapshot {
         topology: Arc::new(Topology::default()),
         pairs: (0..PAIRS).map(pair).collect(),
         expiries: Vec::new(),
-        repository: None,
+        discovery: None,
     }
 }
 
@@ -81,7 +78,7 @@ pub fn again(site: &SiteSnapshot) -> SiteSnapshot {
         topology: site.topology.clone(),
         pairs: site.pairs.iter().map(pair).collect(),
         expiries: Vec::new(),
-        repository: None,
+        discovery: None,
     }
 }
 

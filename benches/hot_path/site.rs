@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use criterion::{Criterion, Throughput};
-use qlik_session_exporter::collect::tally::Keep;
-use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot};
+use qlik_session_exporter::collector::tally::Keep;
+use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot};
 use qlik_session_exporter::config::UserLabel;
 use qlik_session_exporter::exposition::users::SiteUsers;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use criterion::{BatchSize, Criterion, Throughput};
 use qlik_sense::UserKey;
-use qlik_session_exporter::collect::tally::{Counting, Keep, SessionIds, Tally};
+use qlik_session_exporter::collector::tally::{Counting, Keep, SessionIds, Tally};
 
 use super::SIZES;
 use super::sample::{self, Row};
@@ -22,7 +22,7 @@ pub fn bench(criterion: &mut Criterion) {
         group.bench_function("one text and hashes, in the room of an earlier answer", |bencher| {
             let room = || {
                 let (tally, ids) = count(&rows, names());
-                let mut room = Counting::within(Some(tally), Some(ids));
+                let mut room = Counting::reusing(Some(tally), Some(ids));
                 room.reserve_for(&count(&rows, names()).0);
                 room
             };

@@ -62,7 +62,7 @@ impl Exporter {
         }
         let signals = signals::Signals::listen().context("cannot listen for signals")?;
         let listeners = web::bind(&config.listen_addresses).await?;
-        app.running().collector.begin();
+        app.begin().await;
         Ok(Started::Running(Box::new(Self { listeners, app, signals })))
     }
 

@@ -10,9 +10,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::catalogue as metric;
 use super::encoder::Encoder;
 use super::users::{Hashes, SiteUsers};
-use crate::collect::pair::Counters;
-use crate::collect::tally::Tally;
-use crate::collect::{PairSnapshot, SiteSnapshot};
+use crate::collector::pair::Counters;
+use crate::collector::tally::Tally;
+use crate::collector::{PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
 use qlik_sense::Reason;
 
@@ -127,7 +127,7 @@ impl Sites {
         let versions = sites().filter_map(|site| Some([&*site.name, site.topology.version.as_deref()?]));
         encoder.info(&metric::REPOSITORY_INFO, versions)?;
         self.encode_virtual_proxies(encoder)?;
-        let repositories = || sites().filter_map(|site| Some(([&*site.name], site.repository.as_ref()?)));
+        let repositories = || sites().filter_map(|site| Some(([&*site.name], site.discovery.as_ref()?)));
         let up = repositories().map(|(site, repository)| (site, u32::from(repository.up)));
         encoder.gauge(&metric::REPOSITORY_UP, up)?;
         let success =

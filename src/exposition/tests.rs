@@ -12,11 +12,11 @@ use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 
 use super::*;
-use crate::collect::pair::Answer;
-use crate::collect::tally::{Counting, Keep};
-use crate::collect::topology::{ProxyPlan, Topology};
-use crate::collect::{PairSnapshot, SiteSnapshot, Used};
+use crate::collector::pair::Answer;
+use crate::collector::tally::{Counting, Keep};
+use crate::collector::{PairSnapshot, SiteSnapshot, Used};
 use crate::config::{Exclusion, HashKey, UserLabel, UserSettings};
+use crate::site::topology::{ProxyPlan, Topology};
 use qlik_sense::{QueryError, UserKey, VirtualProxy};
 
 /// Users (directory, id), each with so many sessions.
@@ -57,11 +57,11 @@ fn pair_keeping(keep: Keep, prefix: &str, users: Option<Users<'_>>) -> PairSnaps
     PairSnapshot {
         proxy: Arc::new(proxy),
         virtual_proxy: VirtualProxy::parse(prefix).unwrap(),
-        used: Used::Awaited(Arc::new(Answer {
+        used: Used::Awaited(Arc::new(Answer::new(
             outcome,
-            at: tokio::time::Instant::now(),
-            took: Duration::from_millis(20),
-        })),
+            tokio::time::Instant::now(),
+            Duration::from_millis(20),
+        ))),
         history: Default::default(),
     }
 }
@@ -72,7 +72,7 @@ fn encode(pairs: Vec<PairSnapshot>, users: &UserSettings, format: Format) -> Str
         topology: Arc::new(Topology::default()),
         pairs,
         expiries: Vec::new(),
-        repository: None,
+        discovery: None,
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Sites { snapshots: vec![site], users: Arc::new(users.clone()) }));

@@ -4,13 +4,13 @@ use aws_lc_rs::hmac;
 use hashbrown::HashTable;
 use itertools::Itertools;
 
-use crate::collect::PairSnapshot;
-use crate::collect::tally::{Tally, hash_user};
+use crate::collector::PairSnapshot;
+use crate::collector::tally::{Tally, hash_user};
 use crate::config::{HashKey, UserLabel, UserSettings};
 use qlik_sense::UserKey;
 
 /// All users of one site at one moment, over the pairs that answered. Either all of them keep names, or none does
-/// ([`Keep`](crate::collect::tally::Keep)): then there are sums, and nobody is known by name.
+/// ([`Keep`](crate::collector::tally::Keep)): then there are sums, and nobody is known by name.
 pub struct SiteUsers<'a> {
     pairs: &'a [PairSnapshot],
     /// What each of them answered.

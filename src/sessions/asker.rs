@@ -12,24 +12,27 @@ use tokio::time::timeout_at;
 use super::filter::{Detail, Filter, fitting};
 use super::misfits;
 use super::roster::{Pair, PairRoster, Roster};
-use super::site::{Brought, Site, Wanted};
+use super::site::{Returned, SiteLister, Wanted};
 use crate::config::{Config, SiteSettings};
+use crate::site::{Site, UnusableSite};
 use qlik_sense::VirtualProxy;
 
 /// Who is asked, with all connections. Lives as long as somebody wants to ask again.
 pub struct Asker {
-    sites: Vec<Site>,
+    sites: Vec<SiteLister>,
     wanted: Wanted,
     /// What is under way, each in a task of its own: decoding takes more than one core. It ends with this.
-    requests: JoinSet<Brought>,
+    requests: JoinSet<Returned>,
 }
 
-/// A filter names a site that is not configured.
+/// Why sites cannot be listed.
 #[derive(Debug, thiserror::Error)]
-#[error("--site {name}: there is no such site, expected one of {}", misfits::some_of(known))]
-pub struct NoSuchSite {
-    name: String,
-    known: Vec<String>,
+pub enum ListerError {
+    /// A filter names a site that is not configured.
+    #[error("--site {name}: there is no such site, expected one of {}", misfits::some_of(known))]
+    NoSuchSite { name: String, known: Vec<String> },
+    #[error(transparent)]
+    Unusable(#[from] UnusableSite),
 }
 
 /// The sites that a name fits best: several, where it is none of theirs and they differ by case alone.
@@ -40,7 +43,7 @@ pub fn sites_named<'c>(name: &str, config: &'c Config) -> Vec<&'c str> {
 
 impl Asker {
     /// Asks nobody yet.
-    pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, NoSuchSite> {
+    pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, ListerError> {
         let mut wanted: Vec<&SiteSettings> = config.sites.iter().collect();
         if !filter.sites.is_empty() {
             let mut named = BTreeSet::new();
@@ -48,13 +51,16 @@ impl Asker {
                 let fitting = sites_named(name, config);
                 if fitting.is_empty() {
                     let known = config.sites.iter().map(|site| site.name.clone()).collect();
-                    return Err(NoSuchSite { name: name.clone(), known });
+                    return Err(ListerError::NoSuchSite { name: name.clone(), known });
                 }
                 named.extend(fitting);
             }
             wanted.retain(|site| named.contains(&*site.name));
         }
-        let sites = wanted.into_iter().map(|settings| Site::new(settings, &config.scrape)).collect();
+        let mut sites = Vec::new();
+        for settings in wanted {
+            sites.push(SiteLister::new(Site::new(settings, &config.scrape)?));
+        }
         Ok(Self { sites, wanted: Wanted { filter: Arc::new(filter), detail }, requests: JoinSet::new() })
     }
 
@@ -92,7 +98,7 @@ impl Asker {
 
     /// Until everybody has answered who was asked less than `patience` ago. Safe to drop.
     async fn wait(&mut self, patience: Option<Duration>) {
-        while let Some(begun) = self.sites.iter().filter_map(Site::last_begun).max() {
+        while let Some(begun) = self.sites.iter().filter_map(SiteLister::last_begun).max() {
             let next = self.requests.join_next_with_id();
             let ended = match patience.and_then(|patience| begun.checked_add(patience)) {
                 Some(late) => timeout_at(late, next).await,
@@ -104,7 +110,7 @@ impl Asker {
     }
 
     /// False: nobody wants to know it any more.
-    fn take(&mut self, ended: Result<(Id, Brought), JoinError>) -> bool {
+    fn take(&mut self, ended: Result<(Id, Returned), JoinError>) -> bool {
         let (task, brought) = match ended {
             Ok((task, brought)) => (task, Some(brought)),
             // It panicked.
@@ -118,7 +124,7 @@ impl Asker {
     /// What is known now.
     fn roster(&self) -> Roster {
         let Self { sites, wanted: Wanted { filter, .. }, .. } = self;
-        let rosters: Vec<_> = sites.iter().map(Site::roster).collect();
+        let rosters: Vec<_> = sites.iter().map(SiteLister::listing).collect();
         let pairs = rosters.iter().flat_map(|site| &site.pairs);
         let (other_case, absent) = misfits::users(filter, pairs);
         Roster { unknown: misfits::places(filter, sites), other_case, absent, sites: rosters }
@@ -128,27 +134,30 @@ impl Asker {
     /// leave it out: the wanted users' sessions of the other virtual proxies there. Not those of the default one, which
     /// may list all.
     pub async fn ask_beside(&self, pair: &Pair, roster: &Roster) -> Vec<PairRoster> {
-        let site = self.sites.iter().filter(|site| site.name == pair.site);
-        let plans = site.flat_map(|site| &site.topology.proxies).filter(|plan| plan.url == pair.proxy.url);
-        let known = plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out));
-        let mut others: BTreeSet<&VirtualProxy> = known.collect();
-        let listed = roster.pairs().filter(|listed| Arc::ptr_eq(&listed.pair.service, &pair.service));
-        listed.for_each(|listed| _ = others.remove(&listed.pair.virtual_proxy));
+        let sites = self.sites.iter().filter(|site| *site.name() == pair.site);
+        let states: Vec<_> = sites.map(SiteLister::state).collect();
+        let services = states.iter().flat_map(|state| &state.proxies);
+        let plans = services.map(|service| service.plan()).filter(|plan| plan.url == pair.proxy.url);
+        let mut others: BTreeSet<&VirtualProxy> =
+            plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out)).collect();
+        for listed in roster.pairs() {
+            if listed.pair.site == pair.site && listed.pair.proxy.url == pair.proxy.url {
+                others.remove(&listed.pair.virtual_proxy);
+            }
+        }
         others.remove(&VirtualProxy::default());
-        let others = others.into_iter().map(|virtual_proxy| {
-            Arc::new(Pair {
+        let filter = Filter { users: self.wanted.filter.users.clone(), ..Filter::default() };
+        let others = others.into_iter().map(async |virtual_proxy| {
+            let pair = Arc::new(Pair {
                 site: pair.site.clone(),
                 proxy: pair.proxy.clone(),
                 virtual_proxy: virtual_proxy.clone(),
                 facts: None,
                 service: pair.service.clone(),
-            })
-        });
-        let filter = Filter { users: self.wanted.filter.users.clone(), ..Filter::default() };
-        let ask = async |pair: Arc<Pair>| {
-            let answer = pair.service.list(&pair.virtual_proxy, &filter, Detail::Counted).await;
+            });
+            let answer = pair.list(&filter, Detail::Counted).await;
             PairRoster { pair, sessions: answer.outcome.map(Arc::new) }
-        };
-        join_all(others.map(ask)).await
+        });
+        join_all(others).await
     }
 }

@@ -1,7 +1,7 @@
 //! Which sessions are wanted: where to ask, and whose.
 
-use crate::collect::topology::{ProxyPlan, Topology};
 use crate::config::folded;
+use crate::site::topology::{ProxyPlan, Topology};
 use qlik_sense::types::UserError;
 use qlik_sense::{UserKey, VirtualProxy};
 

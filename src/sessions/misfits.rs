@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use super::filter::{Filter, User};
 use super::roster::PairRoster;
-use super::site::Site;
+use super::site::SiteLister;
+use crate::site::topology::Topology;
 use qlik_sense::VirtualProxy;
 
 /// A part of the filter that fits nothing.
@@ -39,16 +41,16 @@ pub fn some_of(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
 
 /// Names of proxy services and virtual proxies that fit nothing on any of the sites. While a repository fails nobody
 /// knows.
-pub fn places(filter: &Filter, sites: &[Site]) -> Vec<Misfit> {
-    let is_known = |site: &Site| site.repository.as_ref().is_none_or(|it| it.failure.is_none());
-    if !sites.iter().all(is_known) {
+pub fn places(filter: &Filter, sites: &[SiteLister]) -> Vec<Misfit> {
+    if !sites.iter().all(SiteLister::is_known) {
         return Vec::new();
     }
+    let topologies: Vec<_> = sites.iter().map(|site| site.state().topology.clone()).collect();
     let fits_somewhere = |name: &String| {
         let only = Filter { proxies: vec![name.clone()], ..Filter::default() };
-        sites.iter().any(|site| only.proxies(&site.topology).1.is_empty())
+        topologies.iter().any(|topology| only.proxies(topology).1.is_empty())
     };
-    let plans = || sites.iter().flat_map(|site| &site.topology.proxies);
+    let plans = || topologies.iter().flat_map(|topology| &topology.proxies);
     let proxies = filter.proxies.iter().filter(|name| !fits_somewhere(name)).map(|name| Misfit {
         flag: format!("--proxy {name}"),
         why: none_but(plans().map(|plan| &*plan.name).collect()),
@@ -56,7 +58,7 @@ pub fn places(filter: &Filter, sites: &[Site]) -> Vec<Misfit> {
     let virtual_proxies = filter.virtual_proxies.iter().filter_map(|it| {
         let asked: BTreeSet<_> = plans().flat_map(|plan| &plan.virtual_proxies).collect();
         let fits = asked.contains(it);
-        let why = || why_not_asked(it, sites).map_or_else(|| none_but(asked), str::to_owned);
+        let why = || why_not_asked(it, &topologies).map_or_else(|| none_but(asked), str::to_owned);
         (!fits).then(|| Misfit { flag: format!("--virtual-proxy {it}"), why: why() })
     });
     proxies.chain(virtual_proxies).collect()
@@ -68,14 +70,14 @@ fn none_but(names: BTreeSet<impl fmt::Display>) -> String {
 }
 
 /// Why no proxy service is asked for a virtual proxy, whatever else is filtered. None: there is no such one.
-fn why_not_asked(virtual_proxy: &VirtualProxy, sites: &[Site]) -> Option<&'static str> {
-    let mut topologies = sites.iter().map(|site| &site.topology);
-    let facts = topologies.clone().flat_map(|it| &it.virtual_proxies);
+fn why_not_asked(virtual_proxy: &VirtualProxy, topologies: &[Arc<Topology>]) -> Option<&'static str> {
+    let facts = topologies.iter().flat_map(|topology| &topology.virtual_proxies);
     let mut linked = facts.filter(|facts| facts.virtual_proxy == *virtual_proxy).map(|facts| facts.linked);
     match linked.next() {
         Some(0) => Some("no proxy service links it"),
         Some(_) => Some("no proxy service that links it is asked for it, see check"),
         None => topologies
+            .iter()
             .any(|it| it.left_out.contains(virtual_proxy))
             .then_some("the configuration leaves it out (virtual_proxies, exclude_virtual_proxies)"),
     }

@@ -8,11 +8,12 @@ mod filter;
 mod listed;
 mod misfits;
 mod roster;
-pub mod service;
+mod service;
 mod site;
 
-pub use asker::{Asker, NoSuchSite, sites_named};
+pub use asker::{Asker, ListerError, sites_named};
 pub use filter::{Detail, Filter, User};
 pub use listed::{Session, Sessions};
 pub use misfits::Misfit;
 pub use roster::{Cause, Failure, Pair, PairRoster, Roster, SiteRoster};
+pub use service::Answer;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::listed::Sessions;
 use super::misfits::Misfit;
-use super::service::ProxyService;
-use crate::collect::topology::{Note, ProxyPlan, VirtualProxyPlan};
+use crate::site::ProxyClient;
 use crate::site::diagnosis::Diagnosis;
+use crate::site::topology::{Note, ProxyPlan, VirtualProxyPlan};
 use qlik_sense::{QueryError, Reason, VirtualProxy};
 
 /// Everything that was asked once.
@@ -49,8 +49,8 @@ pub struct Pair {
     pub virtual_proxy: VirtualProxy,
     /// What the repository knows of the virtual proxy; None without one, or when it knows none of that prefix.
     pub facts: Option<VirtualProxyPlan>,
-    /// To ask it for more: to end sessions.
-    pub service: Arc<ProxyService>,
+    /// To query it for more: to delete sessions.
+    pub service: Arc<ProxyClient>,
 }
 
 /// Why an answer could not be had. Both texts may hold what a server said: escape them for a terminal.
@@ -119,6 +119,11 @@ impl Roster {
 }
 
 impl Pair {
+    /// Returns whether both are queried at the same service for the same virtual proxy.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.service.is_same_service(&other.service) && self.virtual_proxy == other.virtual_proxy
+    }
+
     /// Site, proxy service and virtual proxy, as labels name them.
     pub fn names(&self) -> [&str; 3] {
         [&self.site, &self.proxy.name, self.virtual_proxy.path()]

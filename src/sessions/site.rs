@@ -1,25 +1,17 @@
-//! One site: who is asked there, and what has come back so far.
+//! One site: what is queried there, and what has come back so far.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
+use qlik_sense::VirtualProxy;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
-use url::Url;
 
 use super::filter::{Detail, Filter};
 use super::listed::Sessions;
 use super::roster::{Failure, Pair, PairRoster, SiteRoster};
-use super::service::{Answer, ProxyService};
-use crate::collect::access::Access;
-use crate::collect::topology::Topology;
-use crate::config::{ScrapeSettings, SiteSettings};
-use crate::site::diagnosis::Service;
-use qlik_sense::{Client, qrs};
-
-/// How soon a repository that failed is asked again.
-const RETRY: Duration = Duration::from_secs(10);
+use super::service::Answer;
+use crate::site::topology::{Topology, VirtualProxyPlan};
+use crate::site::{Site, SiteState};
 
 /// Which sessions are wanted, and what of them.
 #[derive(Clone)]
@@ -28,31 +20,19 @@ pub struct Wanted {
     pub detail: Detail,
 }
 
-pub struct Site {
-    pub name: Arc<str>,
-    access: Arc<Access>,
-    pub repository: Option<Repository>,
-    pub topology: Topology,
-    /// By their addresses: those that were asked so far.
-    services: HashMap<Url, Arc<ProxyService>>,
+/// The queries of one site.
+pub struct SiteLister {
+    site: Arc<Site>,
+    /// The discovery in flight.
+    discovery: Option<Request>,
+    /// Whether the pairs are queried as soon as that has ended.
+    pairs_wait: bool,
     /// The pairs that the filter leaves.
-    asked: Vec<Asked>,
+    pairs: Vec<PairQuery>,
 }
 
-pub struct Repository {
-    endpoint: Result<Arc<Client>, Failure>,
-    refresh: Duration,
-    /// When it is to be asked again; None: at once.
-    next: Option<Instant>,
-    /// Whether it has ever answered.
-    answered: bool,
-    /// Of the last time it was asked; or that nothing is known yet.
-    pub failure: Option<Failure>,
-    under_way: Option<Request>,
-}
-
-/// A pair that was asked.
-struct Asked {
+/// A pair that was queried.
+struct PairQuery {
     pair: Arc<Pair>,
     answer: Result<PairAnswer, Request>,
 }
@@ -60,118 +40,104 @@ struct Asked {
 /// What a pair has answered.
 type PairAnswer = Result<Arc<Sessions>, Failure>;
 
-/// A request that is under way.
+/// A request in flight.
 struct Request {
     task: Id,
     begun: Instant,
 }
 
-/// What a request brought.
-pub enum Brought {
-    /// Which pairs there are.
-    Topology(Result<Topology, Failure>),
-    /// The sessions of one.
+/// What a request returned.
+pub enum Returned {
+    /// The site's state has it.
+    Discovery,
     Sessions(Answer<Sessions>),
 }
 
-impl Site {
-    pub fn new(settings: &SiteSettings, scrape: &ScrapeSettings) -> Self {
-        let access = Arc::new(Access::new(settings, scrape));
-        let repository = settings.repository.as_ref().map(|repository| Repository {
-            endpoint: access.endpoint(&repository.url).map(Arc::new).map_err(Failure::not_asked),
-            refresh: repository.refresh,
-            next: None,
-            answered: false,
-            failure: None,
-            under_way: None,
-        });
-        Self {
-            name: settings.name.as_str().into(),
-            topology: Topology::new(settings, None),
-            access,
-            repository,
-            services: HashMap::new(),
-            asked: Vec::new(),
+impl SiteLister {
+    pub fn new(site: Arc<Site>) -> Self {
+        Self { site, discovery: None, pairs_wait: false, pairs: Vec::new() }
+    }
+
+    pub fn name(&self) -> &Arc<str> {
+        self.site.name()
+    }
+
+    pub fn state(&self) -> Arc<SiteState> {
+        self.site.state()
+    }
+
+    /// Queries the repository, where that is due, and all pairs, once it is known which there are.
+    pub fn begin(&mut self, wanted: &Wanted, requests: &mut JoinSet<Returned>) {
+        let state = self.site.state();
+        let is_due = state.repository.as_ref().is_some_and(|repository| repository.is_due());
+        if is_due && self.discovery.is_none() {
+            let site = self.site.clone();
+            self.discovery = Some(Request::begin(requests, async move {
+                site.discover().await;
+                Returned::Discovery
+            }));
+        }
+        self.pairs_wait = self.discovery.is_some() && !state.is_discovered();
+        if self.pairs_wait {
+            self.pairs.clear();
+        } else {
+            self.query_pairs(wanted, requests);
         }
     }
 
-    /// Asks the repository, where it is due, and all pairs, once it is known which there are.
-    pub fn begin(&mut self, wanted: &Wanted, requests: &mut JoinSet<Brought>) {
-        if let Some(repository) = &mut self.repository {
-            repository.begin(&self.access, requests);
-            if repository.under_way.is_some() && !repository.answered {
-                self.asked.clear();
-                return;
-            }
-        }
-        self.ask_pairs(wanted, requests);
-    }
-
-    /// Asks each pair, but for those whose last answer has not come yet.
-    fn ask_pairs(&mut self, wanted: &Wanted, requests: &mut JoinSet<Brought>) {
-        let mut before = std::mem::take(&mut self.asked);
-        before.retain(|asked| asked.answer.is_err());
-        for pair in self.pairs(&wanted.filter) {
-            let is_same = |asked: &Asked| {
-                Arc::ptr_eq(&asked.pair.service, &pair.service)
-                    && asked.pair.virtual_proxy == pair.virtual_proxy
-            };
-            let answer = match before.iter().position(is_same) {
-                Some(place) => before.swap_remove(place).answer,
+    /// Queries each pair, but for those whose last answer has not come yet.
+    fn query_pairs(&mut self, wanted: &Wanted, requests: &mut JoinSet<Returned>) {
+        let mut before = std::mem::take(&mut self.pairs);
+        before.retain(|query| query.answer.is_err());
+        for pair in self.matching_pairs(&wanted.filter) {
+            let in_flight = before.iter().position(|query| query.pair.is_same(&pair));
+            let answer = match in_flight {
+                Some(position) => before.swap_remove(position).answer,
                 None => {
                     let (pair, Wanted { filter, detail }) = (pair.clone(), wanted.clone());
-                    let list = async move { pair.service.list(&pair.virtual_proxy, &filter, detail).await };
-                    Err(Request::begin(requests, async { Brought::Sessions(list.await) }))
+                    Err(Request::begin(requests, async move {
+                        Returned::Sessions(pair.list(&filter, detail).await)
+                    }))
                 }
             };
-            self.asked.push(Asked { pair, answer });
+            self.pairs.push(PairQuery { pair, answer });
         }
     }
 
-    /// When the request was begun that is under way for the shortest time.
+    /// Returns when the latest of the requests in flight was begun.
     pub fn last_begun(&self) -> Option<Instant> {
-        let pairs = self.asked.iter().filter_map(|asked| asked.answer.as_ref().err());
-        let repository = self.repository.iter().filter_map(|it| it.under_way.as_ref());
-        pairs.chain(repository).map(|request| request.begun).max()
+        let pairs = self.pairs.iter().filter_map(|query| query.answer.as_ref().err());
+        pairs.chain(&self.discovery).map(|request| request.begun).max()
     }
 
     pub fn waits_for(&self, task: Id) -> bool {
-        let is_it = |request: &Request| request.task == task;
-        self.repository.as_ref().and_then(|it| it.under_way.as_ref()).is_some_and(is_it)
-            || self.asked.iter().any(|asked| asked.answer.as_ref().is_err_and(is_it))
+        self.discovery.as_ref().is_some_and(|request| request.task == task)
+            || self.pairs.iter().any(|query| query.is_answered_by(task))
     }
 
-    /// Takes what a request brought; None: it was given up.
+    /// Takes what a request returned; None: it was given up.
     pub fn take(
         &mut self,
         task: Id,
-        brought: Option<Brought>,
+        returned: Option<Returned>,
         wanted: &Wanted,
-        requests: &mut JoinSet<Brought>,
+        requests: &mut JoinSet<Returned>,
     ) {
-        let is_it = |request: &Request| request.task == task;
-        let given_up = || Failure::not_asked("the query was given up");
-        if let Some(asked) = self.asked.iter_mut().find(|asked| asked.answer.as_ref().is_err_and(is_it)) {
-            asked.answer = Ok(match brought {
-                Some(Brought::Sessions(Answer { outcome, .. })) => outcome.map(Arc::new),
-                _ => Err(given_up()),
+        if let Some(query) = self.pairs.iter_mut().find(|query| query.is_answered_by(task)) {
+            query.answer = Ok(match returned {
+                Some(Returned::Sessions(Answer { outcome, .. })) => outcome.map(Arc::new),
+                _ => Err(Failure::not_asked("the query was given up")),
             });
-        } else if let Some(repository) = &mut self.repository {
-            let pairs_wait = !repository.answered;
-            let found = match brought {
-                Some(Brought::Topology(found)) => found,
-                _ => Err(given_up()),
-            };
-            self.topology = repository.end(found).unwrap_or(std::mem::take(&mut self.topology));
-            if pairs_wait {
-                self.ask_pairs(wanted, requests);
-            }
+        } else if self.discovery.take_if(|request| request.task == task).is_some() && self.pairs_wait {
+            self.pairs_wait = false;
+            self.query_pairs(wanted, requests);
         }
     }
 
-    /// What is known now.
-    pub fn roster(&self) -> SiteRoster {
-        let pairs = self.asked.iter().map(|Asked { pair, answer }| {
+    /// Returns what is known now.
+    pub fn listing(&self) -> SiteRoster {
+        let state = self.site.state();
+        let pairs = self.pairs.iter().map(|PairQuery { pair, answer }| {
             let sessions = match answer {
                 Ok(answer) => answer.clone(),
                 Err(_) => Err(Failure::late()),
@@ -179,83 +145,64 @@ impl Site {
             PairRoster { pair: pair.clone(), sessions }
         });
         SiteRoster {
-            name: self.name.clone(),
-            discovery: self.repository.as_ref().and_then(|it| it.failure.clone()),
-            notes: self.topology.notes.clone(),
+            name: self.name().clone(),
+            discovery: self.discovery_failure(&state),
+            notes: state.topology.notes.clone(),
             pairs: pairs.collect(),
         }
     }
 
-    /// The pairs that the filter leaves.
-    fn pairs(&mut self, filter: &Filter) -> Vec<Arc<Pair>> {
-        let Self { name, access, topology, services, .. } = self;
+    /// Returns why it is not known for certain which pairs there are.
+    fn discovery_failure(&self, state: &SiteState) -> Option<Failure> {
+        let repository = state.repository.as_ref()?;
+        match &state.discovery()?.last_error {
+            Some(error) => Some(Failure::new(error, repository.diagnose(&state.access, error))),
+            None if state.is_discovered() => None,
+            None => Some(Failure::late()),
+        }
+    }
+
+    /// Returns whether the repository has answered the last time, or there is none.
+    pub fn is_known(&self) -> bool {
+        self.discovery_failure(&self.site.state()).is_none()
+    }
+
+    /// Returns the pairs that the filter leaves.
+    fn matching_pairs(&self, filter: &Filter) -> Vec<Arc<Pair>> {
+        let state = self.site.state();
         let mut pairs = Vec::new();
-        let (proxies, _) = filter.proxies(topology);
-        for plan in proxies {
-            let proxy = Arc::new(plan.clone());
-            for virtual_proxy in plan.virtual_proxies.iter().filter(|it| filter.wants_virtual_proxy(it)) {
-                let service = services
-                    .entry(plan.url.clone())
-                    .or_insert_with(|| Arc::new(ProxyService::new(&plan.url, access)));
-                let facts =
-                    topology.virtual_proxies.iter().find(|facts| facts.virtual_proxy == *virtual_proxy);
-                pairs.push(Arc::new(Pair {
-                    site: name.clone(),
-                    proxy: proxy.clone(),
-                    virtual_proxy: virtual_proxy.clone(),
-                    facts: facts.cloned(),
-                    service: service.clone(),
-                }));
+        let (plans, _) = filter.proxies(&state.topology);
+        for service in state.proxies.iter().filter(|service| plans.contains(&&**service.plan())) {
+            for virtual_proxy in &service.plan().virtual_proxies {
+                if filter.wants_virtual_proxy(virtual_proxy) {
+                    pairs.push(Arc::new(Pair {
+                        site: self.name().clone(),
+                        proxy: service.plan().clone(),
+                        virtual_proxy: virtual_proxy.clone(),
+                        facts: facts(&state.topology, virtual_proxy),
+                        service: service.clone(),
+                    }));
+                }
             }
         }
         pairs
     }
 }
 
-impl Repository {
-    /// Asks which pairs there are, where it is time to.
-    fn begin(&mut self, access: &Arc<Access>, requests: &mut JoinSet<Brought>) {
-        if self.under_way.is_some() || self.next.is_some_and(|next| next > Instant::now()) {
-            return;
-        }
-        match &self.endpoint {
-            Ok(endpoint) => {
-                let (endpoint, access) = (endpoint.clone(), access.clone());
-                let discover = async move { Brought::Topology(discover(&endpoint, &access).await) };
-                self.under_way = Some(Request::begin(requests, discover));
-                if !self.answered {
-                    self.failure.get_or_insert_with(Failure::late);
-                }
-            }
-            Err(failure) => drop(self.end(Err(failure.clone()))),
-        }
-    }
-
-    /// What it answered, unless it failed.
-    fn end(&mut self, found: Result<Topology, Failure>) -> Option<Topology> {
-        self.under_way = None;
-        let pause = if found.is_ok() { self.refresh } else { RETRY.min(self.refresh) };
-        self.next = Instant::now().checked_add(pause);
-        self.answered |= found.is_ok();
-        self.failure = found.as_ref().err().cloned();
-        found.ok()
-    }
+fn facts(topology: &Topology, virtual_proxy: &VirtualProxy) -> Option<VirtualProxyPlan> {
+    topology.virtual_proxies.iter().find(|facts| facts.virtual_proxy == *virtual_proxy).cloned()
 }
 
-async fn discover(endpoint: &Client, access: &Access) -> Result<Topology, Failure> {
-    match qrs::discover(endpoint).await {
-        Ok(found) => Ok(Topology::new(&access.settings, Some(&found))),
-        Err(error) => {
-            let diagnosis = access.diagnose(endpoint, Service::Repository, &error);
-            Err(Failure::new(&error, diagnosis))
-        }
+impl PairQuery {
+    fn is_answered_by(&self, task: Id) -> bool {
+        self.answer.as_ref().is_err_and(|request| request.task == task)
     }
 }
 
 impl Request {
     fn begin(
-        requests: &mut JoinSet<Brought>,
-        request: impl Future<Output = Brought> + Send + 'static,
+        requests: &mut JoinSet<Returned>,
+        request: impl Future<Output = Returned> + Send + 'static,
     ) -> Self {
         Self { begun: Instant::now(), task: requests.spawn(request).id() }
     }

@@ -109,7 +109,14 @@ impl<'a> Circumstances<'a> {
             | QueryError::Decode(_)
             | QueryError::NoDeletion(_)
             | QueryError::Shape { .. } => self.another_answer(error.to_string()),
-            QueryError::NoProxyServices => diagnosis(error.to_string(), ""),
+            QueryError::NoProxyServices => diagnosis(
+                error.to_string(),
+                format!(
+                    "The repository leaves out, without an error, what the user {} may not read: give that user \
+                     (user_directory, user_id) a role such as RootAdmin, or query as INTERNAL\\sa_api.",
+                    self.user.key()
+                ),
+            ),
             QueryError::TooLarge(_) => diagnosis(
                 error.to_string(),
                 "Raise max_response_size, when so many sessions are what is to be expected.",

@@ -10,13 +10,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-use crate::collect::{Collector, UnusableSite};
+use crate::collector::{Collector, PreparedSites};
 use crate::config::{self, Config, Mistakes, Sources, UserSettings};
 use crate::exposition::Encoders;
+use crate::site::UnusableSite;
 
 /// The running exporter. Shared by all connections.
 pub struct App {
     running: ArcSwap<Running>,
+    prepared: Mutex<Option<PreparedSites>>,
     pub encoders: Encoders,
     /// Where the metrics of all sites are.
     pub telemetry_path: String,
@@ -34,7 +36,7 @@ pub struct App {
 
 /// One configuration at work. A scrape ends with the one it began with.
 pub struct Running {
-    pub collector: Collector,
+    pub collector: Arc<Collector>,
     pub users: Arc<UserSettings>,
     /// Taken off Prometheus' own scrape timeout.
     pub timeout_offset: Duration,
@@ -55,14 +57,14 @@ pub enum ReloadError {
 }
 
 impl Running {
-    fn new(config: &Config, old: Option<&Self>) -> Result<Self, UnusableSite> {
-        Ok(Self {
-            collector: Collector::new(config, old.map(|old| &old.collector))?,
+    fn new(config: &Config, collector: Arc<Collector>) -> Self {
+        Self {
+            collector,
             users: Arc::new(config.users.clone()),
             timeout_offset: config.scrape.timeout_offset,
             configured_at: SystemTime::now(),
             listen_addresses: config.listen_addresses.clone(),
-        })
+        }
     }
 }
 
@@ -74,8 +76,11 @@ impl App {
         telemetry_path: &str,
         lifecycle: bool,
     ) -> Result<Self, UnusableSite> {
+        let collector = Arc::new(Collector::default());
+        let prepared = Mutex::new(Some(collector.prepare(config)?));
         Ok(Self {
-            running: ArcSwap::from_pointee(Running::new(config, None)?),
+            prepared,
+            running: ArcSwap::from_pointee(Running::new(config, collector)),
             encoders: Encoders::default(),
             telemetry_path: telemetry_path.to_owned(),
             lifecycle,
@@ -84,6 +89,12 @@ impl App {
             reloads: TaskTracker::new(),
             ending: CancellationToken::new(),
         })
+    }
+
+    pub async fn begin(&self) {
+        if let Some(prepared) = self.prepared.lock().await.take() {
+            self.running().collector.apply(prepared).await;
+        }
     }
 
     /// The configuration in force.
@@ -132,13 +143,13 @@ impl App {
             warn!("{warning}");
         }
         let old = self.running();
-        let new = Arc::new(Running::new(&config, Some(&old))?);
+        let prepared = old.collector.prepare(&config)?;
+        let new = Arc::new(Running::new(&config, old.collector.clone()));
         if new.listen_addresses != old.listen_addresses {
             warn!("listen_address is different now: it takes effect at the next start");
         }
         self.running.store(new.clone());
-        old.collector.give_way_to(&new.collector).await;
-        new.collector.begin();
+        new.collector.apply(prepared).await;
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::App;
 use super::app::Running;
-use crate::collect::SiteSnapshot;
-use crate::collect::deadline;
+use crate::collector::SiteSnapshot;
+use crate::collector::deadline;
 use crate::exposition::{Exporter, Format, Sites, encode_few};
 
 /// Which metrics a scrape asks for with `collect[]`.

@@ -13,8 +13,9 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use super::App;
-use crate::collect::{PairSnapshot, RepositorySnapshot, SiteSnapshot, Used};
+use crate::collector::{PairSnapshot, SiteSnapshot, Used};
 use crate::exposition::Format;
+use crate::site::DiscoveryStatus;
 use crate::terminal::escaped;
 
 pub async fn one_site(
@@ -31,9 +32,9 @@ pub async fn one_site(
         }
     }
     let running = app.running();
-    let known = target.filter(|name| running.collector.site_names().any(|site| site == name));
+    let known = target.filter(|name| running.collector.site_names().contains(name));
     let Some(site) = known else {
-        let names: Vec<_> = running.collector.site_names().collect();
+        let names = running.collector.site_names();
         let message = format!("target: expected the name of a site: {}\n", names.join(", "));
         return (StatusCode::BAD_REQUEST, super::text(message)).into_response();
     };
@@ -58,7 +59,7 @@ fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
     let mut text = format!("Time to answer: {}; waited {}.\n\n", rounded(time), rounded(took));
     for site in snapshots {
         // Writing to memory cannot fail.
-        if let Some(repository) = &site.repository {
+        if let Some(repository) = &site.discovery {
             let told = discovery(repository, site.topology.proxies.len());
             let _ = writeln!(text, "repository: {}", escaped(&told));
         }
@@ -76,7 +77,7 @@ fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
     text
 }
 
-fn discovery(repository: &RepositorySnapshot, proxies: usize) -> String {
+fn discovery(repository: &DiscoveryStatus, proxies: usize) -> String {
     match (&repository.last_error, repository.up) {
         (Some(error), _) => format!("the last discovery failed ({}): {error}", error.reason().as_str()),
         (None, true) => format!("{proxies} proxy services found"),
@@ -86,8 +87,8 @@ fn discovery(repository: &RepositorySnapshot, proxies: usize) -> String {
 
 fn step(pair: &PairSnapshot) -> String {
     let source = match &pair.used {
-        Used::GaveUp => return "no answer in time; the query goes on if it was sent".to_owned(),
-        Used::Kept(answer) => format!("kept for {} now", rounded(answer.at.elapsed())),
+        Used::TimedOut => return "no answer in time; the query goes on if it was sent".to_owned(),
+        Used::Cached(answer) => format!("kept for {} now", rounded(answer.at.elapsed())),
         Used::Awaited(answer) => format!("asked, took {}", rounded(answer.took)),
     };
     match pair.answer().map(|answer| &answer.outcome) {
@@ -117,7 +118,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::collect::topology::{ProxyPlan, Topology};
+    use crate::site::topology::{ProxyPlan, Topology};
     use qlik_sense::VirtualProxy;
 
     #[test]
@@ -134,7 +135,7 @@ mod tests {
         let pair = PairSnapshot {
             proxy: Arc::new(proxy),
             virtual_proxy: VirtualProxy::parse("/").unwrap(),
-            used: Used::GaveUp,
+            used: Used::TimedOut,
             history: Default::default(),
         };
         let site = SiteSnapshot {
@@ -142,7 +143,7 @@ mod tests {
             topology: Arc::new(Topology::default()),
             pairs: vec![pair],
             expiries: Vec::new(),
-            repository: None,
+            discovery: None,
         };
         let text = steps(&[site], Duration::ZERO, Duration::ZERO);
         assert!(text.contains(r"A\nrepository: \u{202e} /: no answer"), "{text}");

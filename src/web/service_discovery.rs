@@ -33,5 +33,6 @@ pub async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response 
             ("target", site.to_owned()),
         ]),
     };
-    Json(app.running().collector.site_names().map(group).collect::<Vec<_>>()).into_response()
+    let names = app.running().collector.site_names();
+    Json(names.iter().map(|site| group(site)).collect::<Vec<_>>()).into_response()
 }

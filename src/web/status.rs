@@ -11,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::App;
 use super::app::Running;
-use crate::collect::{Expiry, PairSnapshot, SiteSnapshot};
+use crate::collector::{Expiry, PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
 use crate::exposition::users::{Hasher, SiteUsers};
 use qlik_sense::credentials::now;
@@ -132,7 +132,7 @@ fn lower_bound(site: &SiteSnapshot) -> String {
 }
 
 fn repository(site: &SiteSnapshot) -> Markup {
-    let Some(repository) = &site.repository else { return Markup::default() };
+    let Some(repository) = &site.discovery else { return Markup::default() };
     html! {
         p {
             "Repository: "

@@ -63,12 +63,8 @@ pub enum QueryError {
     /// 401 or 403.
     #[error("HTTP status {0}: this user or client certificate has no rights here")]
     Denied(u16),
-    /// 200, and an empty list.
-    #[error(
-        "no proxy service is shown, though every site has one: the repository leaves out, without an error, what a \
-         user may not read. Give the user (user_directory, user_id) a role such as RootAdmin, or ask as \
-         INTERNAL\\sa_api"
-    )]
+    /// 200, and an empty list: the repository leaves out, without an error, what a user may not read.
+    #[error("the repository shows no proxy service, though every site has one")]
     NoProxyServices,
     /// What came over TLS has no head that HTTP knows.
     #[error("the answer is no HTTP")]
@@ -81,8 +77,8 @@ pub enum QueryError {
     /// From the repository.
     #[error("the answer is no list of {what}: {problem}")]
     Shape { what: &'static str, problem: ShapeError },
-    /// More bytes than `max_response_size`.
-    #[error("the answer is larger than {0} bytes (max_response_size)")]
+    /// More bytes than the limit.
+    #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
 }
 
@@ -149,7 +145,7 @@ pub enum NoConnection {
     UnknownHost(String),
     #[error("refused")]
     Refused,
-    /// The operating system gave up, which is rarely sooner than `request_timeout`.
+    /// The operating system gave up, which is rarely sooner than the timeout of the request.
     #[error("{0}")]
     NoAnswer(String),
     /// Opened, and closed by the other side before an answer.

@@ -15,10 +15,10 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
-use qlik_session_exporter::collect::pair::Answer;
-use qlik_session_exporter::collect::tally::{Counting, Keep};
-use qlik_session_exporter::collect::topology::{ProxyPlan, Topology};
-use qlik_session_exporter::collect::{PairSnapshot, SiteSnapshot, Used};
+use qlik_session_exporter::collector::pair::Answer;
+use qlik_session_exporter::collector::tally::{Counting, Keep};
+use qlik_session_exporter::site::topology::{ProxyPlan, Topology};
+use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::exposition::Sites;
 use qlik_sense::{QueryError, UserKey, VirtualProxy};
 
@@ -52,7 +52,7 @@ fn snapshot((name, pairs): &(String, Vec<(Answered, State)>), keep: &Keep) -> Si
         topology: Arc::new(Topology::default()),
         pairs: pairs.iter().map(|it| pair(it, keep)).collect(),
         expiries: Vec::new(),
-        repository: None,
+        discovery: None,
     }
 }
 
@@ -66,7 +66,7 @@ fn pair(((proxy, virtual_proxy, answer), state): &(Answered, State), keep: &Keep
     });
     let answer = || {
         let (at, took) = (tokio::time::Instant::now(), Duration::from_millis(20));
-        Arc::new(Answer { outcome, at, took })
+        Arc::new(Answer::new(outcome, at, took))
     };
     PairSnapshot {
         proxy: Arc::new(ProxyPlan {
@@ -80,9 +80,9 @@ fn pair(((proxy, virtual_proxy, answer), state): &(Answered, State), keep: &Keep
         }),
         virtual_proxy: VirtualProxy::parse(virtual_proxy).unwrap(),
         used: match state {
-            State::Kept => Used::Kept(answer()),
+            State::Kept => Used::Cached(answer()),
             State::Awaited | State::Failed => Used::Awaited(answer()),
-            State::GaveUp => Used::GaveUp,
+            State::GaveUp => Used::TimedOut,
         },
         history: Default::default(),
     }

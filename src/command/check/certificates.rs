@@ -3,17 +3,16 @@
 use std::io::{self, Write};
 
 use super::report::{Facts, Status, Step};
-use super::site::Site;
-use crate::collect::topology::ProxyPlan;
+use super::site::SiteCheck;
 use crate::command::counted;
 use crate::config;
-use qlik_sense::Client;
-use qlik_sense::credentials::{self, CertificateFacts, day, now};
+use crate::site::topology::ProxyPlan;
+use qlik_sense::credentials::{CertificateFacts, day, now};
 
 /// From how many days on a certificate's end is worth a word.
 const SOON: i64 = 30;
 
-impl<W: Write> Site<'_, '_, W> {
+impl<W: Write> SiteCheck<'_, '_, W> {
     /// Our own ones. That the key fits is known: the configuration would not have been read otherwise.
     pub(super) fn certificates(&mut self) -> io::Result<()> {
         let credentials = &self.settings.credentials;
@@ -46,11 +45,10 @@ impl<W: Write> Site<'_, '_, W> {
     pub(super) fn server_certificate(
         &mut self,
         whose: &'static str,
-        endpoint: &Client,
+        facts: Option<CertificateFacts>,
         plan: Option<&ProxyPlan>,
     ) -> io::Result<()> {
-        let Some(der) = endpoint.server_certificate() else { return Ok(()) };
-        let Ok(facts) = credentials::facts(&der) else { return Ok(()) };
+        let Some(facts) = facts else { return Ok(()) };
         let mut step = certificate(whose, &facts, "");
         // It was accepted all the same: nothing fails yet.
         if step.status == Status::Failed {

@@ -2,26 +2,38 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 
 use super::report::{Facts, Status, Step};
-use super::site::{Site, milliseconds};
-use crate::collect::tally::{SessionIds, Tally};
-use crate::collect::topology::{ProxyPlan, Topology};
+use super::site::{SiteCheck, milliseconds};
+use crate::collector::pair::count_sessions;
+use crate::collector::tally::{Counting, SessionIds, Tally};
 use crate::command::counted;
-use crate::sessions::service::{self, ProxyService};
+use crate::sessions::{Answer, Failure};
+use crate::site::topology::ProxyPlan;
+use crate::site::{ProxyClient, SiteState};
 use qlik_sense::{Reason, VirtualProxy};
 
 /// What one pair answered.
-type Answer = service::Answer<(Tally, SessionIds)>;
+type Counted = Answer<(Tally, SessionIds)>;
 
-impl<W: Write> Site<'_, '_, W> {
+/// Counts the sessions of one pair.
+async fn count(service: &ProxyClient, virtual_proxy: &VirtualProxy) -> Counted {
+    let permit = service.permits().acquire(None).await;
+    let begun = Instant::now();
+    let outcome = count_sessions(service, &permit, virtual_proxy, Counting::default()).await;
+    let took = begun.elapsed();
+    let outcome = outcome.map_err(|error| Failure::new(&error, service.diagnose(&error)));
+    Answer { took, outcome }
+}
+
+impl<W: Write> SiteCheck<'_, '_, W> {
     /// All proxies at once, told in the order of their names.
-    pub(super) async fn proxies(&mut self, topology: &Topology) -> io::Result<()> {
-        if topology.asks_nothing() {
+    pub(super) async fn proxies(&mut self, state: &SiteState) -> io::Result<()> {
+        if state.topology.asks_nothing() {
             let step = Step::new("proxy", "", Status::Failed, "there is nothing to ask on this site");
             return self.add(step.advise(match &self.settings.repository {
                 Some(_) => {
@@ -32,26 +44,24 @@ impl<W: Write> Site<'_, '_, W> {
                 None => "Add a section [site.NAME.proxy.NAME] with a url.",
             }));
         }
-        let proxies: Vec<_> =
-            topology.proxies.iter().map(|plan| (plan, ProxyService::new(&plan.url, &self.access))).collect();
-        let mut answers: FuturesOrdered<_> = proxies
-            .iter()
-            .flat_map(|(plan, service)| plan.virtual_proxies.iter().map(|it| service.count(it)))
-            .collect();
+        let pairs = state.proxies.iter().flat_map(|proxy| {
+            proxy.plan().virtual_proxies.iter().map(|virtual_proxy| count(proxy, virtual_proxy))
+        });
+        let mut answers: FuturesOrdered<_> = pairs.collect();
         let mut listed = Vec::new();
-        for (plan, service) in &proxies {
-            listed.push((*plan, self.proxy(plan, service, &mut answers).await?));
+        for proxy in &state.proxies {
+            listed.push((&**proxy.plan(), self.proxy(proxy, &mut answers).await?));
         }
         self.listed_by_two(&listed)
     }
 
     /// The answers of one proxy service, which come next. The hashes of the sessions that it lists.
-    async fn proxy<A: Future<Output = Answer>>(
+    async fn proxy<A: Future<Output = Counted>>(
         &mut self,
-        plan: &ProxyPlan,
-        service: &ProxyService,
+        service: &ProxyClient,
         answers: &mut FuturesOrdered<A>,
     ) -> io::Result<HashSet<u64>> {
+        let plan = service.plan();
         let target = format!("{} ({})", plan.name, plan.address());
         if plan.virtual_proxies.is_empty() {
             let message = "nothing to ask: it links no virtual proxy that the filters admit";
@@ -82,8 +92,8 @@ impl<W: Write> Site<'_, '_, W> {
                 }
             }
         }
-        if let (true, Some(endpoint)) = (trusted, service.endpoint()) {
-            self.server_certificate("proxy", endpoint, Some(plan))?;
+        if trusted {
+            self.server_certificate("proxy", service.server_certificate(), Some(plan))?;
         }
         self.listed_twice(plan, &listed)?;
         Ok(listed.iter().flat_map(|(_, ids)| ids.hashes()).collect())

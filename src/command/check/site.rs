@@ -1,104 +1,100 @@
 //! The steps of one site: certificates, repository, then every pair.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use qlik_sense::{QueryError, Reason};
+
 use super::report::{Facts, Report, Status, Step};
-use crate::collect::access::Access;
-use crate::collect::topology::Topology;
 use crate::command::counted;
 use crate::config::{ScrapeSettings, SiteSettings};
 use crate::sessions::Failure;
-use crate::site::diagnosis::Service;
-use qlik_sense::Reason;
-use qlik_sense::qrs::{self, Found};
+use crate::site::topology::Topology;
+use crate::site::{FoundCounts, Site};
 
-/// Looks at everything of a site.
+/// Checks everything of a site.
 pub async fn check(
     settings: &SiteSettings,
     scrape: &ScrapeSettings,
     report: &mut Report<'_, impl Write>,
 ) -> io::Result<()> {
-    let access = Arc::new(Access::new(settings, scrape));
-    let mut site = Site { settings, access, report };
-    site.certificates()?;
-    let found = site.repository().await?;
-    let topology = Topology::new(settings, found.as_ref());
-    for note in &topology.notes {
-        site.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
+    let mut check = SiteCheck { settings, report };
+    check.certificates()?;
+    let site = match Site::new(settings, scrape) {
+        Ok(site) => site,
+        Err(error) => return check.add(Step::new("configuration", "", Status::Failed, error.to_string())),
+    };
+    let answered = check.repository(&site).await?;
+    let state = site.state();
+    for note in &state.topology.notes {
+        check.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
     }
-    // Of a repository that failed all is said: what it would have found is not known.
-    if found.is_some() || settings.repository.is_none() || !topology.asks_nothing() {
-        site.proxies(&topology).await?;
+    // Without the repository it is not known what it would have found.
+    if answered || settings.repository.is_none() || !state.topology.asks_nothing() {
+        check.proxies(&state).await?;
     }
-    site.unlinked(&topology)
+    check.unlinked(&state.topology)
 }
 
-pub(super) struct Site<'a, 'w, W> {
+/// The steps of one site.
+pub(super) struct SiteCheck<'a, 'w, W> {
     pub(super) settings: &'a SiteSettings,
-    pub(super) access: Arc<Access>,
     report: &'a mut Report<'w, W>,
 }
 
-impl<W: Write> Site<'_, '_, W> {
+impl<W: Write> SiteCheck<'_, '_, W> {
     pub(super) fn add(&mut self, step: Step) -> io::Result<()> {
         self.report.add(step.of_site(&self.settings.name))
     }
 
-    async fn repository(&mut self) -> io::Result<Option<Found>> {
-        let Some(repository) = &self.settings.repository else { return Ok(None) };
-        let target = shown(&repository.url);
-        let endpoint = match self.access.endpoint(&repository.url) {
-            Ok(endpoint) => endpoint,
-            Err(error) => {
-                self.add(Step::new("repository", target, Status::Failed, error.to_string()))?;
-                return Ok(None);
-            }
-        };
+    /// Returns whether the repository has answered.
+    async fn repository(&mut self, site: &Site) -> io::Result<bool> {
+        let Some(repository) = &self.settings.repository else { return Ok(false) };
         let begun = Instant::now();
-        let outcome = qrs::discover(&endpoint).await;
+        site.discover().await;
         let took = milliseconds(begun.elapsed());
-        let milliseconds = Some(took);
-        let found = match outcome {
-            Ok(found) => found,
-            Err(error) => {
-                let step = Step::new("repository", target, Status::Failed, "");
-                let facts = Facts { milliseconds, ..Facts::default() };
-                let diagnosis = self.access.diagnose(&endpoint, Service::Repository, &error);
-                self.failed(step.with(facts), Failure::new(&error, diagnosis))?;
-                return Ok(None);
+        let step = Step::new("repository", shown(&repository.url), Status::Ok, "");
+        let facts = Facts { milliseconds: Some(took), ..Facts::default() };
+        let state = site.state();
+        let Some(repository) = &state.repository else { return Ok(false) };
+        if let Some(error) = &repository.status().last_error {
+            let failure = Failure::new(error, repository.diagnose(&state.access, error));
+            if matches!(error, QueryError::NoProxyServices) {
+                let step = Step { status: Status::Warning, message: failure.message, ..step };
+                self.add(step.advise(failure.advice).with(facts))?;
+                return Ok(true);
             }
-        };
-        let (proxies, virtual_proxies) = (found.proxy_services.len(), found.virtual_proxies.len());
+            self.failed(step.with(facts), failure)?;
+            return Ok(false);
+        }
+        let FoundCounts { proxy_services, virtual_proxies } = repository.found_counts().unwrap_or_default();
+        let version = state.topology.version.clone();
         let message = format!(
-            "version {}, {}, {}, {} ms",
-            found.version.as_deref().unwrap_or("not told"),
-            counted(proxies, "proxy service"),
+            "version {}, {}, {}, {took} ms",
+            version.as_deref().unwrap_or("unknown"),
+            counted(proxy_services, "proxy service"),
             counted(virtual_proxies, "virtual proxy"),
-            took,
         );
         let facts = Facts {
-            milliseconds,
-            version: found.version.clone(),
-            proxy_services: Some(proxies),
+            version,
+            proxy_services: Some(proxy_services),
             virtual_proxies: Some(virtual_proxies),
-            ..Facts::default()
+            ..facts
         };
-        let step = Step::new("repository", target, Status::Ok, message).with(facts);
-        self.add(match (proxies, virtual_proxies) {
-            (1.., 1..) => step,
-            _ => {
+        let step = Step { message, ..step }.with(facts);
+        self.add(match virtual_proxies {
+            1.. => step,
+            0 => {
                 let advice = format!(
-                    "Every site has both. The repository leaves out, without an error, what the user {} may not \
+                    "Every site has some. The repository leaves out, without an error, what the user {} may not \
                      read: give that user a role such as RootAdmin.",
                     self.settings.user.key()
                 );
                 Step { status: Status::Warning, ..step }.advise(advice)
             }
         })?;
-        self.server_certificate("repository", &endpoint, None)?;
-        Ok(Some(found))
+        self.server_certificate("repository", repository.server_certificate(), None)?;
+        Ok(true)
     }
 
     pub(super) fn failed(&mut self, step: Step, failure: Failure) -> io::Result<()> {

@@ -41,7 +41,7 @@ impl Doomed {
 
     async fn end(&self) -> Result<Deletion, Failure> {
         let id = SessionId::parse(&self.id).map_err(Failure::not_asked)?;
-        self.pair.service.delete(&self.pair.virtual_proxy, id).await.outcome
+        self.pair.delete(id).await
     }
 }
 
@@ -97,7 +97,7 @@ pub async fn end(
     let mut answers: SelectAll<_> = by_service
         .into_values()
         .map(|doomed| {
-            let at_once = doomed.first().map_or(1, |one| one.pair.service.at_once());
+            let at_once = doomed.first().map_or(1, |one| one.pair.service.max_requests());
             stream::iter(doomed)
                 .take_while(|_| std::future::ready(!stop.is_cancelled()))
                 .map(move |one| async move {

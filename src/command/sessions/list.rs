@@ -109,7 +109,7 @@ fn write_totals(out: &mut impl Write, totals: &[Total<'_>], width: Option<usize>
 }
 
 fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>> {
-    let facts = |pair: &Pair, text: fn(&crate::collect::topology::VirtualProxyPlan) -> &str| {
+    let facts = |pair: &Pair, text: fn(&crate::site::topology::VirtualProxyPlan) -> &str| {
         escaped(pair.facts.as_ref().map_or("", text))
     };
     let user = |(_, pair, session): &Row<'_>| {

@@ -19,7 +19,7 @@ fn parsed(prefix: &str) -> VirtualProxy {
     VirtualProxy::parse(prefix).unwrap()
 }
 
-pub(in crate::collect) fn site(proxies: Vec<ProxySettings>) -> SiteSettings {
+pub(crate) fn site(proxies: Vec<ProxySettings>) -> SiteSettings {
     SiteSettings {
         name: "production".into(),
         by_flags: false,
@@ -48,7 +48,7 @@ fn section(name: &str, url: Option<&str>, prefixes: Option<&[&str]>) -> ProxySet
     }
 }
 
-pub(in crate::collect) fn service(name: &str, host: &str, prefixes: &[&str]) -> ProxyService {
+pub(crate) fn service(name: &str, host: &str, prefixes: &[&str]) -> ProxyService {
     let link = |prefix: &&str| Link { id: format!("id-{prefix}"), virtual_proxy: parsed(prefix) };
     ProxyService {
         id: format!("id-{name}-{host}"),
@@ -70,7 +70,7 @@ fn facts(prefix: &str) -> VirtualProxyFacts {
     }
 }
 
-pub(in crate::collect) fn found(proxy_services: Vec<ProxyService>, prefixes: &[&str]) -> Found {
+pub(crate) fn found(proxy_services: Vec<ProxyService>, prefixes: &[&str]) -> Found {
     let virtual_proxies = prefixes.iter().map(|prefix| facts(prefix)).collect();
     Found { version: Some("32.25.0.0".into()), proxy_services, virtual_proxies, skipped: vec![] }
 }

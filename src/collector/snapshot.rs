@@ -1,12 +1,12 @@
 //! What a scrape found, as plain data: the only thing that leaves this module for the exposition.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::pair::{Answer, History};
 use super::tally::Tally;
-use super::topology::{ProxyPlan, Topology};
-use qlik_sense::{QueryError, VirtualProxy};
+use crate::site::DiscoveryStatus;
+use crate::site::topology::{ProxyPlan, Topology};
+use qlik_sense::VirtualProxy;
 
 /// One site at one moment.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub struct SiteSnapshot {
     pub topology: Arc<Topology>,
     pub pairs: Vec<PairSnapshot>,
     pub expiries: Vec<Expiry>,
-    /// When the site has one.
-    pub repository: Option<RepositorySnapshot>,
+    /// None without a repository.
+    pub discovery: Option<DiscoveryStatus>,
 }
 
 /// One virtual proxy on one proxy service at one moment.
@@ -31,20 +31,20 @@ pub struct PairSnapshot {
 /// Where a pair's answer comes from.
 #[derive(Debug, Clone)]
 pub enum Used {
-    /// From an earlier query, still fresh.
-    Kept(Arc<Answer>),
+    /// From an earlier query, not expired yet.
+    Cached(Arc<Answer>),
     /// From a query that this scrape began or waited for.
     Awaited(Arc<Answer>),
-    /// The scrape's time was over before the answer came.
-    GaveUp,
+    /// The scrape's deadline passed before the answer came.
+    TimedOut,
 }
 
 impl PairSnapshot {
     /// The answer used, good or failed.
     pub fn answer(&self) -> Option<&Answer> {
         match &self.used {
-            Used::Kept(answer) | Used::Awaited(answer) => Some(answer),
-            Used::GaveUp => None,
+            Used::Cached(answer) | Used::Awaited(answer) => Some(answer),
+            Used::TimedOut => None,
         }
     }
 
@@ -64,11 +64,9 @@ pub struct Expiry {
     pub not_after: i64,
 }
 
-/// How discovery went.
-#[derive(Debug, Clone, Default)]
-pub struct RepositorySnapshot {
-    /// The last discovery worked.
-    pub up: bool,
-    pub last_success: Option<SystemTime>,
-    pub last_error: Option<QueryError>,
+impl Expiry {
+    /// That of a certificate which belongs to no proxy service.
+    pub fn new(certificate: &'static str, not_after: i64) -> Self {
+        Self { certificate, proxy: None, not_after }
+    }
 }

@@ -128,23 +128,30 @@ impl Entry {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct SessionIds(Vec<u64>);
 
+/// How many sessions appeared and disappeared between two answers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub started: u64,
+    pub ended: u64,
+}
+
 impl SessionIds {
     /// A keyed hash for each distinct id, the same for all answers of this process.
     pub fn hashes(&self) -> impl Iterator<Item = u64> {
         self.0.iter().copied()
     }
 
-    /// How many sessions are in `self` and not in `earlier`, and the other way round.
-    pub fn changes_since(&self, earlier: &Self) -> (u64, u64) {
-        let (mut started, mut ended) = (0, 0);
+    /// Returns how many sessions are in one of both answers only.
+    pub fn changes_since(&self, earlier: &Self) -> Changes {
+        let mut changes = Changes::default();
         for side in self.0.iter().merge_join_by(&earlier.0, Ord::cmp) {
             match side {
-                EitherOrBoth::Left(_) => started += 1,
-                EitherOrBoth::Right(_) => ended += 1,
+                EitherOrBoth::Left(_) => changes.started += 1,
+                EitherOrBoth::Right(_) => changes.ended += 1,
                 EitherOrBoth::Both(..) => {}
             }
         }
-        (started, ended)
+        changes
     }
 }
 
@@ -160,7 +167,7 @@ pub struct Counting {
 impl Counting {
     /// In the room of an answer that nobody needs any more: room that goes back and forth leaves holes in memory,
     /// some 4 MiB at 100,000 sessions.
-    pub fn within(tally: Option<Tally>, ids: Option<SessionIds>) -> Self {
+    pub fn reusing(tally: Option<Tally>, ids: Option<SessionIds>) -> Self {
         let Tally { mut names, mut users, mut hashes, mut excluded, .. } = tally.unwrap_or_default();
         let SessionIds(mut ids) = ids.unwrap_or_default();
         names.clear();
@@ -283,7 +290,7 @@ mod tests {
     fn a_session_id_listed_twice_is_two_rows_and_one_session_seen() {
         let (tally, ids) = count([("LAB", "a", "1"), ("LAB", "a", "1")]);
         assert_eq!(tally.sessions(), 2);
-        assert_eq!(ids.changes_since(&SessionIds::default()), (1, 0));
+        assert_eq!(ids.changes_since(&SessionIds::default()), Changes { started: 1, ended: 0 });
     }
 
     #[test]
@@ -304,11 +311,11 @@ mod tests {
                 let Tally { names, hashes, excluded, .. } = &counting.tally;
                 (names.capacity() + hashes.capacity() + excluded.capacity(), counting.ids.capacity())
             };
-            let within = Counting::within(Some(tally), Some(ids));
-            let before = room(&within);
+            let reusing = Counting::reusing(Some(tally), Some(ids));
+            let before = room(&reusing);
             assert!(before.0 > 0 && before.1 > 0);
             let rows = [("LAB", "b", "5"), ("LAB", "svc", "6")];
-            let second = counting(within, &rows);
+            let second = counting(reusing, &rows);
             assert_eq!(room(&second), before);
             let (tally, ids) = second.finish();
             let (fresh, fresh_ids) = counting(Counting::default(), &rows).finish();
@@ -370,7 +377,7 @@ mod tests {
             };
             let started = after.difference(&before).count() as u64;
             let ended = before.difference(&after).count() as u64;
-            prop_assert_eq!(ids(&after).changes_since(&ids(&before)), (started, ended));
+            prop_assert_eq!(ids(&after).changes_since(&ids(&before)), Changes { started, ended });
         }
     }
 }

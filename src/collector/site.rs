@@ -1,0 +1,289 @@
+//! The collector's part of a site: its pairs with their caches and counters, scraped all at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use qlik_sense::VirtualProxy;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Span, error_span};
+
+use super::Scrape;
+use super::discovery::{keep_discovering, log};
+use super::pair::{Pair, Wanted};
+use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
+use super::tally::Keep;
+use super::tasks::Tasks;
+use crate::config::{ScrapeSettings, SiteSettings};
+use crate::site::{PreparedSite, ProxyClient, Repository, Site, SiteState, UnusableSite};
+
+/// One site as scrapes see it, as long as its name is configured.
+pub(super) struct SiteCollector {
+    site: Arc<Site>,
+    pairs: Mutex<Pairs>,
+    /// The discoveries; they end with the site.
+    discovery: Tasks,
+    /// Carries the site's name into the log.
+    span: Span,
+}
+
+/// The pairs of a site, and those of which it is not known yet whether they stay.
+#[derive(Default)]
+struct Pairs {
+    by_name: HashMap<PairName, ProxyPair>,
+    current: Option<Arc<Current>>,
+}
+
+/// A pair keeps its counters as long as these are the same, whatever address or certificates it is queried with.
+#[derive(PartialEq, Eq, Hash)]
+struct PairName {
+    /// The `proxy` label.
+    proxy: String,
+    virtual_proxy: VirtualProxy,
+}
+
+/// The site in one state, with the pairs of that state.
+struct Current {
+    state: Arc<SiteState>,
+    pairs: Vec<ProxyPair>,
+}
+
+/// A pair with its proxy service as it is in one state.
+#[derive(Clone)]
+struct ProxyPair {
+    proxy: Arc<ProxyClient>,
+    pair: Arc<Pair>,
+}
+
+impl SiteCollector {
+    /// Queries nothing yet.
+    pub fn new(settings: &SiteSettings, scrape: &ScrapeSettings) -> Result<Arc<Self>, UnusableSite> {
+        Ok(Arc::new(Self {
+            site: Site::new(settings, scrape)?,
+            pairs: Mutex::default(),
+            discovery: Tasks::default(),
+            // Enabled whatever the level of the log is: its fields belong to every line.
+            span: error_span!("site", site = %settings.name),
+        }))
+    }
+
+    /// Begins with the discoveries.
+    pub fn begin(&self) {
+        self.discovery.spawn(keep_discovering(self.site.clone()).instrument(self.span.clone()));
+    }
+
+    /// See [`Site::prepare`].
+    pub fn prepare(
+        &self,
+        settings: &SiteSettings,
+        scrape: &ScrapeSettings,
+    ) -> Result<PreparedSite, UnusableSite> {
+        self.site.prepare(settings, scrape)
+    }
+
+    /// See [`Site::apply`].
+    pub fn apply(&self, prepared: PreparedSite) {
+        let before = self.site.state();
+        self.site.apply(prepared);
+        self.span.in_scope(|| log(&before, &self.site.state()));
+    }
+
+    /// Ends the discoveries, and with them the wait of scrapes for the first one.
+    pub async fn end(&self) {
+        self.discovery.end().await;
+    }
+
+    pub fn name(&self) -> &str {
+        self.site.name()
+    }
+
+    /// Returns whether the first discovery has been tried, with or without success.
+    pub fn is_ready(&self) -> bool {
+        self.site.state().is_ready()
+    }
+
+    /// Returns the site as its proxy services answer until `deadline`.
+    pub async fn scrape(&self, scrape: &Scrape<'_>, deadline: Instant) -> SiteSnapshot {
+        // All are wanted before anything is waited for: the queries run side by side, and beside the first discovery,
+        // so that one that hangs costs configured proxy services nothing.
+        let mut wanted = WantedPairs::new();
+        scrape.want_all(&self.current(), &mut wanted);
+        self.wait_for_first_discovery(deadline).await;
+        let current = self.current();
+        scrape.want_all(&current, &mut wanted);
+        let mut snapshots = Vec::new();
+        for ProxyPair { proxy, pair } in &current.pairs {
+            let used = match wanted.remove(&address(pair)) {
+                Some(one) => scrape.used(pair, one.wanted, deadline).await,
+                None => Used::TimedOut,
+            };
+            snapshots.push(snapshot(proxy, pair, used));
+        }
+        self.snapshot(&current.state, snapshots)
+    }
+
+    /// Returns when the first discovery has been tried, and at once when it is known already which pairs there are.
+    async fn wait_for_first_discovery(&self, deadline: Instant) {
+        if self.site.state().is_discovered() {
+            return;
+        }
+        tokio::select! {
+            // Without success, the pairs that are configured are all there are.
+            _ = timeout_at(deadline, self.site.first_discovery()) => {}
+            () = self.discovery.ending() => {}
+        }
+    }
+
+    /// Returns the site with its last answers, however old, as far as they keep what is to be kept now.
+    pub fn last_known(&self, keep: &Keep) -> SiteSnapshot {
+        let current = self.current();
+        let mut snapshots = Vec::new();
+        for ProxyPair { proxy, pair } in &current.pairs {
+            let last = pair.last_answer().filter(|answer| answer.keeps(keep));
+            snapshots.push(snapshot(proxy, pair, last.map_or(Used::TimedOut, Used::Cached)));
+        }
+        self.snapshot(&current.state, snapshots)
+    }
+
+    fn snapshot(&self, state: &SiteState, pairs: Vec<PairSnapshot>) -> SiteSnapshot {
+        SiteSnapshot {
+            name: self.name().to_owned(),
+            topology: state.topology.clone(),
+            pairs,
+            expiries: expiries(state),
+            discovery: state.discovery().cloned(),
+        }
+    }
+
+    /// Returns the site in the state in force, with its pairs.
+    fn current(&self) -> Arc<Current> {
+        let mut pairs = self.pairs.lock();
+        // Under the lock, so that no older state replaces a newer one.
+        let state = self.site.state();
+        match &pairs.current {
+            Some(current) if Arc::ptr_eq(&current.state, &state) => current.clone(),
+            _ => pairs.follow(state, &self.span),
+        }
+    }
+}
+
+impl Pairs {
+    /// Brings the pairs to the state in force. Counters go on wherever the names are the same. Those of pairs that are
+    /// gone end as soon as it is known which pairs there are.
+    fn follow(&mut self, state: Arc<SiteState>, span: &Span) -> Arc<Current> {
+        let mut pairs = Vec::new();
+        for proxy in &state.proxies {
+            for virtual_proxy in &proxy.plan().virtual_proxies {
+                let name =
+                    PairName { proxy: proxy.plan().name.clone(), virtual_proxy: virtual_proxy.clone() };
+                let known =
+                    self.by_name.entry(name).or_insert_with(|| ProxyPair::new(proxy, virtual_proxy, span));
+                known.follow(proxy);
+                pairs.push(known.clone());
+            }
+        }
+        if state.is_discovered() {
+            let current: HashSet<usize> = pairs.iter().map(|one| address(&one.pair)).collect();
+            self.by_name.retain(|_, one| current.contains(&address(&one.pair)));
+        }
+        let current = Arc::new(Current { state, pairs });
+        self.current = Some(current.clone());
+        current
+    }
+}
+
+impl ProxyPair {
+    fn new(proxy: &Arc<ProxyClient>, virtual_proxy: &VirtualProxy, span: &Span) -> Self {
+        let span = error_span!(parent: span, "pair", proxy = %proxy.plan().name, %virtual_proxy);
+        let pair = Pair::new(virtual_proxy.clone(), span, proxy.clone(), proxy.permits().clone());
+        Self { proxy: proxy.clone(), pair }
+    }
+
+    /// Queries the proxy service as it is now.
+    fn follow(&mut self, proxy: &Arc<ProxyClient>) {
+        if !self.proxy.is_same_service(proxy) {
+            self.pair.replace_source(proxy.clone(), proxy.permits().clone());
+        }
+        self.proxy = proxy.clone();
+    }
+}
+
+/// What a scrape wants, by the pair's address. The pair is held, so that no other comes to that address.
+type WantedPairs = HashMap<usize, WantedPair>;
+
+struct WantedPair {
+    wanted: Wanted,
+    _pair: Arc<Pair>,
+}
+
+fn address(pair: &Arc<Pair>) -> usize {
+    Arc::as_ptr(pair).addr()
+}
+
+fn snapshot(proxy: &ProxyClient, pair: &Pair, used: Used) -> PairSnapshot {
+    PairSnapshot {
+        proxy: proxy.plan().clone(),
+        virtual_proxy: pair.virtual_proxy().clone(),
+        used,
+        history: pair.history(),
+    }
+}
+
+/// When the certificates of a site expire: our own, and those that its services presented last.
+fn expiries(state: &SiteState) -> Vec<Expiry> {
+    let credentials = &state.access.settings.credentials;
+    let mut expiries = vec![Expiry::new("client", credentials.client_facts().not_after)];
+    // The first that expires ends it for all.
+    let ca = credentials.ca_facts().iter().map(|facts| facts.not_after).min();
+    expiries.extend(ca.map(|not_after| Expiry::new("ca", not_after)));
+    let repository = state.repository.as_ref().and_then(Repository::server_certificate);
+    expiries.extend(repository.map(|facts| Expiry::new("repository", facts.not_after)));
+    for proxy in &state.proxies {
+        if let Some(facts) = proxy.server_certificate() {
+            let name = Some(proxy.plan().name.clone());
+            expiries.push(Expiry { proxy: name, ..Expiry::new("proxy", facts.not_after) });
+        }
+    }
+    expiries
+}
+
+impl Scrape<'_> {
+    /// Wants the answer of every pair that is not wanted already. The oldest answers come first, so that they are
+    /// the ones queried where not all can be in time.
+    fn want_all(&self, current: &Current, wanted: &mut WantedPairs) {
+        let mut pairs: Vec<_> = current.pairs.iter().map(|one| &one.pair).collect();
+        pairs.sort_by_cached_key(|pair| pair.last_answer().map(|answer| answer.at));
+        for pair in pairs {
+            wanted
+                .entry(address(pair))
+                .or_insert_with(|| WantedPair { wanted: self.want(pair), _pair: pair.clone() });
+        }
+    }
+
+    fn want(&self, pair: &Arc<Pair>) -> Wanted {
+        let wanted = pair.want(self.cache_ttl, self.keep, self.queries);
+        self.cache.count(matches!(wanted, Wanted::Cached(_)));
+        wanted
+    }
+
+    /// Returns the answer, when it comes in time. One that does not serve, because its query began with other
+    /// settings, is wanted again.
+    async fn used(&self, pair: &Arc<Pair>, mut wanted: Wanted, deadline: Instant) -> Used {
+        loop {
+            let mut in_flight = match wanted {
+                Wanted::Cached(answer) => return Used::Cached(answer),
+                Wanted::InFlight(in_flight) => in_flight,
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = timeout_at(deadline, in_flight.answer()) => answer.ok().flatten(),
+                () = self.queries.ending() => None,
+            };
+            match answer {
+                None => return Used::TimedOut,
+                Some(answer) if in_flight.is_served_by(&answer, self.keep) => return Used::Awaited(answer),
+                Some(_) => wanted = self.want(pair),
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@
 //! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
 //!
-//! All may use [`terminal`]: what may be written to one.
+//! All may use [`permits`], the semaphore for requests and encoders, and [`terminal`], what may be written to one.
 //!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 

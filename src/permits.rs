@@ -1,7 +1,7 @@
 //! A semaphore whose waiters are ordered: who may send a request, and who may encode an exposition.
 //!
-//! It is our own because the semaphores of Tokio and of the crates with priorities join the queue at the first poll
-//! instead of at the call, and cannot be made smaller.
+//! It is our own: Tokio's semaphore has no priorities, and priority-semaphore (the nearest crate) takes integers only,
+//! joins the queue at the first poll instead of at the call, and cannot be resized.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

@@ -7,9 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pem::Pem;
-use qlik_sense::credentials::{
-    Credentials, Verify, day, facts, parse_certificates, parse_key,
-};
+use qlik_sense::credentials::{Credentials, Verify, day, facts, parse_certificates, parse_key};
 
 /// Opens the keys of the corpus.
 const PASSWORD: &[u8] = b"Qlik-2026";

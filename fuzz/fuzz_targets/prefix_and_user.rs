@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use qlik_session_exporter::config::VirtualProxyPattern;
 use qlik_sense::{UserKey, VirtualProxy};
+use qlik_session_exporter::config::VirtualProxyPattern;
 use url::Url;
 
 fuzz_target!(|text: &str| {
@@ -25,7 +25,7 @@ fn prefix(text: &str) {
         assert_eq!(VirtualProxy::parse(again).as_ref(), Ok(&virtual_proxy), "{again:?}");
     }
 
-    // As `qlik::qps` and `qlik::endpoint` ask for the sessions.
+    // As `qlik_sense` requests the sessions.
     let mut expected: Vec<&str> = vec!["qps"];
     expected.extend(prefix.split('/').filter(|part| !part.is_empty()));
     expected.push("session");

@@ -8,9 +8,7 @@
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
-use qlik_sense::session_list::{
-    Counted, DecodeError, Facts, Named, Row, SessionListDecoder, Whole,
-};
+use qlik_sense::session_list::{Counted, DecodeError, Facts, Named, Row, SessionListDecoder, Whole};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;

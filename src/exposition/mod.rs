@@ -5,7 +5,6 @@ pub mod catalogue;
 mod encoder;
 pub mod exporter;
 pub mod format;
-mod places;
 pub mod sites;
 pub mod stream;
 pub mod users;

@@ -2,11 +2,13 @@
 //!
 //! The encoder runs on a thread for blocking work and hands pieces through a short channel to the
 //! response's body. When the reader does not take a piece in time, or goes away, the encoder ends; sooner when
-//! others wait for its place, so that slow readers cannot keep the quick ones waiting. Slow is who falls behind
-//! a piece a second: a scraper behind a slow link takes that much, and more when it asked for gzip.
+//! others wait for its permit, so that slow readers do not delay the quick ones. A reader is slow when it falls
+//! behind a piece a second: a scraper behind a slow link takes that much, and more when it requested gzip.
 
+use std::cmp::Reverse;
 use std::fmt::{self, Write};
 use std::io;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::format::Format;
-use super::places::{Place, Places};
+use crate::permits::{Acquire, Permit, PrioritySemaphore};
 
 /// Bytes handed on at once. Each piece wakes its reader: with half of it a scrape takes 6 % more CPU, with twice
 /// as much no less.
@@ -35,52 +37,63 @@ const PATIENCE: Patience = Patience {
 
 /// Encoders at once: each holds the users of its sites and some pieces. Their threads are also those that
 /// resolve host names, which must not wait for slow readers.
-const ENCODERS: usize = 8;
+const ENCODERS: NonZeroUsize = match NonZeroUsize::new(8) {
+    Some(encoders) => encoders,
+    None => NonZeroUsize::MIN,
+};
+
+/// The time of the arrival, newest first. Under a crowd, those who have waited longest are those who give up next;
+/// and a client that reads slowly on purpose came before the scraper that matters.
+type Arrival = Reverse<Instant>;
 
 /// How long a reader is waited for.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
     /// For one piece.
     piece: Duration,
-    /// How far it may be behind, when others wait for the encoder's place.
+    /// How far it may be behind, when others wait for the encoder's permit.
     contended: Duration,
     /// How much of being behind a piece that it takes makes good. Being ahead counts for nothing: the first
     /// pieces go into the buffers of sockets, however slow the reader is.
     forgiven: Duration,
-    /// How often it is looked whether others wait.
+    /// How often the encoder checks whether others wait.
     look: Duration,
 }
 
 /// Bounds the encoders that run at once. Clones share the bound.
 #[derive(Debug, Clone)]
 pub struct Encoders {
-    places: Places,
+    permits: PrioritySemaphore<Arrival>,
     patience: Patience,
 }
 
 impl Default for Encoders {
     fn default() -> Self {
-        Self { places: Places::new(ENCODERS), patience: PATIENCE }
+        Self { permits: PrioritySemaphore::new(ENCODERS), patience: PATIENCE }
     }
 }
 
 impl Encoders {
+    fn permit(&self) -> Acquire<Arrival> {
+        self.permits.acquire(Reverse(Instant::now()))
+    }
+
     /// Encodes a registry into pieces of text. A body that ends before the text does ends with an
-    /// error, so that the reader does not take a part for the whole. `None` when no place is free by `until`.
+    /// error, so that the reader does not take a part for the whole. `None` when no permit is free by `until`.
     pub async fn encode(
         &self,
         registry: Registry,
         format: Format,
         until: Instant,
     ) -> Option<impl Stream<Item = io::Result<Bytes>> + Send + use<>> {
-        let place = timeout_at(until, self.places.take()).await.ok()?;
+        let permit = timeout_at(until, self.permit()).await.ok()?;
         let (sender, pieces) = mpsc::channel(1);
         let writer = Pieces {
             text: String::with_capacity(PIECE),
             sender,
             behind: Duration::ZERO,
             patience: self.patience,
-            place,
+            permit,
             runtime: Handle::current(),
         };
         tokio::task::spawn_blocking(move || run(&registry, format, writer));
@@ -92,20 +105,20 @@ impl Encoders {
                 None => Some((Err(io::Error::other("the exposition was cut off")), None)),
             }
         });
-        // Compression asks once more after the end.
+        // Compression polls once more after the end.
         Some(pieces.fuse())
     }
 
-    /// Does other work that goes over all users: on a thread for it, in one of the places. `None` when no place
-    /// is free by `until`.
+    /// Does other work that goes over all users: on a thread for blocking work, with one of the permits. `None`
+    /// when no permit is free by `until`.
     pub async fn run<T: Send + 'static>(
         &self,
         until: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let place = timeout_at(until, self.places.take()).await.ok()?;
+        let permit = timeout_at(until, self.permit()).await.ok()?;
         let work = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             work()
         });
         work.await.ok()
@@ -118,7 +131,7 @@ enum Piece {
     Last(Bytes),
 }
 
-/// A registry as text, at once: for a few samples that need no place.
+/// A registry as text, at once: for a few samples that need no permit.
 pub fn encode_few(registry: &Registry, format: Format) -> String {
     let mut text = String::new();
     // Writing to memory cannot fail.
@@ -136,7 +149,7 @@ fn write(writer: &mut impl Write, registry: &Registry, format: Format) -> fmt::R
 fn run(registry: &Registry, format: Format, mut writer: Pieces) {
     if write(&mut writer, registry, format).is_ok() {
         let rest = std::mem::take(&mut writer.text);
-        // The reader is gone: nobody is left to be told.
+        // An error means that the reader is gone: there is nobody to report it to.
         let _ = writer.send(Piece::Last(rest.into()));
     }
 }
@@ -148,7 +161,7 @@ struct Pieces {
     /// How far the reader is behind.
     behind: Duration,
     patience: Patience,
-    place: Place,
+    permit: Permit<Arrival>,
     runtime: Handle,
 }
 
@@ -170,7 +183,7 @@ impl Pieces {
                     return sent.map_err(|_| fmt::Error);
                 }
                 Err(_) if waited > self.patience.piece => return Err(fmt::Error),
-                Err(_) if self.behind + waited > self.patience.contended && self.place.is_wanted() => {
+                Err(_) if self.behind + waited > self.patience.contended && self.permit.has_waiters() => {
                     return Err(fmt::Error);
                 }
                 Err(_) => {}
@@ -234,12 +247,12 @@ mod tests {
         assert_eq!(pieces.concat(), whole.as_bytes());
     }
 
-    /// Encodes with one place and a millisecond for this.
+    /// Encodes with one permit and a millisecond for this.
     fn encoders(patience: impl FnOnce(&mut Patience)) -> Encoders {
         let (long, short) = (Duration::from_secs(600), Duration::from_millis(1));
         let mut chosen = Patience { piece: long, contended: long, forgiven: Duration::ZERO, look: short };
         patience(&mut chosen);
-        Encoders { places: Places::new(1), patience: chosen }
+        Encoders { permits: PrioritySemaphore::new(NonZeroUsize::MIN), patience: chosen }
     }
 
     async fn is_cut_off(stream: impl Stream<Item = io::Result<Bytes>>) -> bool {
@@ -251,13 +264,13 @@ mod tests {
     async fn a_reader_that_takes_no_piece_in_time_gets_an_error_at_the_end() {
         let encoders = encoders(|patience| patience.piece = Duration::from_millis(1));
         let stream = encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap();
-        // Waits for the only place: it is free when the first encoder has given up.
+        // Waits for the only permit: it is free when the first encoder has given up.
         let _second = encoders.encode(registry(1), Format::Classic, later()).await.unwrap();
         assert!(is_cut_off(stream).await);
     }
 
     #[tokio::test]
-    async fn a_slow_reader_is_cut_off_when_somebody_wants_its_place() {
+    async fn slow_reader_is_cut_off_when_others_wait_for_its_permit() {
         let encoders = encoders(|patience| patience.contended = Duration::from_millis(1));
         let slow = encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap();
         let quick = encoders.encode(registry(1), Format::Classic, later()).await.unwrap();
@@ -266,11 +279,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_reader_has_its_time_when_nobody_wants_its_place() {
+    async fn slow_reader_has_its_time_when_nobody_waits_for_its_permit() {
         let encoders = encoders(|patience| patience.contended = Duration::ZERO);
         let mut slow = Box::pin(encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap());
         while let Some(piece) = slow.next().await {
-            // Longer than the encoder looks whether somebody waits.
+            // Longer than the interval at which the encoder checks whether others wait.
             tokio::time::sleep(Duration::from_millis(2)).await;
             assert!(piece.is_ok());
         }
@@ -295,9 +308,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_is_waited_for_until_the_deadline() {
+    async fn encoding_waits_for_a_permit_until_the_deadline() {
         let encoders = encoders(|_| {});
-        let _held = encoders.places.take().await;
+        let _held = encoders.permit().await;
         let (begun, time) = (Instant::now(), Duration::from_secs(3));
         assert!(encoders.encode(registry(1), Format::Classic, begun + time).await.is_none());
         assert!((time..time * 2).contains(&begun.elapsed()));

@@ -15,12 +15,12 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
+use qlik_sense::{QueryError, UserKey, VirtualProxy};
 use qlik_session_exporter::collector::pair::Answer;
 use qlik_session_exporter::collector::tally::{Counting, Keep};
 use qlik_session_exporter::site::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::exposition::Sites;
-use qlik_sense::{QueryError, UserKey, VirtualProxy};
 
 use input::{Answered, Input, State, World};
 use read::{read, read_by_others};

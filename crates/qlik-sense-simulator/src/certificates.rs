@@ -1,7 +1,9 @@
 //! Certificates as a site's own authority issues them, and as it should not: without subject alternative
 //! names, expired, for another host.
 
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
@@ -9,7 +11,14 @@ use rcgen::{
     KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 
-use super::{Error, tls};
+use super::Error;
+
+// The file names that Qlik's certificate export uses.
+pub(super) const ROOT: &str = "root.pem";
+pub(super) const CLIENT: &str = "client.pem";
+pub(super) const CLIENT_KEY: &str = "client_key.pem";
+pub(super) const SERVER: &str = "server.pem";
+pub(super) const SERVER_KEY: &str = "server_key.pem";
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// What Qlik's own certificates have, roughly.
@@ -153,8 +162,38 @@ impl CertificateSet {
     /// # Errors
     /// When a file is there, or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        tls::write(folder, self)
+        fs::create_dir_all(folder).map_err(|error| Error::File { path: folder.to_owned(), error })?;
+        create(folder.join(ROOT), &self.root, Access::Everyone)?;
+        create(folder.join(CLIENT), &self.client.certificate, Access::Everyone)?;
+        create(folder.join(CLIENT_KEY), &self.client.key, Access::Owner)?;
+        create(folder.join(SERVER), &self.server.certificate, Access::Everyone)?;
+        create(folder.join(SERVER_KEY), &self.server.key, Access::Owner)
     }
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Everyone,
+    /// On Windows the permissions of the folder apply instead.
+    Owner,
+}
+
+/// Creates a file; an existing one is an error.
+fn create(path: PathBuf, text: &str, access: Access) -> Result<(), Error> {
+    create_new(&path, text, access).map_err(|error| Error::File { path, error })
+}
+
+fn create_new(path: &Path, text: &str, access: Access) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if access == Access::Owner {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = access;
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 fn params(common_name: &str, not_before: SystemTime, not_after: SystemTime) -> CertificateParams {

@@ -15,6 +15,7 @@
 //! - `guard` what every request must bring; `qps`, `qrs` the paths; `objects` QRS' JSON
 //! - `config_file` the exporter's configuration for this site
 
+mod accounted;
 mod certificates;
 mod churn;
 mod config_file;
@@ -26,12 +27,15 @@ mod error;
 mod faults;
 mod guard;
 mod handle;
+mod ids;
 mod listener;
 mod objects;
 mod options;
 mod population;
 mod qps;
+mod qps_path;
 mod qrs;
+mod receipt;
 mod services;
 mod session;
 mod sessions;

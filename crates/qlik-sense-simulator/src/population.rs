@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use uuid::Uuid;
 
 use super::Options;
+use super::ids::uuid;
 use super::session::User;
 use super::site::Site;
 
@@ -182,12 +182,6 @@ fn user(number: usize, rng: &mut Rng) -> User {
 
 fn choice(words: &[&'static str], number: usize) -> &'static str {
     words.get(number % words.len().max(1)).copied().unwrap_or_default()
-}
-
-pub(super) fn uuid(rng: &mut Rng) -> Box<str> {
-    let bytes = rng.u128(..).to_le_bytes();
-    let uuid: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
-    uuid.to_string().into()
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use super::Error;
 use super::delivery::Delivery;
 use super::endpoint::Endpoint;
+use super::ids::uuid;
 use super::options::nth_after;
-use super::population::uuid;
 use super::sessions::{List, SessionTable};
 
 /// Pages of a session list that are written while its sessions are locked: a few milliseconds.

@@ -1,7 +1,6 @@
 //! The site's certificate files, and TLS as its services speak it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,13 +15,9 @@ use rustls::sign::CertifiedKey;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
 use super::Error;
-use super::certificates::{Authority, CertificateSet, Leaf};
-
-const ROOT: &str = "root.pem";
-const CLIENT: &str = "client.pem";
-const CLIENT_KEY: &str = "client_key.pem";
-const SERVER: &str = "server.pem";
-const SERVER_KEY: &str = "server_key.pem";
+use super::certificates::{
+    Authority, CLIENT, CLIENT_KEY, CertificateSet, Leaf, ROOT, SERVER, SERVER_KEY,
+};
 
 /// How the site's services shake hands.
 #[derive(Debug, Clone)]
@@ -70,40 +65,11 @@ pub(super) fn make_or_read(folder: &Path, names: &[String], spare: &[String]) ->
         .into_iter()
         .partition(|name| folder.join(name).exists());
     if found.is_empty() {
-        write(folder, &CertificateSet::new([names, spare].concat())?)?;
+        CertificateSet::new([names, spare].concat())?.write(folder)?;
     } else if !missing.is_empty() {
         return Err(Error::HalfSet { folder: folder.to_owned(), found, missing });
     }
     tls(folder, names)
-}
-
-/// Writes the five files.
-pub(super) fn write(folder: &Path, set: &CertificateSet) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|error| Error::File { path: folder.to_owned(), error })?;
-    for (name, text, secret) in [
-        (ROOT, &set.root, false),
-        (CLIENT, &set.client.certificate, false),
-        (CLIENT_KEY, &set.client.key, true),
-        (SERVER, &set.server.certificate, false),
-        (SERVER_KEY, &set.server.key, true),
-    ] {
-        let path = folder.join(name);
-        create(&path, text, secret).map_err(|error| Error::File { path, error })?;
-    }
-    Ok(())
-}
-
-/// On Windows a key has the folder's permissions.
-fn create(path: &Path, text: &str, secret: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if secret {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    #[cfg(not(unix))]
-    let _ = secret;
-    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// TLS with the server's certificate, for clients whose certificate the site's authority issued.

@@ -6,7 +6,7 @@ use std::future::IntoFuture;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Json, Router};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::population::uuid;
+use state::SiteState;
+
+use super::ids::uuid;
 use super::services::Services;
 use super::session::User;
 use super::site::{Pair, Site};
@@ -82,7 +84,7 @@ fn router(controlled: Controlled, url: &Url) -> Router {
     );
     Router::new()
         .route("/", get(|| async { help }))
-        .route("/state", get(state::state))
+        .route("/state", get(site_state))
         .route("/fault", delete(clear_faults))
         .route("/fault/{node}/", put(set_default).delete(clear_default))
         .route("/fault/{node}/{*prefix}", put(set_fault).delete(clear_fault))
@@ -116,6 +118,10 @@ fn number(node: &str) -> Result<usize, Refusal> {
 #[derive(Deserialize)]
 struct SetFault {
     kind: String,
+}
+
+async fn site_state(State(controlled): State<Controlled>) -> Json<SiteState> {
+    Json(SiteState::of(&controlled.site))
 }
 
 async fn set_default(

@@ -1,13 +1,10 @@
 //! `GET /state`: what is set, and what was asked and sent so far.
 
-use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 
-use super::Controlled;
-use crate::Delivery;
+use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
-use crate::site::Node;
+use crate::site::{Node, Site};
 
 #[derive(Serialize)]
 pub(super) struct SiteState {
@@ -54,12 +51,17 @@ struct PairState {
     delivery: Delivery,
 }
 
-pub(super) async fn state(State(controlled): State<Controlled>) -> Json<SiteState> {
-    let (site, nodes) = (&controlled.site, controlled.site.nodes());
-    let mut faults = faults_of("qrs", &site.repository);
-    faults.extend(nodes.iter().flat_map(|node| faults_of(&node.number.to_string(), &node.endpoint)));
-    let nodes = nodes.iter().map(|node| node_state(node)).collect();
-    Json(SiteState { faults, repository: service_state(&site.repository), nodes })
+impl SiteState {
+    /// The state at the moment of the call.
+    pub fn of(site: &Site) -> Self {
+        let nodes = site.nodes();
+        let mut faults = faults_of("qrs", &site.repository);
+        for node in &nodes {
+            faults.extend(faults_of(&node.number.to_string(), &node.endpoint));
+        }
+        let nodes = nodes.iter().map(|node| node_state(node)).collect();
+        Self { faults, repository: service_state(&site.repository), nodes }
+    }
 }
 
 fn faults_of(node: &str, endpoint: &Endpoint) -> Vec<FaultState> {

@@ -13,10 +13,12 @@ use futures::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::{Fault, bodies};
+use crate::accounted::Accounted;
 use crate::connection::{ByHand, Connection, End};
-use crate::delivery::{Accounted, Counts, Listed};
+use crate::delivery::Counts;
 use crate::endpoint::Endpoint;
-use crate::qps;
+use crate::qps_path::virtual_proxy_of;
+use crate::receipt::Listed;
 use crate::site::Node;
 
 /// Between two bytes that trickle.
@@ -34,7 +36,7 @@ pub(crate) struct Service {
 pub(crate) async fn layer(State(service): State<Service>, request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
     let node = service.node.as_ref();
-    let prefix = node.and_then(|node| qps::virtual_proxy_of(node, request.uri().path()));
+    let prefix = node.and_then(|node| virtual_proxy_of(node, request.uri().path()));
     let fault = service.endpoint.faults.meet(prefix.as_deref());
 
     // A request that was refused or lost has changed nothing. One that only asks is counted all the same.

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
 
-use super::connection::Connection;
-use super::receipt::Listed;
+use crate::connection::Connection;
+use crate::receipt::Listed;
 
 /// A body that reports its end.
 pub(super) struct Accounted {

@@ -11,7 +11,7 @@ use rcgen::{
     KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 
-use super::Error;
+use crate::error::Error;
 
 // The file names that Qlik's certificate export uses.
 pub(super) const ROOT: &str = "root.pem";

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::population::Population;
-use super::session::User;
-use super::site::{Pair, Site};
+use crate::population::Population;
+use crate::session::User;
+use crate::site::{Pair, Site};
 
 /// Steps that one tick may take, so that it never holds a worker for long.
 const STEPS_AT_ONCE: usize = 2_000;
@@ -98,8 +98,9 @@ fn any_session<'a>(
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::{Options, population};
     use super::*;
+    use crate::options::Options;
+    use crate::population;
 
     fn totals(options: &Options, rounds: usize) -> (Site, Vec<usize>) {
         let (site, mut population) = population::settle(options);

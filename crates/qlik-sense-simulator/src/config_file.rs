@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::Error;
-use super::endpoint::Endpoint;
-use super::site::Site;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::site::Site;
 
 const NAME: &str = "config.toml";
 /// The first line of every file that is written here; a file without it is somebody's own.
@@ -62,8 +62,9 @@ fn shown(endpoint: &Endpoint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Options, population};
     use super::*;
+    use crate::options::Options;
+    use crate::population;
 
     fn site() -> Site {
         let options = Options { virtual_proxies: vec!["".into(), "a/b".into()], ..Options::default() };

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::receipt::{Listed, Receipt};
+use crate::receipt::{Listed, Receipt};
 
 /// How long a client may take for an answer that is written by hand.
 const BY_HAND_TIMEOUT: Duration = Duration::from_secs(120);

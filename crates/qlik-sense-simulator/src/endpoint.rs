@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use url::Url;
 
-use super::faults::switches::Switches;
+use crate::faults::switches::Switches;
 
 /// The repository service, or a node's proxy service, as its clients and its listener see it.
 pub(super) struct Endpoint {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Fault;
+use crate::faults::Fault;
 
 /// Why a simulated site cannot start, or not do what it was told.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode;
 
-use super::site::Site;
+use crate::site::Site;
 
 const KEY_LENGTH: usize = 16;
 const KEY_HEADER: &str = "x-qlik-xrfkey";

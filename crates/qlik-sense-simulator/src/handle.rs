@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::control::Control;
-use super::options::{check_prefix, refused};
-use super::services::Services;
-use super::site::{Pair, Site};
-use super::{Delivery, Error, Fault, Session};
+use crate::control::Control;
+use crate::delivery::Delivery;
+use crate::error::Error;
+use crate::faults::Fault;
+use crate::options::{check_prefix, refused};
+use crate::services::Services;
+use crate::session::Session;
+use crate::site::{Pair, Site};
 
 /// A running site. Dropping it stops it at once; [`Simulator::shutdown`] waits until it has stopped.
 ///

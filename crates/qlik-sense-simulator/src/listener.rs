@@ -19,11 +19,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::connection::{Connection, Wire};
-use super::endpoint::Endpoint;
-use super::site::{Node, Site};
-use super::tls::{Handshake, Tls};
-use super::{Error, qps, qrs};
+use crate::connection::{Connection, Wire};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::site::{Node, Site};
+use crate::tls::{Handshake, Tls};
+use crate::{qps, qrs};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be idle; longer than any usual scrape interval, so that it is used again.

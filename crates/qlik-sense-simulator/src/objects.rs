@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::site::{Node, Site, VirtualProxy};
+use crate::site::{Node, Site, VirtualProxy};
 
 const CREATED: &str = "2024-02-12T09:14:07.853Z";
 const MODIFIED: &str = "2025-05-21T13:40:55.120Z";

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Error;
+use crate::error::Error;
 
 /// More nodes than any site has; each takes an address and a port.
 const MAX_NODES: u16 = 250;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::Options;
-use super::ids::uuid;
-use super::session::User;
-use super::site::Site;
+use crate::ids::uuid;
+use crate::options::Options;
+use crate::session::User;
+use crate::site::Site;
 
 /// Sessions that a user may have on a site.
 const SESSION_LIMIT: usize = 5;
@@ -189,7 +189,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::Session;
+    use crate::session::Session;
 
     fn sessions(options: &Options) -> Vec<Vec<Session>> {
         let (site, _) = settle(options);

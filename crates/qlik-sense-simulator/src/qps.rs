@@ -14,13 +14,13 @@ use axum::{Extension, Json, Router, middleware};
 use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 
-use super::faults::answer;
-use super::guard;
-use super::session::Session;
-use super::qps_path::{Target, readings};
-use super::receipt::Listed;
-use super::sessions::List;
-use super::site::{Node, Pair, Site};
+use crate::faults::answer;
+use crate::guard;
+use crate::qps_path::{Target, readings};
+use crate::receipt::Listed;
+use crate::session::Session;
+use crate::sessions::List;
+use crate::site::{Node, Pair, Site};
 
 /// Everything that one node's proxy service answers.
 pub(super) fn router(site: Arc<Site>, node: Arc<Node>) -> Router {

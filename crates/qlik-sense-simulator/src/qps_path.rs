@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::site::Node;
+use crate::site::Node;
 
 /// The prefix of the virtual proxy that a path is for.
 pub(super) fn virtual_proxy_of(node: &Node, path: &str) -> Option<String> {

@@ -9,9 +9,9 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::Value;
 
-use super::faults::answer;
-use super::site::Site;
-use super::{guard, objects};
+use crate::faults::answer;
+use crate::site::Site;
+use crate::{guard, objects};
 
 /// Everything that the repository service answers.
 pub(super) fn router(site: Arc<Site>) -> Router {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::delivery::Counts;
-use super::site::{InFlight, Pair};
+use crate::delivery::Counts;
+use crate::site::{InFlight, Pair};
 
 /// What an answer with a session list is accounted for.
 #[derive(Clone)]

@@ -9,11 +9,13 @@ use tokio::net::TcpSocket;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::Endpoint;
-use super::listener::{Listener, Service};
-use super::site::{Node, Site};
-use super::tls::{Handshake, Tls};
-use super::{Error, Fault, Options};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::faults::Fault;
+use crate::listener::{Listener, Service};
+use crate::options::Options;
+use crate::site::{Node, Site};
+use crate::tls::{Handshake, Tls};
 
 /// Where the repository stands among the nodes, which count from 1.
 const REPOSITORY: usize = 0;

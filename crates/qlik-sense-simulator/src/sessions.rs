@@ -11,8 +11,8 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use super::delivery::Counts;
-use super::session::{Row, Session, User, is_anonymous, session};
+use crate::delivery::Counts;
+use crate::session::{Row, Session, User, is_anonymous, session};
 
 /// Sessions per page: about 100 KiB of JSON, written in well under a millisecond.
 const PAGE: usize = 512;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::Error;
-use super::delivery::Delivery;
-use super::endpoint::Endpoint;
-use super::ids::uuid;
-use super::options::nth_after;
-use super::sessions::{List, SessionTable};
+use crate::delivery::Delivery;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::ids::uuid;
+use crate::options::nth_after;
+use crate::sessions::{List, SessionTable};
 
 /// Pages of a session list that are written while its sessions are locked: a few milliseconds.
 const PAGES_AT_ONCE: usize = 8;

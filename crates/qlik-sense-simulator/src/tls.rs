@@ -14,10 +14,8 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
-use super::Error;
-use super::certificates::{
-    Authority, CLIENT, CLIENT_KEY, CertificateSet, Leaf, ROOT, SERVER, SERVER_KEY,
-};
+use crate::certificates::{Authority, CLIENT, CLIENT_KEY, CertificateSet, Leaf, ROOT, SERVER, SERVER_KEY};
+use crate::error::Error;
 
 /// How the site's services shake hands.
 #[derive(Debug, Clone)]

@@ -10,11 +10,11 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::connections::Connections;
-use super::credentials::Credentials;
-use super::error::QueryError;
-use super::types::QlikUser;
-use super::verifier::{ClientCertificate, ServerTrust, UnusableCa};
+use crate::connections::Connections;
+use crate::credentials::Credentials;
+use crate::error::QueryError;
+use crate::types::QlikUser;
+use crate::verifier::{ClientCertificate, ServerTrust, UnusableCa};
 
 /// What stays as it is in a value of the `X-Qlik-User` header, and in a segment of a path.
 pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -10,7 +10,7 @@ use tokio::task_local;
 use tower::util::MapResponseLayer;
 use url::Url;
 
-use super::error::{NoConnection, QueryError};
+use crate::error::{NoConnection, QueryError};
 
 /// How long an unused connection is kept: longer than usual scrape intervals, and shorter than servers
 /// usually keep it (two minutes with Windows' HTTP server).

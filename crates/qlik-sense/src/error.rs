@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::session_list::DecodeError;
-use super::tls_failure::TlsFailure;
+use crate::session_list::DecodeError;
+use crate::tls_failure::TlsFailure;
 
 /// The kinds of failure: the values of the `reason` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use tokio::time::timeout;
 
-use super::client::{Client, PLAIN};
-use super::error::{QueryError, is_end_of_connection};
-use super::session_list::{HTML, NO_JSON, Row, SessionListDecoder, describe};
-use super::types::{SessionId, VirtualProxy};
+use crate::client::{Client, PLAIN};
+use crate::error::{QueryError, is_end_of_connection};
+use crate::session_list::{HTML, NO_JSON, Row, SessionListDecoder, describe};
+use crate::types::{SessionId, VirtualProxy};
 
 /// Asks for the sessions of one virtual proxy and hands on each, as far as `R` has it decoded, as it arrives.
 ///

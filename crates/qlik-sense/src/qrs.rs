@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
-use super::client::Client;
-use super::error::{QueryError, ShapeError};
-use super::session_list::{BYTE_ORDER_MARK, DecodeError, describe};
-use super::types::{PrefixError, VirtualProxy};
+use crate::client::Client;
+use crate::error::{QueryError, ShapeError};
+use crate::session_list::{BYTE_ORDER_MARK, DecodeError, describe};
+use crate::types::{PrefixError, VirtualProxy};
 
 /// The proxy service's own port where the repository names none.
 const PROXY_PORT: u16 = 4243;

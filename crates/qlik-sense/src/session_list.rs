@@ -16,7 +16,7 @@ use serde::Deserialize;
 pub use session::Session;
 pub use whole::{Attribute, NamedSession, WholeSession};
 
-use super::types::UserKey;
+use crate::types::UserKey;
 
 /// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;

@@ -13,7 +13,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::credentials::Verify;
+use crate::credentials::Verify;
 
 /// Verifies as the site's `verify` says, and remembers the certificate that it was shown last, also
 /// when that was refused. A resumed TLS session shows none.

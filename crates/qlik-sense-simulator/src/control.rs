@@ -6,11 +6,11 @@ use std::future::IntoFuture;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::{Json, Router};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,11 +19,12 @@ use url::Url;
 
 use state::SiteState;
 
-use super::ids::uuid;
-use super::services::Services;
-use super::session::User;
-use super::site::{Pair, Site};
-use super::{Error, Fault, faults};
+use crate::error::Error;
+use crate::faults::{self, Fault};
+use crate::ids::uuid;
+use crate::services::Services;
+use crate::session::User;
+use crate::site::{Pair, Site};
 
 /// Sessions that one request may open.
 const MAX_SESSIONS: usize = 10_000;

@@ -15,6 +15,7 @@ mod paths;
 mod patterns;
 mod reading;
 mod settings;
+mod similarity;
 mod site;
 mod values;
 
@@ -183,7 +184,7 @@ fn user_label(reading: &mut Reading<'_>) -> Result<UserLabel, Told> {
 fn sites(reading: &mut Reading<'_>, has_site_flags: bool) -> Result<Vec<SiteSettings>, Told> {
     let names = reading.merged.names(&["site"]);
     if names.is_empty() {
-        if reading.merged.tree().keys().any(|name| reading::is_like(name, "site")) {
+        if reading.merged.tree().keys().any(|name| similarity::is_like(name, "site")) {
             // Told already as an unknown key.
             return Err(Told);
         }

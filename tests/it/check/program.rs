@@ -1,0 +1,138 @@
+//! `check` as it is typed: the binary, its two outputs and its exit code.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use super::support::{Files, url_of};
+
+/// Runs `check` in this folder, without settings from outside.
+async fn run(folder: &Path, args: &[&str]) -> Output {
+    let mut command = command(folder, args);
+    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-session-exporter"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().to_uppercase().starts_with("QLIK_SESSION_EXPORTER_") {
+            command.env_remove(name);
+        }
+    }
+    command.arg("check").args(args).current_dir(folder);
+    command
+}
+
+/// Whether README has this kind of step, or this member.
+fn is_told(name: &str) -> bool {
+    let readme = include_str!("../../../README.md");
+    let (_, section) = readme.split_once("\n### What check tells\n").unwrap();
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{name}`")))
+}
+
+/// A site's section whose certificates are in this folder.
+fn section(more: &str) -> String {
+    let certificates = "certificate = \"client.pem\"\nkey = \"client_key.pem\"\nca = \"root.pem\"\n";
+    format!("[site.production]\n{certificates}{more}")
+}
+
+/// The one JSON value that was written.
+fn json(output: &Output) -> Value {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert!(value.is_object(), "{text}");
+    for step in value["steps"].as_array().unwrap() {
+        assert!(is_told(step["step"].as_str().unwrap()), "{step}");
+        assert!(step.as_object().unwrap().keys().all(|member| is_told(member)), "{step}");
+    }
+    value
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_of_a_good_site_works_and_the_exit_code_is_0() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| (options.sessions, options.users) = (40, 20)).await;
+    files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
+
+    let text = run(files.path(), &[]).await;
+    let written = String::from_utf8(text.stdout.clone()).unwrap();
+    assert_eq!((text.status.code(), &*text.stderr), (Some(0), &b""[..]), "{written}");
+    assert!(
+        written.starts_with("✓ configuration config.toml: read, 1 site\n\nsite production\n"),
+        "{written}"
+    );
+    assert!(!written.contains('✗') && !written.contains('\u{1b}'), "{written}");
+
+    let output = run(files.path(), &["--output", "json"]).await;
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    let found = json(&output);
+    let steps = found["steps"].as_array().unwrap();
+    assert_eq!(found["status"], "ok");
+    assert!(steps.iter().all(|step| step["status"] == "ok"), "{found:#}");
+    let of = |kind: &str| steps.iter().filter(|step| step["step"] == kind).collect::<Vec<_>>();
+    let [repository] = of("repository")[..] else { panic!("{found:#}") };
+    assert_eq!(repository["proxy_services"], 1);
+    let sessions: u64 = of("proxy").iter().filter_map(|step| step["sessions"].as_u64()).sum();
+    assert_eq!(sessions, 40);
+    assert!(of("certificate").iter().all(|step| step["expires"].is_i64()), "{found:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_code_is_the_same_when_nobody_reads() {
+    let files = Files::new();
+    let simulator = files.simulator(|_| ()).await;
+    for (repository, code) in [(url_of(&simulator, "qrs").to_string(), 0), ("https://127.0.0.1:1".into(), 1)]
+    {
+        files.replace("config.toml", &section(&format!("repository = \"{repository}\"\n")));
+        for output in ["text", "json"] {
+            let mut command = command(files.path(), &["--output", output]);
+            let ended = tokio::task::spawn_blocking(move || {
+                let mut check = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+                drop(check.stdout.take());
+                check.wait_with_output().unwrap()
+            });
+            let ended = ended.await.unwrap();
+            assert_eq!((ended.status.code(), &*ended.stderr), (Some(code), &b""[..]), "{output}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_query_is_told_at_debug_level() {
+    let files = Files::new();
+    let simulator = files.simulator(|options| (options.sessions, options.users) = (40, 20)).await;
+    files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
+    let output = run(files.path(), &["--log.level", "debug"]).await;
+    let log = String::from_utf8(output.stderr).unwrap();
+    let queries: Vec<_> = log.lines().filter(|line| line.contains(" message=asked ")).collect();
+    assert_eq!(queries.len(), 3, "{log}");
+    let told = |line: &&str| {
+        ["site=production", "proxy=127.0.0.1:", "virtual_proxy=/", "sessions=", "duration="]
+            .iter()
+            .all(|part| line.contains(part))
+    };
+    assert!(queries.iter().all(told), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_and_what_is_mistaken_is_json_too_with_exit_codes_of_their_own() {
+    let files = Files::new();
+    files.replace("config.toml", &section("repository = \"https://127.0.0.1:1\"\n"));
+    let failed = run(files.path(), &["--output", "json"]).await;
+    assert_eq!(failed.status.code(), Some(1));
+    let found = json(&failed);
+    assert_eq!(found["status"], "failed");
+    let repository = &found["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&repository["step"], &repository["reason"]), (&"repository".into(), &"connect".into()));
+
+    let mistaken = run(files.path(), &["--output", "json", "--config.file", "nowhere.toml"]).await;
+    assert_eq!(mistaken.status.code(), Some(2));
+    let found = json(&mistaken);
+    assert_eq!(found["status"], "failed");
+    let step = &found["steps"][0];
+    assert_eq!(step["target"], "nowhere.toml", "{found:#}");
+    assert!(step["message"].as_str().unwrap().starts_with("there is no file "), "{found:#}");
+}

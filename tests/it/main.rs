@@ -1,0 +1,19 @@
+//! The program against the simulated site, over mutual TLS on loopback: needs nothing but cargo.
+//!
+//! - `cli` the command line itself
+//! - `config` configuration files, good and bad
+//! - `exporter` the running exporter: the real binary, read with a parser that is not ours
+//! - `check` what `check` reports of a site, and of servers that are wrong in every way that can be made here
+//! - `sessions` the commands `sessions list` and `sessions delete`
+//! - `watch` the live view, in a terminal
+//! - `simulator` the simulated site, queried the way its other clients do
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod cli;
+mod exporter;
+mod sessions;
+mod simulator;
+mod watch;

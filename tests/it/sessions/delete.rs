@@ -1,0 +1,264 @@
+//! What ends, and that nothing else does.
+
+use std::path::Path;
+
+use super::commands::{open, session, sessions};
+use crate::support::hostile::hostile_ids;
+use crate::support::program::Ended;
+use crate::support::site::Site;
+
+async fn delete(config: &Path, args: &[&str]) -> Ended {
+    sessions(config, &[&["delete"], args].concat()).await
+}
+
+/// Ids that an own session module of a site could make.
+fn ids() -> Vec<String> {
+    let more =
+        ["a/b", "a//b", "/", "%2e%2e", "%", "a%2Fb", "..a", "...", "../x", "a b", "?x=y", "#x", "a\\b", "-x"];
+    let hostile = hostile_ids().into_iter().filter(|id| !id.is_empty() && !id.contains('\0'));
+    more.map(str::to_owned).into_iter().chain(hostile).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_sessions_end_everywhere_and_nobody_elses() {
+    let site = Site::busy(2, &["", "sales"], 100, 30).await;
+    for (node, prefix) in site.pairs() {
+        for user in [("LAB", "Anna"), ("lab", "anna"), ("LAB", "ann"), ("LAB", "anna2"), ("LAB", r"an\na")] {
+            site.open(node, prefix, user, 1);
+        }
+    }
+    let before = open(&site);
+    for (number, (node, prefix)) in site.pairs().into_iter().enumerate() {
+        for (place, id) in ids().iter().enumerate() {
+            let id = format!("{number}{place}{id}");
+            site.simulator.open_session(node, prefix, session(("LAB", "anna"), &id));
+        }
+    }
+
+    let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--yes"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(open(&site), before);
+    let all = 4 * ids().len();
+    assert!(ended.stdout.contains(&format!("{all} sessions of 1 user")), "{:?}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("{all} sessions ended")), "{:?}", ended.stdout);
+    let deletions = site.pairs().into_iter().map(|(node, prefix)| site.simulator.deletions(node, prefix));
+    assert_eq!(deletions.sum::<u64>(), all as u64);
+    assert!(ended.stdout.last().unwrap().contains("five minutes"), "{:?}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_any_id_ends_and_only_that_one() {
+    let site = Site::empty(1, &["", "sales"]).await;
+    for prefix in ["", "sales"] {
+        for id in ids() {
+            site.simulator.open_session(1, prefix, session(("LAB", "anna"), &id));
+        }
+        site.open(1, prefix, ("LAB", "anna"), 1);
+    }
+    let mut before = open(&site);
+    let config = site.discovery_config("", "");
+    let ids: Vec<_> = ids().into_iter().map(|id| format!("--session-id={id}")).collect();
+    // Three of them, one by one; the rest together.
+    let mut rest = ids.iter().map(String::as_str);
+    for _ in 0..3 {
+        let id = rest.next().unwrap();
+        let ended = delete(&config, &[id, "--proxy", "Central", "--virtual-proxy", "/sales", "--yes"]).await;
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        let id = id.strip_prefix("--session-id=").unwrap();
+        before.get_mut(&(1, "sales")).unwrap().retain(|other| other != id);
+        assert_eq!(open(&site), before, "{id}");
+    }
+    let rest: Vec<_> = rest.chain(["--proxy", "Central", "--virtual-proxy", "/sales", "--yes"]).collect();
+    let ended = delete(&config, &rest).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    before.get_mut(&(1, "sales")).unwrap().retain(|id| id.starts_with("opened-"));
+    assert_eq!(open(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_sessions_of_one_pair_end_and_no_others() {
+    let site = Site::busy(2, &["", "sales"], 100, 30).await;
+    let mut before = open(&site);
+    let place = ["--proxy", "Node2", "--virtual-proxy", "/"];
+    let ended = delete(&site.discovery_config("", ""), &[&["--all", "--yes"][..], &place].concat()).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(!before.insert((2, ""), vec![]).unwrap().is_empty());
+    assert_eq!(open(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_not_listed_is_told_and_no_failure_beside_one_that_is() {
+    let site = Site::empty(1, &[""]).await;
+    site.simulator.open_session(1, "", session(("LAB", "anna"), "here"));
+    let config = site.discovery_config("", "");
+    let place = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
+
+    let ended = delete(&config, &[&["--session-id", "here", "gone"][..], &place].concat()).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr[0].contains("gone: there is no such session"), "{:?}", ended.stderr);
+    assert!(open(&site).values().all(Vec::is_empty));
+
+    let ended = delete(&config, &[&["--session-id", "here"][..], &place].concat()).await;
+    assert_eq!(ended.status.code(), Some(1), "nothing was found: {ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_found_is_a_failure() {
+    let site = Site::busy(1, &[""], 20, 5).await;
+    let before = open(&site);
+    let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\nobody", "--yes"]).await;
+    let told = [r"--user LAB\nobody: there is no session of that user", "there is nothing to end"];
+    assert_eq!((ended.status.code(), ended.stderr), (Some(1), told.map(str::to_owned).to_vec()));
+    assert_eq!(open(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_in_another_case_is_told_and_keeps_the_sessions() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ("LAB", "Anna"), 2);
+    site.open(1, "", ("LAB", "bob"), 1);
+    let config = site.discovery_config("", "");
+    let ended = delete(&config, &["--user", r"lab\anna", "--yes"]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    let told =
+        r"--user lab\anna: there is no session of that user, listed as LAB\Anna: upper and lower case count";
+    assert_eq!(ended.stderr, [told, "there is nothing to end"]);
+
+    // Who has sessions is told of nobody else, also when they have ended.
+    site.open(1, "", ("lab", "anna"), 1);
+    let ended = delete(&config, &["--user", r"lab\anna", r"LAB\bob", "--yes", "--log.level", "error"]).await;
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    assert_eq!(open(&site).values().map(Vec::len).sum::<usize>(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_one_place_is_told_by_its_flag() {
+    let site = Site::empty(2, &["", "sales"]).await;
+    let config = site.write_config(&(site.discovered("one") + &site.discovered("two")));
+    let pair = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
+    for whose in [&["--all"][..], &["--session-id", "x"]] {
+        for (more, told) in [
+            (&["--site", "one", "--site", "two"][..], "expected --site once, found one, two"),
+            (&["--site", "one", "--proxy", "Node2"], "expected --proxy once, found Central, Node2"),
+            (
+                &["--site", "one", "--virtual-proxy", "Sales"],
+                "expected --virtual-proxy once, found /, /sales",
+            ),
+        ] {
+            let ended = delete(&config, &[whose, &pair, more].concat()).await;
+            assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{more:?}");
+            assert!(ended.stderr[0].ends_with(told), "{told}: {:?}", ended.stderr);
+        }
+    }
+    assert_eq!(site.queries(), site.asked(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_what_would_go_and_ends_nothing() {
+    let site = Site::busy(2, &["", "sales"], 50, 10).await;
+    site.open(1, "", ("LAB", "anna"), 3);
+    site.open(2, "sales", ("LAB", "anna"), 2);
+    let before = open(&site);
+    let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--dry-run"]).await;
+    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
+    let rows: Vec<Vec<_>> =
+        ended.stdout[2..4].iter().map(|line| line.split_whitespace().skip(1).collect()).collect();
+    assert_eq!(rows, [["Central", "/", r"LAB\anna", "3"], ["Node2", "/sales", r"LAB\anna", "2"]]);
+    assert_eq!(ended.stdout.last().unwrap(), "5 sessions of 1 user");
+    assert_eq!(open(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_nothing_ends_unless_it_is_said() {
+    let site = Site::busy(1, &[""], 20, 5).await;
+    site.open(1, "", ("LAB", "anna"), 1);
+    let before = open(&site);
+    let place = ["--proxy", "Central", "--virtual-proxy", "/"];
+    for args in [&["--user", r"LAB\anna"][..], &["--all", place[0], place[1], place[2], place[3]]] {
+        let ended = delete(&site.discovery_config("", ""), args).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{args:?}");
+        assert!(ended.stderr[0].contains("--yes"), "{:?}", ended.stderr);
+    }
+    assert_eq!(open(&site), before);
+    assert_eq!(site.queries(), site.asked(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_said_clearly_ends_nothing() {
+    let site = Site::busy(2, &["", "sales"], 40, 5).await;
+    let before = open(&site);
+    let config = site.discovery_config("", "");
+    let pair = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
+    for args in [
+        &["--yes"][..],
+        &["--all", "--yes"],
+        &["--all", "--yes", "--proxy", "Central"],
+        &["--all", "--yes", "--virtual-proxy", "/"],
+        &["--session-id", "x", "--yes"],
+        &[&["--all", "--user", r"LAB\anna"][..], &pair].concat(),
+        &[&["--all", "--session-id", "x"][..], &pair].concat(),
+        &[&["--all", "--proxy", "Node2"][..], &pair].concat(),
+        &[&["--all", "--virtual-proxy", "sales"][..], &pair].concat(),
+        &[&["--all", "--site", "elsewhere"][..], &pair].concat(),
+        &[&["--session-id", ""][..], &pair].concat(),
+        &[&["--session-id", "."][..], &pair].concat(),
+        &[&["--session-id", "x", ".."][..], &pair].concat(),
+        &["--user", "anna", "--yes"],
+    ] {
+        let ended = delete(&config, args).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{args:?}: {:?}", ended.stderr);
+    }
+    assert_eq!(open(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_several_sites_one_is_to_be_named() {
+    let (site, other) = (Site::empty(1, &[""]).await, Site::empty(1, &[""]).await);
+    for site in [&site, &other] {
+        site.open(1, "", ("LAB", "anna"), 2);
+    }
+    let config = site.write_config(&(site.discovered("one") + &other.discovered("two")));
+    let ended = delete(&config, &["--user", r"LAB\anna", "--yes"]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
+    assert!(ended.stderr[0].contains("--site with one of one, two"), "{:?}", ended.stderr);
+
+    let ended = delete(&config, &["--site", "two", "--user", r"LAB\anna", "--yes"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!((open(&site)[&(1, "")].len(), open(&other)[&(1, "")].len()), (2, 0));
+    assert_eq!(site.queries(), site.asked(0), "the other site was not asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_named_by_a_name_that_fits_no_other() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ("LAB", "anna"), 2);
+    let config = site.write_config(&(site.discovered("one") + &site.discovered("One")));
+    let all = ["--all", "--proxy", "Central", "--virtual-proxy", "/"];
+    for whose in [&["--user", r"LAB\anna"][..], &all] {
+        let ended = delete(&config, &[&["--site", "ONE", "--yes"], whose].concat()).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{whose:?}");
+        let told = "error: --site ONE: fits several sites, expected one of One, one";
+        assert_eq!(ended.stderr, [told], "{whose:?}");
+    }
+    assert_eq!(site.queries(), site.asked(0));
+
+    let ended = delete(&config, &["--site", "One", "--yes", "--user", r"LAB\anna"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_who_ended_how_many_of_whom_and_no_ids() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ("LAB", "anna"), 3);
+    let ended =
+        delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--yes", "--log.level", "trace"])
+            .await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let line = ended.stderr.iter().find(|line| line.contains("message=\"ended sessions\"")).unwrap();
+    for part in ["level=info", "by=", "site=simulated", "proxy=Central", "virtual_proxy=/", "sessions=3"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.contains("user_directory=LAB") && line.contains("user_id=anna"), "{line}");
+    let all = [ended.stdout, ended.stderr].concat().join("\n");
+    assert!(!all.contains("opened-"), "{all}");
+}

@@ -1,0 +1,221 @@
+//! Deletes where a proxy service lists sessions under two of its virtual proxies.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use qlik_session_exporter::simulator::Fault;
+use reqwest::StatusCode;
+
+use super::commands::{list_of_annas as list, open, sessions, stand_in};
+use crate::support::program::Ended;
+use crate::support::site::Site;
+use crate::support::stand_in::{StandIn, response};
+
+const ALL: [&str; 5] = ["--all", "--proxy", "Central", "--virtual-proxy", "/"];
+const ANNAS: [&str; 2] = ["--user", r"LAB\anna"];
+const OF_DEFAULT: [&str; 2] = ["--virtual-proxy", "/"];
+
+/// A proxy service that lists all that it has for the default virtual proxy. Each session is named after its own
+/// virtual proxy; one of them the configuration leaves out.
+struct TellsAll {
+    _proxy: StandIn,
+    config: PathBuf,
+    /// The paths of the DELETEs.
+    gone: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl TellsAll {
+    async fn start(site: &Site) -> Self {
+        let all = ["/", "/sales", "/left-out"];
+        Self::configured(site, &all, r#"exclude_virtual_proxies = ["/left-out"]"#).await
+    }
+
+    /// One that the repository knows, too. A section names its default virtual proxy alone.
+    async fn found(site: &Site) -> Self {
+        Self::configured(site, &["/"], &format!("repository = \"{}\"", site.url("qrs"))).await
+    }
+
+    /// With these virtual proxies in its section, and this in the site's.
+    async fn configured(site: &Site, virtual_proxies: &[&str], setting: &str) -> Self {
+        let gone = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+        let (proxy, config) = stand_in(site, virtual_proxies, {
+            let gone = gone.clone();
+            move |request| {
+                let mut gone = gone.lock().unwrap();
+                let left = |ids: &[&str]| {
+                    let is_gone = |id: &str| gone.iter().any(|path| path.ends_with(&format!("/{id}")));
+                    let left: Vec<&str> = ids.iter().copied().filter(|id| !is_gone(id)).collect();
+                    Some(list(&left))
+                };
+                match request.path {
+                    "/qps/session" => left(&["default", "sales", "left-out"]),
+                    "/qps/sales/session" => left(&["sales"]),
+                    "/qps/left-out/session" => left(&["left-out"]),
+                    path => {
+                        gone.insert(path.to_owned());
+                        Some(response("200 OK", "", "{}"))
+                    }
+                }
+            }
+        })
+        .await;
+        let text = std::fs::read_to_string(&config).unwrap();
+        let section = "\n[site.simulated.proxy";
+        let text = text.replace(section, &format!("\n{setting}{section}"));
+        Self { _proxy: proxy, config: site.write_config(&text), gone }
+    }
+
+    async fn delete(&self, args: &[&str]) -> Ended {
+        sessions(&self.config, &[&["delete", "--yes"], args].concat()).await
+    }
+
+    fn gone(&self) -> Vec<String> {
+        self.gone.lock().unwrap().iter().cloned().collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_another_virtual_proxy_does_not_end_with_the_default_one() {
+    let site = Site::empty(1, &[""]).await;
+    for whose in [&ALL[..], &[&ANNAS[..], &OF_DEFAULT].concat()] {
+        let proxy = TellsAll::start(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!(ended.status.code(), Some(0), "{whose:?}: {ended:?}");
+        assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
+        let told: Vec<_> = ended.stderr.iter().filter(|line| line.contains("left out: ")).collect();
+        assert!(
+            matches!(&told[..], [line] if line.contains("left out: 2 sessions of another virtual proxy")),
+            "{whose:?}: {told:?}"
+        );
+        assert!(ended.stdout.contains(&"1 session ended".to_owned()), "{whose:?}: {:?}", ended.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too() {
+    let site = Site::empty(1, &["", "sales", "left-out"]).await;
+    for whose in [&ALL[..], &ANNAS] {
+        let proxy = TellsAll::found(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!(ended.status.code(), Some(0), "{whose:?}: {ended:?}");
+        assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
+    let site = Site::empty(1, &["", "sales", "left-out"]).await;
+    site.simulator.set_repository_fault(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE))).await.unwrap();
+    for whose in [&ALL[..], &ANNAS] {
+        let proxy = TellsAll::found(&site).await;
+        let ended = proxy.delete(whose).await;
+        assert_eq!((ended.status.code(), proxy.gone()), (Some(1), vec![]), "{whose:?}: {ended:?}");
+        assert!(ended.stderr.iter().any(|line| line.contains(" /: nothing is ended there: ")), "{ended:?}");
+    }
+    // What is named is meant.
+    let proxy = TellsAll::found(&site).await;
+    proxy.delete(&[&["--session-id", "default"], &ALL[1..]].concat()).await;
+    assert_eq!(proxy.gone(), ["/qps/session/default"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_another_one_end_whatever_is_listed_for_the_default_one() {
+    let site = Site::empty(1, &[""]).await;
+    let proxy = TellsAll::start(&site).await;
+    let ended = proxy.delete(&["--all", "--proxy", "Central", "--virtual-proxy", "sales"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(proxy.gone(), ["/qps/sales/session/sales"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_another_one_are_but_those_of_a_third() {
+    let site = Site::empty(1, &[""]).await;
+    let gone = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+    let (_proxy, config) = stand_in(&site, &["/", "/sales", "/finance"], {
+        let gone = gone.clone();
+        move |request| match request.path {
+            "/qps/sales/session" => Some(list(&["sales", "finance"])),
+            "/qps/finance/session" => Some(list(&["finance"])),
+            path => {
+                gone.lock().unwrap().insert(path.to_owned());
+                Some(response("200 OK", "", "{}"))
+            }
+        }
+    })
+    .await;
+    let args = ["delete", "--yes", "--all", "--proxy", "Central", "--virtual-proxy", "sales"];
+    let ended = sessions(&config, &args).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(gone.lock().unwrap().iter().collect::<Vec<_>>(), ["/qps/sales/session/sales"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
+    let site = Site::empty(1, &[""]).await;
+    for (place, expected) in [
+        (&[][..], &["default", "sales"][..]),
+        (&["--virtual-proxy", "/", "--virtual-proxy", "sales"], &["default", "sales"]),
+        // There the user can be helped, whatever is listed for the default one.
+        (&["--virtual-proxy", "sales"], &["sales"]),
+    ] {
+        let proxy = TellsAll::start(&site).await;
+        let ended = proxy.delete(&[&ANNAS[..], place].concat()).await;
+        assert_eq!(ended.status.code(), Some(0), "{place:?}: {ended:?}");
+        let gone = proxy.gone();
+        let ids: BTreeSet<&str> = gone.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
+        assert_eq!(ids, expected.iter().copied().collect(), "{place:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_by_its_id_is_what_was_named() {
+    let site = Site::empty(1, &[""]).await;
+    let proxy = TellsAll::start(&site).await;
+    let ended = proxy.delete(&[&["--session-id", "sales"], &ALL[1..]].concat()).await;
+    assert_eq!((ended.status.code(), proxy.gone()), (Some(0), vec!["/qps/session/sales".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_a_virtual_proxy_stay_where_the_others_cannot_be_listed() {
+    for whose in [&ALL[..], &[&ANNAS[..], &OF_DEFAULT].concat()] {
+        let site = Site::empty(1, &["", "sales"]).await;
+        site.open(1, "", ("LAB", "anna"), 2);
+        let fault = Fault::Status(StatusCode::SERVICE_UNAVAILABLE);
+        site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
+        let config = site.discovery_config("", "");
+        let ended = sessions(&config, &[&["delete", "--yes"], whose].concat()).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{whose:?}");
+        let told = |what: &[&str]| {
+            ended.stderr.iter().filter(|line| what.iter().all(|what| line.contains(what))).count()
+        };
+        assert_eq!(told(&[" /sales: ", "503"]), 1, "{:?}", ended.stderr);
+        assert_eq!(told(&[" /: nothing is ended there: ", "--session-id"]), 1, "{:?}", ended.stderr);
+        assert_eq!(open(&site)[&(1, "")].len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_known_on_one_proxy_service_keeps_nothing_from_ending_on_another() {
+    let site = Site::empty(2, &["", "sales"]).await;
+    site.open(1, "", ("LAB", "anna"), 2);
+    site.open(2, "", ("LAB", "anna"), 3);
+    site.simulator.set_fault(2, Some("sales"), Fault::Reset).await.unwrap();
+    let args = [&["delete", "--yes"], &ANNAS[..], &OF_DEFAULT].concat();
+    let ended = sessions(&site.discovery_config("", ""), &args).await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(ended.stdout.contains(&"2 sessions ended".to_owned()), "{:?}", ended.stdout);
+    let told = ended.stderr.iter().filter(|line| line.contains("nothing is ended there"));
+    assert_eq!(told.count(), 1, "told once: {:?}", ended.stderr);
+    assert_eq!((open(&site)[&(1, "")].len(), open(&site)[&(2, "")].len()), (0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_is_asked_where_nothing_can_be_of_another() {
+    let site = Site::empty(1, &["", "sales"]).await;
+    site.open(1, "sales", ("LAB", "anna"), 1);
+    let config = site.discovery_config("", "");
+    let args = [&["delete", "--yes"], &ANNAS[..], &["--virtual-proxy", "sales"]].concat();
+    assert_eq!(sessions(&config, &args).await.status.code(), Some(0));
+    assert_eq!(site.simulator.list_queries(1, ""), 0);
+}

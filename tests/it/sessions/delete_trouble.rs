@@ -1,0 +1,145 @@
+//! Deletes in which something goes wrong, or changes while they run.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use qlik_session_exporter::simulator::Fault;
+use reqwest::StatusCode;
+
+use super::commands::{open, sessions};
+use crate::support::exporter::command;
+use crate::support::program::Program;
+use crate::support::site::Site;
+use crate::support::wait::eventually;
+
+const ANNA: (&str, &str) = ("LAB", "anna");
+
+/// A delete of all of anna's sessions that runs beside the test.
+fn begin(config: &Path) -> Program {
+    let args =
+        ["sessions", "delete", "--user", r"LAB\anna", "--yes", "--config.file", config.to_str().unwrap()];
+    Program::start(&mut command(&args, &[], config.parent().unwrap()))
+}
+
+/// How many sessions of a pair are open.
+fn left(site: &Site, pair: (usize, &str)) -> usize {
+    site.simulator.sessions(pair.0, pair.1).len()
+}
+
+/// Waits until some of so many sessions of the first pair have ended.
+async fn some_have_ended(site: &Site, all: usize) {
+    eventually("some sessions have ended", async || (left(site, (1, "")) + 5 <= all).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_service_that_fails_in_the_middle_keeps_what_had_not_ended() {
+    let site = Site::with(2, &[""], |options| options.latency = Duration::from_millis(50)).await;
+    site.open(1, "", ("LAB", "bob"), 5);
+    site.open(1, "", ANNA, 60);
+    site.open(2, "", ANNA, 10);
+
+    let delete = begin(&site.discovery_config("", ""));
+    some_have_ended(&site, 65).await;
+    site.simulator.set_fault(1, None, Fault::Status(StatusCode::SERVICE_UNAVAILABLE)).await.unwrap();
+    let ended = delete.ended().await;
+
+    assert_eq!(ended.status.code(), Some(1));
+    let kept = left(&site, (1, "")) - 5;
+    assert!(kept > 0);
+    assert_eq!(left(&site, (2, "")), 0, "the other proxy service's all ended");
+    let failures = ended.stderr.iter().filter(|line| line.contains("did not end: HTTP status 503")).count();
+    assert_eq!(failures, kept, "{:?}", ended.stderr);
+    assert!(
+        ended.stdout.contains(&format!("{} sessions ended, {kept} failed", 70 - kept)),
+        "{:?}",
+        ended.stdout
+    );
+    let bobs = site.simulator.sessions(1, "").into_iter().filter(|session| session.user_id == "bob");
+    assert_eq!(bobs.count(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_listed_is_told_and_what_is_listed_ends() {
+    let site = Site::empty(2, &[""]).await;
+    site.open(1, "", ANNA, 3);
+    site.open(2, "", ANNA, 3);
+    site.simulator.set_fault(2, None, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
+    for dry in [true, false] {
+        let args: &[&str] = if dry { &["--dry-run"] } else { &["--yes"] };
+        let args = [&["delete", "--user", r"LAB\anna"], args].concat();
+        let ended = sessions(&site.discovery_config("", ""), &args).await;
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(ended.stderr[0].starts_with("error: simulated Node2"), "{:?}", ended.stderr);
+        assert_eq!((left(&site, (1, "")), left(&site, (2, ""))), (if dry { 3 } else { 0 }, 3));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_listed_it_is_not_said_that_there_is_nothing() {
+    let site = Site::empty(1, &[""]).await;
+    site.open(1, "", ANNA, 3);
+    site.simulator.set_fault(1, None, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
+    let ended = sessions(&site.discovery_config("", ""), &["delete", "--user", r"LAB\anna", "--yes"]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    assert_eq!(ended.stderr.last().unwrap(), "nothing is known that is to end", "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_told_also_when_nobody_reads_standard_output_any_more() {
+    let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
+    site.open(1, "", ANNA, 30);
+    let config = site.discovery_config("", "");
+    let args =
+        ["sessions", "delete", "--user", r"LAB\anna", "--yes", "--config.file", config.to_str().unwrap()];
+    let mut delete = command(&args, &[], config.parent().unwrap());
+    let mut delete = delete.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // As `head -1` does.
+    BufReader::new(delete.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let ended = delete.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), left(&site, (1, ""))), (Some(0), 0), "{told}");
+    assert!(told.contains("30 sessions ended\n") && told.contains("five minutes"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_begin_meanwhile_end_in_the_next_round() {
+    let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
+    site.open(1, "", ANNA, 30);
+    let delete = begin(&site.discovery_config("", ""));
+    some_have_ended(&site, 30).await;
+    site.open(1, "", ANNA, 2);
+    site.open(1, "", ("LAB", "bob"), 1);
+    let ended = delete.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stdout.contains(&"32 sessions ended".to_owned()), "{:?}", ended.stdout);
+    assert_eq!(left(&site, (1, "")), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_service_gets_no_more_requests_at_once_than_it_may() {
+    let site = Site::with(1, &["", "sales"], |options| options.latency = Duration::from_millis(30)).await;
+    site.open(1, "", ANNA, 20);
+    site.open(1, "sales", ANNA, 20);
+    let delete = begin(&site.discovery_config("max_requests_per_proxy = 2", ""));
+    assert_eq!(delete.ended().await.status.code(), Some(0));
+    assert!(open(&site).values().all(Vec::is_empty));
+    assert_eq!(site.simulator.most_in_flight(1), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_stops_it_after_what_is_under_way() {
+    let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(100)).await;
+    site.open(1, "", ANNA, 100);
+    let delete = begin(&site.discovery_config("", ""));
+    some_have_ended(&site, 100).await;
+    let ended = delete.signal("INT").await;
+    assert_eq!(ended.status.code(), Some(1));
+    let kept = left(&site, (1, ""));
+    assert!(kept > 0);
+    let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+    assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
+    assert!(ended.stderr.iter().any(|line| line.contains(&format!("sessions={}", 100 - kept))), "in the log");
+}

@@ -1,0 +1,272 @@
+//! What cannot be asked is told, and the rest is listed.
+
+use std::process::{Command, Stdio};
+
+use qlik_session_exporter::simulator::Fault;
+
+use super::commands::{rows, sessions};
+use crate::support::exporter::{command, run};
+use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
+use crate::support::stand_in::{StandIn, ok};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
+    let site = Site::busy(2, &["", "sales"], 100, 20).await;
+    let config = site.discovery_config("", "");
+    let others = site.simulator.sessions(1, "").len() + site.simulator.sessions(1, "sales").len();
+    site.simulator.set_fault(2, None, Fault::Status(reqwest::StatusCode::FORBIDDEN)).await.unwrap();
+
+    let ended = sessions(&config, &["list", "--output", "json"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(rows(&ended).len(), others);
+    let errors: Vec<_> = ended.stderr.iter().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(
+        errors[0].contains(&format!("{SITE} Node2 (127.0.0.2:")) && errors[0].contains(" /: "),
+        "{errors:?}"
+    );
+    assert!(errors[1].contains(" /sales: ") && errors[1].contains("403"), "{errors:?}");
+    assert!(ended.stderr.iter().any(|line| line.contains("RootAdmin")), "what to try: {:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_fails_is_told_and_what_is_configured_is_asked() {
+    let site = Site::busy(1, &[""], 20, 5).await;
+    let block = proxy_block("Central", &site.url("qps-1"), &[""]);
+    let config = site.discovery_config("", &block);
+    site.simulator.set_repository_fault(Some(Fault::Hang)).await.unwrap();
+
+    let config = std::fs::read_to_string(&config).unwrap();
+    let config = site.write_config(&format!("request_timeout = \"1s\"\n{config}"));
+    let ended = sessions(&config, &["list", "--output", "json"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(rows(&ended).len(), site.simulator.sessions(1, "").len());
+    assert!(ended.stderr[0].starts_with(&format!("error: the repository of {SITE}: ")), "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_query_is_told_at_debug_level_without_an_id() {
+    let site = Site::empty(2, &[""]).await;
+    site.open(1, "", ("LAB", "anna"), 3);
+    site.simulator.set_fault(2, None, Fault::Status(reqwest::StatusCode::FORBIDDEN)).await.unwrap();
+    let config = site.discovery_config("", "");
+    let ids: Vec<_> = site.simulator.sessions(1, "").into_iter().map(|session| session.session_id).collect();
+
+    let listed = sessions(&config, &["list", "--log.level", "debug"]).await;
+    let ended = sessions(&config, &["delete", "--user", r"LAB\anna", "--yes", "--log.level", "debug"]).await;
+
+    let has = |log: &[String], parts: &[&str]| {
+        log.iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    };
+    let asked = [
+        "message=asked ",
+        "site=simulated",
+        "proxy=127.0.0.1:",
+        "virtual_proxy=/",
+        "sessions=3",
+        "duration=",
+    ];
+    assert_eq!(has(&listed.stderr, &asked), 1, "{:#?}", listed.stderr);
+    let in_vain = ["message=\"asked in vain\"", "proxy=127.0.0.2:", "error=", "403", "duration="];
+    assert_eq!(has(&listed.stderr, &in_vain), 1, "{:#?}", listed.stderr);
+    assert_eq!(has(&ended.stderr, &["message=\"asked to end a session\""]), 3, "{:#?}", ended.stderr);
+    let log = [listed.stderr, ended.stderr].concat().join("\n");
+    assert!(ids.len() == 3 && ids.iter().all(|id| !log.contains(id.as_str())), "{log}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_while_it_asks() {
+    use std::os::unix::process::ExitStatusExt;
+
+    use crate::support::program::Program;
+    use crate::support::wait::eventually;
+
+    let site = Site::empty(1, &[""]).await;
+    let config = site.discovery_config("request_timeout = \"1m\"", "");
+    site.simulator.set_fault(1, None, Fault::Hang).await.unwrap();
+    for (name, number) in [("INT", 2), ("TERM", 15)] {
+        let before = site.queries();
+        let args = ["sessions", "list", "--config.file", config.to_str().unwrap()];
+        let list = Program::start(&mut command(&args, &[], site.certificates().as_path()));
+        eventually("it asks", async || (site.queries() != before).then_some(())).await;
+        assert_eq!(list.signal(name).await.status.signal(), Some(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_fits_nothing_is_told() {
+    let site = Site::busy(1, &["", "sales"], 20, 5).await;
+    let config = site.discovery_config("", "");
+    for (args, code, told) in [
+        (&["--site", "production"][..], 2, "there is no such site, expected one of simulated"),
+        (&["--proxy", "Node7"], 1, "--proxy Node7: there is none of that name, expected one of Central"),
+        (
+            &["--virtual-proxy", "finance"],
+            1,
+            "--virtual-proxy /finance: there is none of that name, expected one of /, /sales",
+        ),
+    ] {
+        let ended = sessions(&config, &[&["list", "--output", "json"], args].concat()).await;
+        assert_eq!(ended.status.code(), Some(code), "{args:?}");
+        assert!(ended.stderr.join("\n").contains(told), "{args:?}: {:?}", ended.stderr);
+    }
+    for args in [
+        &["list", "--virtual-proxy", "a b"][..],
+        &["list", "--user", "anna"],
+        &["list", "--sort-by", "colour"],
+        &["list", "--output", "xml"],
+        &["lst"],
+        &[],
+    ] {
+        assert_eq!(sessions(&config, args).await.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_names_there_are_is_told_only_when_it_is_known() {
+    let site = Site::busy(1, &["", "sales"], 20, 5).await;
+    let config = site.discovery_config("", "");
+    site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
+    for args in [["--proxy", "Node7"], ["--virtual-proxy", "finance"]] {
+        let ended = sessions(&config, &[&["list"], &args[..]].concat()).await;
+        assert_eq!(ended.status.code(), Some(1), "{args:?}");
+        let told = ended.stderr.join("\n");
+        assert!(told.contains("503") && !told.contains("none of that name"), "{args:?}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_listed_in_another_case_is_told_where_there_is_nobody_else() {
+    let site = Site::empty(2, &[""]).await;
+    site.open(1, "", ("LAB", "Anna"), 2);
+    site.open(2, "", ("Lab", "anna"), 1);
+    // Nothing of it reaches a terminal as it is.
+    site.open(2, "", ("LAB", "bo\u{202e}b"), 1);
+    let config = site.discovery_config("", "");
+    let told = async |users: &[&str]| {
+        let flags: Vec<&str> = users.iter().flat_map(|user| ["--user", user]).collect();
+        let ended = sessions(&config, &[&["list", "--output", "json"], &flags[..]].concat()).await;
+        assert_eq!(ended.status.code(), Some(0), "{users:?}: {ended:?}");
+        (rows(&ended).len(), ended.stderr)
+    };
+    let (listed, lines) = told(&[r"lab\anna"]).await;
+    assert_eq!(listed, 0);
+    let expected = r"--user lab\anna: there is no session of that user, listed as LAB\Anna, Lab\anna: ";
+    assert!(matches!(&lines[..], [line] if line.starts_with(expected)), "{lines:?}");
+
+    let (listed, lines) = told(&[r"Lab\anna", "lab\\BO\u{202e}B", r"LAB\ann"]).await;
+    assert_eq!(listed, 1);
+    let [other_case, absent] = &lines[..] else { panic!("{lines:?}") };
+    assert!(other_case.contains(r"listed as LAB\bo\u{202e}b: "), "{other_case}");
+    assert_eq!(absent, r"--user LAB\ann: there is no session of that user");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_virtual_proxies_of_one_proxy_service_are_all_known() {
+    let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
+    let config = site.discovery_config("", "");
+    let several = ["--virtual-proxy", "/sales", "--virtual-proxy", "/", "--virtual-proxy", "/finance"];
+    let ended = sessions(&config, &[&["list", "--output", "json"], &several[..]].concat()).await;
+    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
+    assert_eq!(rows(&ended).len(), 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
+    let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
+    let config = site.discovery_config("", "exclude_virtual_proxies = [\"/sales\"]");
+    site.simulator.unlink(1, "finance");
+    for (virtual_proxy, told) in [
+        ("/sales", "error: --virtual-proxy /sales: the configuration leaves it out"),
+        ("/finance", "error: --virtual-proxy /finance: no proxy service links it"),
+        ("/hr", "error: --virtual-proxy /hr: there is none of that name, expected one of /"),
+    ] {
+        let ended = sessions(&config, &["list", "--virtual-proxy", virtual_proxy]).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{virtual_proxy}");
+        assert!(ended.stderr.iter().any(|line| line.starts_with(told)), "{told}: {:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_that_do_not_meet_leave_nothing_to_ask() {
+    let site = Site::busy(2, &["", "sales"], 30, 5).await;
+    site.simulator.unlink(2, "sales");
+    let filters = ["--proxy", "Node2", "--virtual-proxy", "/sales"];
+    for (output, written) in [("table", vec![]), ("json", vec!["[]".to_owned()])] {
+        let args = [&["list", "--output", output], &filters[..]].concat();
+        let ended = sessions(&site.discovery_config("", ""), &args).await;
+        assert_eq!((ended.status.code(), ended.stdout), (Some(1), written), "{output}");
+        assert!(ended.stderr[0].starts_with("error: there is nothing to ask"), "{:?}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_about_a_site_that_is_not_asked_is_not_told() {
+    let site = Site::empty(1, &[""]).await;
+    let text = std::fs::read_to_string(site.discovery_config("", "")).unwrap();
+    let of = |name: &str| text.replace("[site.simulated", &format!("[site.{name}"));
+    // A server's certificate is no CA's: a warning.
+    let config =
+        site.write_config(&format!("{}\n{}", of("One"), of("two").replace("root.pem", "server.pem")));
+    let warned = async |args: &[&str]| {
+        let ended = sessions(&config, &[&["list"], args].concat()).await;
+        ended.stderr.iter().filter(|line| line.contains("site.two.ca")).count()
+    };
+    assert_eq!(warned(&[]).await, 1);
+    assert_eq!(warned(&["--site", "two"]).await, 1);
+    assert_eq!(warned(&["--site", "one"]).await, 0);
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
+    let ended = run(&["sessions", "list"], &[]).await;
+    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
+    assert!(ended.stderr[0].contains("no config.toml found"), "{:?}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_only_the_beginning_ends_it_quietly() {
+    let site = Site::busy(1, &[""], 5000, 100).await;
+    let config = site.config_with("", TRUSTED);
+    // The exit code is the same as if all were read.
+    for (output, place, code) in
+        [("table", "/", 0), ("json", "/", 0), ("csv", "/", 0), ("table", "/nowhere", 1)]
+    {
+        let config = config.to_str().unwrap();
+        let args =
+            ["sessions", "list", "--output", output, "--virtual-proxy", place, "--config.file", config];
+        let mut list: Command = command(&args, &[], site.certificates().as_path());
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut list = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            drop(list.stdout.take());
+            list.wait_with_output().unwrap()
+        });
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.status.code(), ended.stderr.is_empty()), (Some(code), code == 0), "{output}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attribute_that_is_no_text_is_in_the_way_only_where_attributes_are_shown() {
+    let site = Site::empty(1, &[""]).await;
+    let row = r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":"1","Attributes":[{"group":7}]}"#;
+    let proxy = StandIn::start(&site.certificates(), move |_| Some(ok(&format!("[{row}]")))).await;
+    let config = site.config_with("", &(TRUSTED.to_owned() + &proxy_block("Odd", &proxy.url, &[""])));
+    let code = async |args: &[&str]| sessions(&config, args).await.status.code();
+    assert_eq!(code(&["list"]).await, Some(0));
+    assert_eq!(code(&["delete", "--user", r"LAB\anna", "--dry-run"]).await, Some(0));
+    for args in [&["list", "--wide"][..], &["list", "--output", "json"], &["list", "--output", "csv"]] {
+        assert_eq!(code(args).await, Some(1), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_the_totals_it_says_that_they_lack_somebody() {
+    const LACKS: &str = "not everything could be asked: there may be more sessions";
+    let site = Site::busy(2, &[""], 20, 5).await;
+    let config = site.discovery_config("", "");
+    assert!(!sessions(&config, &["list"]).await.stdout.contains(&LACKS.to_owned()));
+    site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
+    assert_eq!(sessions(&config, &["list"]).await.stdout.last().unwrap(), LACKS);
+}

@@ -9,7 +9,7 @@ use crate::support::program::Program;
 async fn help_lists_what_is_built_and_nothing_else() {
     let ended = run(&["--help"], &[]).await;
 
-    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    ended.assert().code(0).stderr_is_empty();
     let commands = ended.stdout.iter().skip_while(|line| *line != "Commands:").skip(1);
     let commands: BTreeSet<_> = commands
         .take_while(|line| !line.is_empty())
@@ -38,9 +38,9 @@ async fn flags_are_dotted_as_other_exporters_have_them() {
 async fn the_version_is_the_packages() {
     let ended = run(&["--version"], &[]).await;
 
-    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    ended.assert().code(0).stderr_is_empty();
     let version = concat!("qlik-session-exporter ", env!("CARGO_PKG_VERSION"));
-    assert!(ended.stdout[0].starts_with(version), "{:?}", ended.stdout);
+    ended.assert().stdout_starts_with(version);
 }
 
 #[tokio::test]
@@ -56,8 +56,8 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
         &["simulate", "--certs", "certs", "--latency", "soon"],
     ] {
         let ended = run(args, &[]).await;
-        assert_eq!(ended.status.code(), Some(2), "{args:?}: {ended:?}");
-        assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{args:?}: {ended:?}");
+        ended.assert().code(2);
+        ended.assert().stdout_is_empty().stderr_contains("error: ");
     }
 }
 
@@ -72,8 +72,8 @@ async fn what_is_repeated_of_the_arguments_is_escaped() {
         &["serve", "--log.file", file],
     ] {
         let ended = run(args, &[]).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{args:?}");
-        let told = ended.stderr.join("\n");
+        ended.assert().code(2).stdout_is_empty();
+        let told = ended.stderr_text();
         assert!(!told.contains(|c: char| c == '\u{202e}' || (c.is_control() && c != '\n')), "{told:?}");
         assert!(told.contains(r"\u{1b}"), "{told}");
     }
@@ -96,8 +96,7 @@ async fn outputs_that_take_nothing_change_no_exit_code() {
             let mut shell = std::process::Command::new("sh");
             shell.args(["-c", &format!("exec \"$0\" \"$@\" {outputs}")]);
             shell.arg(plain.get_program()).args(plain.get_args()).current_dir(folder.path());
-            let ended = Program::start(&mut shell).ended().await;
-            assert_eq!(ended.status.code(), Some(code), "{args:?} {outputs}");
+            Program::start(&mut shell).ended().await.assert().code(code);
         }
     }
 }
@@ -114,8 +113,8 @@ async fn a_flag_that_a_command_would_pass_over_is_told() {
         (&["--config.check", "simulate", "--certs", "certs"], web),
     ] {
         let ended = run(args, &[]).await;
-        assert_eq!(ended.status.code(), Some(2), "{args:?}: {ended:?}");
-        assert_eq!((ended.stdout, ended.stderr), (vec![], vec![format!("error: {told}")]), "{args:?}");
+        ended.assert().code(2);
+        ended.assert().stdout_is_empty().stderr_is(&[format!("error: {told}")]);
     }
 }
 
@@ -125,9 +124,11 @@ async fn a_value_that_simulate_cannot_take_is_told_with_what_it_takes() {
         ("--churn", "-1", "--churn: found -1, expected 0 to 100000 sessions per second"),
         ("--host", "sense1", "expected an IP address of this host, such as 127.0.0.1"),
     ] {
-        let ended = run(&["simulate", "--certs", "certs", flag, value], &[]).await;
-        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-        assert!(ended.stderr[0].contains(expected), "{ended:?}");
+        run(&["simulate", "--certs", "certs", flag, value], &[])
+            .await
+            .assert()
+            .code(2)
+            .stderr_contains(expected);
     }
 }
 
@@ -140,11 +141,11 @@ async fn a_text_that_is_no_duration_is_told_in_one_sentence() {
         (&["simulate", "--certs", "certs", "--latency"], latency),
     ] {
         let ended = run(&[args, &["abc"]].concat(), &[]).await;
-        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-        assert_eq!(ended.stderr[0], format!("error: invalid value {told}"));
+        ended.assert().code(2);
+        ended.assert().stderr_starts_with(format!("error: invalid value {told}\n"));
     }
     let too_often = run(&["sessions", "watch", "--interval", "1ms"], &[]).await;
-    assert!(too_often.stderr[0].contains("expected a duration from 100ms"), "{too_often:?}");
+    too_often.assert().stderr_contains("expected a duration from 100ms");
 }
 
 #[tokio::test]
@@ -154,8 +155,8 @@ async fn what_keeps_simulate_from_starting_is_told_once() {
 
     let ended = run(&["simulate", "--certs", "certs", "--qrs-port", &port, "--qps-port", "0"], &[]).await;
 
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert_eq!(ended.stderr.join("\n").matches("(os error").count(), 1, "{ended:?}");
+    ended.assert().code(1);
+    assert_eq!(ended.stderr_text().matches("(os error").count(), 1, "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,9 +164,8 @@ async fn serve_is_what_is_run_when_no_command_is_named() {
     let named = run(&["serve"], &[]).await;
     let unnamed = run(&[], &[]).await;
 
-    assert_eq!((named.status.code(), unnamed.status.code()), (Some(2), Some(2)));
-    assert!(named.stderr.join("\n").contains("config.toml"), "{named:?}");
-    assert!(unnamed.stderr.join("\n").contains("config.toml"), "{unnamed:?}");
+    named.assert().code(2).stderr_contains("config.toml");
+    unnamed.assert().code(2).stderr_contains("config.toml");
 }
 
 #[tokio::test(flavor = "multi_thread")]

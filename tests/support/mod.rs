@@ -2,6 +2,7 @@
 //!
 //! It is `mod.rs` because `#[path]` looks for the modules of any other file beside that file.
 
+pub mod assert;
 pub mod broken_proxy;
 pub mod expected;
 pub mod exporter;

@@ -9,18 +9,21 @@ use std::time::{Duration, Instant};
 use super::wait::eventually;
 
 pub struct Program {
+    command: String,
     child: Child,
     stdout: Lines,
     stderr: Lines,
 }
 
-/// What a program that has ended left behind.
+/// What a program that has ended left behind. [`Ended::assert`] starts assertions on it.
 #[derive(Debug)]
 pub struct Ended {
+    /// As it was started, for messages of failing tests.
+    pub command: String,
     pub status: ExitStatus,
     pub stdout: Vec<String>,
     pub stderr: Vec<String>,
-    /// From the request to end (or from here on, when nobody asked) to the end.
+    /// From the wait for its end to the end.
     pub took: Duration,
 }
 
@@ -34,7 +37,7 @@ impl Program {
             .unwrap_or_else(|error| panic!("{command:?} cannot be started ({error}); tests/run installs it"));
         let stdout = Lines::read(child.stdout.take().unwrap());
         let stderr = Lines::read(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
+        Self { command: format!("{command:?}"), child, stdout, stderr }
     }
 
     /// Its number in the operating system.
@@ -71,7 +74,8 @@ impl Program {
         let start = Instant::now();
         let status = eventually("the program ends", async || self.child.try_wait().unwrap()).await;
         let took = start.elapsed();
-        Ended { status, took, stdout: self.stdout.all(), stderr: self.stderr.all() }
+        let command = std::mem::take(&mut self.command);
+        Ended { command, status, took, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
     /// Ends it the hard way, for what it printed until then.

@@ -41,6 +41,13 @@ pub struct Left {
     pub written: String,
 }
 
+impl Left {
+    #[track_caller]
+    pub fn assert_code(&self, code: i32) {
+        assert_eq!(self.status.code(), Some(code), "{}", self.screen);
+    }
+}
+
 impl Terminal {
     /// Starts the binary in a terminal of so many rows and columns; none: it tells no size.
     pub fn start(args: &[&str], directory: &Path, size: (u16, u16)) -> Self {

@@ -1,27 +1,18 @@
 //! `check` as it is typed: the binary, its two outputs and its exit code.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
+
+use crate::support::exporter::command;
+use crate::support::program::{Ended, Program};
 
 use super::support::{Files, url_of};
 
 /// Runs `check` in this folder, without settings from outside.
-async fn run(folder: &Path, args: &[&str]) -> Output {
-    let mut command = command(folder, args);
-    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
-}
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_qlik-session-exporter"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().to_uppercase().starts_with("QLIK_SESSION_EXPORTER_") {
-            command.env_remove(name);
-        }
-    }
-    command.arg("check").args(args).current_dir(folder);
-    command
+async fn run(folder: &Path, args: &[&str]) -> Ended {
+    Program::start(&mut command(&[&["check"], args].concat(), &[], folder)).ended().await
 }
 
 /// Whether README has this kind of step, or this member.
@@ -40,9 +31,9 @@ fn section(more: &str) -> String {
 }
 
 /// The one JSON value that was written.
-fn json(output: &Output) -> Value {
-    let text = std::str::from_utf8(&output.stdout).unwrap();
-    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+fn json(ended: &Ended) -> Value {
+    let text = ended.stdout_text();
+    let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert!(value.is_object(), "{text}");
     for step in value["steps"].as_array().unwrap() {
         assert!(is_told(step["step"].as_str().unwrap()), "{step}");
@@ -58,16 +49,15 @@ async fn everything_of_a_good_site_works_and_the_exit_code_is_0() {
     files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
 
     let text = run(files.path(), &[]).await;
-    let written = String::from_utf8(text.stdout.clone()).unwrap();
-    assert_eq!((text.status.code(), &*text.stderr), (Some(0), &b""[..]), "{written}");
-    assert!(
-        written.starts_with("✓ configuration config.toml: read, 1 site\n\nsite production\n"),
-        "{written}"
-    );
+    text.assert()
+        .code(0)
+        .stderr_is_empty()
+        .stdout_starts_with("✓ configuration config.toml: read, 1 site\n\nsite production\n");
+    let written = text.stdout_text();
     assert!(!written.contains('✗') && !written.contains('\u{1b}'), "{written}");
 
     let output = run(files.path(), &["--output", "json"]).await;
-    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+    output.assert().code(0).stderr_is_empty();
     let found = json(&output);
     let steps = found["steps"].as_array().unwrap();
     assert_eq!(found["status"], "ok");
@@ -88,7 +78,7 @@ async fn the_exit_code_is_the_same_when_nobody_reads() {
     {
         files.replace("config.toml", &section(&format!("repository = \"{repository}\"\n")));
         for output in ["text", "json"] {
-            let mut command = command(files.path(), &["--output", output]);
+            let mut command = command(&["check", "--output", output], &[], files.path());
             let ended = tokio::task::spawn_blocking(move || {
                 let mut check = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
                 drop(check.stdout.take());
@@ -106,7 +96,7 @@ async fn each_query_is_told_at_debug_level() {
     let simulator = files.simulator(|options| (options.sessions, options.users) = (40, 20)).await;
     files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
     let output = run(files.path(), &["--log.level", "debug"]).await;
-    let log = String::from_utf8(output.stderr).unwrap();
+    let log = output.stderr_text();
     let queries: Vec<_> = log.lines().filter(|line| line.contains(" message=asked ")).collect();
     assert_eq!(queries.len(), 3, "{log}");
     let told = |line: &&str| {
@@ -122,14 +112,14 @@ async fn what_fails_and_what_is_mistaken_is_json_too_with_exit_codes_of_their_ow
     let files = Files::new();
     files.replace("config.toml", &section("repository = \"https://127.0.0.1:1\"\n"));
     let failed = run(files.path(), &["--output", "json"]).await;
-    assert_eq!(failed.status.code(), Some(1));
+    failed.assert().code(1);
     let found = json(&failed);
     assert_eq!(found["status"], "failed");
     let repository = &found["steps"].as_array().unwrap().last().unwrap();
     assert_eq!((&repository["step"], &repository["reason"]), (&"repository".into(), &"connect".into()));
 
     let mistaken = run(files.path(), &["--output", "json", "--config.file", "nowhere.toml"]).await;
-    assert_eq!(mistaken.status.code(), Some(2));
+    mistaken.assert().code(2);
     let found = json(&mistaken);
     assert_eq!(found["status"], "failed");
     let step = &found["steps"][0];

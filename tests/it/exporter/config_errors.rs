@@ -13,8 +13,7 @@ fn lines_with<'a>(ended: &'a Ended, words: &[&str]) -> Vec<&'a String> {
 
 /// That it was refused for these mistakes alone, each told in one line of its own.
 fn assert_refused(ended: &Ended, mistakes: &[&[&str]]) {
-    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
-    assert_eq!(ended.stdout, [] as [String; 0], "{ended:?}");
+    ended.assert().code(2).stdout_is_empty();
     assert!(ended.stderr.iter().all(|line| line.starts_with("error: ")), "{ended:#?}");
     for words in mistakes {
         assert_eq!(lines_with(ended, words).len(), 1, "{words:?} in {ended:#?}");
@@ -125,9 +124,7 @@ async fn a_good_file_is_checked_and_nobody_is_asked() {
     let site = Site::empty(1, &[""]).await;
     let config = std::fs::read_to_string(site.config("")).unwrap();
 
-    let ended = run_with_config(format!("\u{feff}{config}"), &["--config.check"]).await;
-
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    run_with_config(format!("\u{feff}{config}"), &["--config.check"]).await.assert().code(0);
     assert_eq!(site.queries(), site.asked(0));
     let bad = run_with_config(format!("cache_tll = 1\n{config}"), &["--config.check"]).await;
     assert_refused(&bad, &[&["config.toml", "cache_tll"]]);
@@ -143,8 +140,7 @@ async fn a_port_in_use_is_told_and_the_exit_code_is_1() {
     let free_then_taken = ["--web.listen-address", "127.0.0.1:0", "--web.listen-address", &address];
     let ended = run_with_config(config, &free_then_taken).await;
 
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert_eq!(ended.stdout, [] as [String; 0], "{ended:?}");
+    ended.assert().code(1).stdout_is_empty();
     assert_eq!(lines_with(&ended, &[&address]).len(), 1, "{ended:#?}");
 }
 

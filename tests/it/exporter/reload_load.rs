@@ -283,7 +283,7 @@ async fn a_signal_to_end_right_after_one_to_reload_ends_it() {
         exporter.program.send("HUP");
         let ended = exporter.program.signal("TERM").await;
 
-        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        ended.assert().code(0);
         assert!(ended.took < Duration::from_millis(2500), "{ended:?}");
     }
 }

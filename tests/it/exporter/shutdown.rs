@@ -21,7 +21,7 @@ async fn without_anything_to_do_it_stops_at_once() {
 
         let ended = exporter.program.signal(signal).await;
 
-        assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:?}");
+        ended.assert().code(0);
         assert!(ended.took < SOON, "{signal}: {ended:?}");
     }
 }
@@ -40,7 +40,7 @@ async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up_and_shows_no_o
 
         let ended = exporter.program.signal(signal).await;
 
-        assert_eq!(ended.status.code(), Some(0), "{signal}: {ended:?}");
+        ended.assert().code(0);
         assert!(ended.took < SOON, "{signal}: {ended:?}");
         let answer = tokio::time::timeout(SOON, scrape).await.expect("the scrape has an end").unwrap();
         assert_eq!(answer.unwrap().status(), reqwest::StatusCode::SERVICE_UNAVAILABLE, "{signal}");
@@ -55,7 +55,7 @@ async fn a_connection_that_nobody_uses_does_not_hold_it_up() {
 
     let ended = exporter.program.signal("TERM").await;
 
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    ended.assert().code(0);
     assert!(ended.took < SOON, "{ended:?}");
     drop(idle);
 }
@@ -66,7 +66,7 @@ async fn the_demo_stops_as_well() {
 
     let ended = exporter.program.signal("TERM").await;
 
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    ended.assert().code(0);
     assert!(ended.took < SOON, "{ended:?}");
 }
 
@@ -81,7 +81,7 @@ async fn a_reload_that_takes_long_does_not_hold_it_up() {
 
     let ended = exporter.program.signal("TERM").await;
 
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    ended.assert().code(0);
     assert!(ended.took < SOON, "{ended:?}");
 }
 
@@ -100,8 +100,6 @@ async fn that_nobody_reads_its_output_does_not_end_it() {
         let listens = |line: &str| line.contains("message=listening").then_some(());
         program.printed("it listens", listens).await;
 
-        let ended = program.signal("TERM").await;
-
-        assert_eq!(ended.status.code(), Some(0), "{subcommand:?}: {ended:?}");
+        program.signal("TERM").await.assert().code(0);
     }
 }

@@ -19,13 +19,13 @@ pub async fn sessions(config: &Path, args: &[&str]) -> Ended {
 /// The rows of `sessions list --output json` with these arguments, all of which is good.
 pub async fn listed(config: &Path, args: &[&str]) -> Vec<Value> {
     let ended = sessions(config, &[&["list", "--output", "json"], args].concat()).await;
-    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]), "{args:?}");
+    ended.assert().code(0).stderr_is_empty();
     rows(&ended)
 }
 
 /// What was written as JSON.
 pub fn rows(ended: &Ended) -> Vec<Value> {
-    let text = ended.stdout.join("\n");
+    let text = ended.stdout_text();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

@@ -36,14 +36,16 @@ async fn a_users_sessions_end_everywhere_and_nobody_elses() {
     }
 
     let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--yes"]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    ended.assert().code(0);
     assert_eq!(open(&site), before);
     let all = 4 * ids().len();
-    assert!(ended.stdout.contains(&format!("{all} sessions of 1 user")), "{:?}", ended.stdout);
-    assert!(ended.stdout.contains(&format!("{all} sessions ended")), "{:?}", ended.stdout);
+    ended
+        .assert()
+        .stdout_has_line(format!("{all} sessions of 1 user"))
+        .stdout_has_line(format!("{all} sessions ended"));
     let deletions = site.pairs().into_iter().map(|(node, prefix)| site.simulator.deletions(node, prefix));
     assert_eq!(deletions.sum::<u64>(), all as u64);
-    assert!(ended.stdout.last().unwrap().contains("five minutes"), "{:?}", ended.stdout);
+    ended.assert().stdout_contains("five minutes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,15 +64,16 @@ async fn a_session_of_any_id_ends_and_only_that_one() {
     let mut rest = ids.iter().map(String::as_str);
     for _ in 0..3 {
         let id = rest.next().unwrap();
-        let ended = delete(&config, &[id, "--proxy", "Central", "--virtual-proxy", "/sales", "--yes"]).await;
-        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        delete(&config, &[id, "--proxy", "Central", "--virtual-proxy", "/sales", "--yes"])
+            .await
+            .assert()
+            .code(0);
         let id = id.strip_prefix("--session-id=").unwrap();
         before.get_mut(&(1, "sales")).unwrap().retain(|other| other != id);
         assert_eq!(open(&site), before, "{id}");
     }
     let rest: Vec<_> = rest.chain(["--proxy", "Central", "--virtual-proxy", "/sales", "--yes"]).collect();
-    let ended = delete(&config, &rest).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    delete(&config, &rest).await.assert().code(0);
     before.get_mut(&(1, "sales")).unwrap().retain(|id| id.starts_with("opened-"));
     assert_eq!(open(&site), before);
 }
@@ -80,8 +83,10 @@ async fn all_sessions_of_one_pair_end_and_no_others() {
     let site = Site::busy(2, &["", "sales"], 100, 30).await;
     let mut before = open(&site);
     let place = ["--proxy", "Node2", "--virtual-proxy", "/"];
-    let ended = delete(&site.discovery_config("", ""), &[&["--all", "--yes"][..], &place].concat()).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    delete(&site.discovery_config("", ""), &[&["--all", "--yes"][..], &place].concat())
+        .await
+        .assert()
+        .code(0);
     assert!(!before.insert((2, ""), vec![]).unwrap().is_empty());
     assert_eq!(open(&site), before);
 }
@@ -93,13 +98,14 @@ async fn an_id_that_is_not_listed_is_told_and_no_failure_beside_one_that_is() {
     let config = site.discovery_config("", "");
     let place = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
 
-    let ended = delete(&config, &[&["--session-id", "here", "gone"][..], &place].concat()).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr[0].contains("gone: there is no such session"), "{:?}", ended.stderr);
+    delete(&config, &[&["--session-id", "here", "gone"][..], &place].concat())
+        .await
+        .assert()
+        .code(0)
+        .stderr_contains("gone: there is no such session");
     assert!(open(&site).values().all(Vec::is_empty));
 
-    let ended = delete(&config, &[&["--session-id", "here"][..], &place].concat()).await;
-    assert_eq!(ended.status.code(), Some(1), "nothing was found: {ended:?}");
+    delete(&config, &[&["--session-id", "here"][..], &place].concat()).await.assert().code(1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +114,7 @@ async fn nothing_found_is_a_failure() {
     let before = open(&site);
     let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\nobody", "--yes"]).await;
     let told = [r"--user LAB\nobody: there is no session of that user", "there is nothing to end"];
-    assert_eq!((ended.status.code(), ended.stderr), (Some(1), told.map(str::to_owned).to_vec()));
+    ended.assert().code(1).stderr_is(&told);
     assert_eq!(open(&site), before);
 }
 
@@ -119,15 +125,18 @@ async fn a_user_in_another_case_is_told_and_keeps_the_sessions() {
     site.open(1, "", ("LAB", "bob"), 1);
     let config = site.discovery_config("", "");
     let ended = delete(&config, &["--user", r"lab\anna", "--yes"]).await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
+    ended.assert().code(1).stdout_is_empty();
     let told =
         r"--user lab\anna: there is no session of that user, listed as LAB\Anna: upper and lower case count";
-    assert_eq!(ended.stderr, [told, "there is nothing to end"]);
+    ended.assert().stderr_is(&[told, "there is nothing to end"]);
 
     // Who has sessions is told of nobody else, also when they have ended.
     site.open(1, "", ("lab", "anna"), 1);
-    let ended = delete(&config, &["--user", r"lab\anna", r"LAB\bob", "--yes", "--log.level", "error"]).await;
-    assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]));
+    delete(&config, &["--user", r"lab\anna", r"LAB\bob", "--yes", "--log.level", "error"])
+        .await
+        .assert()
+        .code(0)
+        .stderr_is_empty();
     assert_eq!(open(&site).values().map(Vec::len).sum::<usize>(), 2);
 }
 
@@ -146,8 +155,8 @@ async fn more_than_one_place_is_told_by_its_flag() {
             ),
         ] {
             let ended = delete(&config, &[whose, &pair, more].concat()).await;
-            assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{more:?}");
-            assert!(ended.stderr[0].ends_with(told), "{told}: {:?}", ended.stderr);
+            ended.assert().code(2).stdout_is_empty();
+            ended.assert().stderr_contains(told);
         }
     }
     assert_eq!(site.queries(), site.asked(0));
@@ -160,11 +169,11 @@ async fn a_dry_run_shows_what_would_go_and_ends_nothing() {
     site.open(2, "sales", ("LAB", "anna"), 2);
     let before = open(&site);
     let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--dry-run"]).await;
-    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
+    ended.assert().code(0).stderr_is_empty();
     let rows: Vec<Vec<_>> =
         ended.stdout[2..4].iter().map(|line| line.split_whitespace().skip(1).collect()).collect();
     assert_eq!(rows, [["Central", "/", r"LAB\anna", "3"], ["Node2", "/sales", r"LAB\anna", "2"]]);
-    assert_eq!(ended.stdout.last().unwrap(), "5 sessions of 1 user");
+    ended.assert().stdout_last_line("5 sessions of 1 user");
     assert_eq!(open(&site), before);
 }
 
@@ -175,9 +184,12 @@ async fn without_a_terminal_nothing_ends_unless_it_is_said() {
     let before = open(&site);
     let place = ["--proxy", "Central", "--virtual-proxy", "/"];
     for args in [&["--user", r"LAB\anna"][..], &["--all", place[0], place[1], place[2], place[3]]] {
-        let ended = delete(&site.discovery_config("", ""), args).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{args:?}");
-        assert!(ended.stderr[0].contains("--yes"), "{:?}", ended.stderr);
+        delete(&site.discovery_config("", ""), args)
+            .await
+            .assert()
+            .code(2)
+            .stdout_is_empty()
+            .stderr_contains("--yes");
     }
     assert_eq!(open(&site), before);
     assert_eq!(site.queries(), site.asked(0));
@@ -205,8 +217,7 @@ async fn what_is_not_said_clearly_ends_nothing() {
         &[&["--session-id", "x", ".."][..], &pair].concat(),
         &["--user", "anna", "--yes"],
     ] {
-        let ended = delete(&config, args).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{args:?}: {:?}", ended.stderr);
+        delete(&config, args).await.assert().code(2).stdout_is_empty();
     }
     assert_eq!(open(&site), before);
 }
@@ -218,12 +229,14 @@ async fn with_several_sites_one_is_to_be_named() {
         site.open(1, "", ("LAB", "anna"), 2);
     }
     let config = site.write_config(&(site.discovered("one") + &other.discovered("two")));
-    let ended = delete(&config, &["--user", r"LAB\anna", "--yes"]).await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
-    assert!(ended.stderr[0].contains("--site with one of one, two"), "{:?}", ended.stderr);
+    delete(&config, &["--user", r"LAB\anna", "--yes"])
+        .await
+        .assert()
+        .code(2)
+        .stdout_is_empty()
+        .stderr_contains("--site with one of one, two");
 
-    let ended = delete(&config, &["--site", "two", "--user", r"LAB\anna", "--yes"]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    delete(&config, &["--site", "two", "--user", r"LAB\anna", "--yes"]).await.assert().code(0);
     assert_eq!((open(&site)[&(1, "")].len(), open(&other)[&(1, "")].len()), (2, 0));
     assert_eq!(site.queries(), site.asked(0), "the other site was not asked");
 }
@@ -236,14 +249,13 @@ async fn a_site_is_named_by_a_name_that_fits_no_other() {
     let all = ["--all", "--proxy", "Central", "--virtual-proxy", "/"];
     for whose in [&["--user", r"LAB\anna"][..], &all] {
         let ended = delete(&config, &[&["--site", "ONE", "--yes"], whose].concat()).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{whose:?}");
+        ended.assert().code(2).stdout_is_empty();
         let told = "error: --site ONE: fits several sites, expected one of One, one";
-        assert_eq!(ended.stderr, [told], "{whose:?}");
+        ended.assert().stderr_is(&[told]);
     }
     assert_eq!(site.queries(), site.asked(0));
 
-    let ended = delete(&config, &["--site", "One", "--yes", "--user", r"LAB\anna"]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    delete(&config, &["--site", "One", "--yes", "--user", r"LAB\anna"]).await.assert().code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,12 +265,12 @@ async fn the_log_says_who_ended_how_many_of_whom_and_no_ids() {
     let ended =
         delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--yes", "--log.level", "trace"])
             .await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    ended.assert().code(0);
     let line = ended.stderr.iter().find(|line| line.contains("message=\"ended sessions\"")).unwrap();
     for part in ["level=info", "by=", "site=simulated", "proxy=Central", "virtual_proxy=/", "sessions=3"] {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(line.contains("user_directory=LAB") && line.contains("user_id=anna"), "{line}");
-    let all = [ended.stdout, ended.stderr].concat().join("\n");
+    let all = ended.lines().join("\n");
     assert!(!all.contains("opened-"), "{all}");
 }

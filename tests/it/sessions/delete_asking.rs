@@ -35,7 +35,7 @@ async fn answered(site: &Site, args: &[&str], question: &str, keys: &str) -> Lef
 async fn it_shows_what_will_go_and_ends_it_when_the_answer_is_yes() {
     let site = site().await;
     let left = answered(&site, &["--user", r"LAB\anna"], "End 3 sessions?", "y\r").await;
-    assert_eq!(left.status.code(), Some(0), "{}", left.screen);
+    left.assert_code(0);
     assert!(left.screen.contains("3 sessions of 1 user") && left.screen.contains("3 sessions ended"));
     assert_eq!(open(&site).values().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
 }
@@ -46,7 +46,7 @@ async fn every_other_answer_ends_nothing() {
     let before = open(&site);
     for keys in ["n\r", "\r", "\u{3}", "\u{1b}"] {
         let left = answered(&site, &["--user", r"LAB\anna"], "End 3 sessions?", keys).await;
-        assert_eq!(left.status.code(), Some(1), "{keys:?}: {}", left.screen);
+        left.assert_code(1);
         assert!(left.screen.contains("nothing was ended"), "{keys:?}: {}", left.screen);
     }
     for (keys, told) in [
@@ -57,7 +57,7 @@ async fn every_other_answer_ends_nothing() {
         ("\u{3}", "nothing was ended"),
     ] {
         let left = answered(&site, ALL, "type the virtual proxy's name /sales:", keys).await;
-        assert_eq!(left.status.code(), Some(1), "{keys:?}: {}", left.screen);
+        left.assert_code(1);
         assert!(left.screen.contains(told), "{keys:?}: {}", left.screen);
     }
     assert_eq!(open(&site), before);
@@ -68,7 +68,7 @@ async fn all_sessions_of_a_virtual_proxy_end_when_its_name_is_typed() {
     for keys in ["/sales\r", "Sales/\r"] {
         let site = site().await;
         let left = answered(&site, ALL, "To end 3 sessions, everybody's", keys).await;
-        assert_eq!(left.status.code(), Some(0), "{}", left.screen);
+        left.assert_code(0);
         assert_eq!(open(&site).values().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
     }
 }
@@ -82,7 +82,7 @@ async fn a_session_that_is_gone_by_then_is_told_and_is_no_failure() {
     assert!(site.simulator.close_session(1, "", &id));
     terminal.press("y\r").await;
     let left = terminal.ended().await;
-    assert_eq!(left.status.code(), Some(0), "{}", left.screen);
+    left.assert_code(0);
     assert!(left.screen.contains(r"a session of LAB\anna was already gone"), "{}", left.screen);
     assert!(left.screen.contains("2 sessions ended, 1 already gone"), "{}", left.screen);
 }
@@ -96,7 +96,7 @@ async fn many_have_a_progress_bar() {
     terminal.has_written("/60 sessions").await;
     terminal.press("").await;
     let left = terminal.ended().await;
-    assert_eq!(left.status.code(), Some(0), "{}", left.screen);
+    left.assert_code(0);
     assert!(!left.screen.contains("/60 sessions"), "it goes with the end: {}", left.screen);
 }
 
@@ -110,7 +110,7 @@ async fn what_is_told_on_the_way_leaves_nothing_of_the_progress_bar() {
     // A key would be echoed by the terminal itself.
     send("INT", &terminal.id());
     let left = terminal.ended().await;
-    assert_eq!(left.status.code(), Some(1), "{}", left.screen);
+    left.assert_code(1);
     assert!(left.screen.contains("stopping: ") && left.screen.contains("stopped: "), "{}", left.screen);
     assert!(!left.screen.contains("/60 sessions"), "{}", left.screen);
 }

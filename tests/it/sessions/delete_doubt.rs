@@ -55,12 +55,11 @@ async fn a_proxy_that_finds_nothing_any_more_ends_nothing() {
         site.simulator.set_fault(1, None, Fault::Status(StatusCode::NOT_FOUND)).await.unwrap();
         let ended = delete.ended().await;
 
-        assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
+        ended.assert().code(1);
         let kept = left(&site);
         assert!(kept > 0);
         let told = format!("{} sessions ended, {kept} not known whether gone", 100 - kept);
-        assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
-        assert!(!ended.stderr.iter().any(|line| line.contains("already gone")), "{:?}", ended.stderr);
+        ended.assert().stdout_has_line(&told).stderr_lacks("already gone");
     }
 }
 
@@ -75,10 +74,12 @@ async fn a_page_to_log_in_is_no_end_of_a_session() {
             })
         })
         .await;
-        let ended = delete(&config, whose).await;
-        assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
-        assert!(ended.stdout.contains(&"0 sessions ended, 2 failed".to_owned()), "{whose:?}: {ended:?}");
-        assert!(!ended.stderr.iter().any(|line| line.contains("ended sessions")), "{:?}", ended.stderr);
+        delete(&config, whose)
+            .await
+            .assert()
+            .code(1)
+            .stdout_has_line("0 sessions ended, 2 failed")
+            .stderr_lacks("ended sessions");
     }
 }
 
@@ -92,8 +93,7 @@ async fn a_session_that_is_listed_twice_ends_once() {
         })
     })
     .await;
-    let ended = delete(&config, &ALL).await;
-    assert!(ended.stdout.contains(&"1 session ended".to_owned()), "{ended:?}");
+    delete(&config, &ALL).await.assert().stdout_has_line("1 session ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,11 +112,10 @@ async fn what_is_not_found_and_listed_all_the_same_has_failed() {
         })
         .await;
         let ended = delete(&config, whose).await;
-        assert_eq!(ended.status.code(), Some(1), "{whose:?}: {ended:?}");
+        ended.assert().code(1);
         let summary = ended.stdout.iter().find(|line| line.contains("ended")).unwrap();
         assert!(summary.contains("1 session ended, 1 failed"), "{whose:?}: {summary}");
-        let told = ended.stderr.iter().find(|line| line.contains("still listed"));
-        assert!(told.unwrap().contains(r"a session of LAB\anna did not end"), "{:?}", ended.stderr);
+        ended.assert().stderr_contains(r"a session of LAB\anna did not end").stderr_contains("still listed");
     }
 }
 
@@ -136,9 +135,7 @@ async fn what_ended_and_is_listed_all_the_same_has_failed() {
     })
     .await;
     let ended = delete(&config, &ANNAS).await;
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stdout.contains(&"1 session ended, 1 failed".to_owned()), "{:?}", ended.stdout);
-    assert!(ended.stderr.iter().any(|line| line.contains("still listed")), "{:?}", ended.stderr);
+    ended.assert().code(1).stdout_has_line("1 session ended, 1 failed").stderr_contains("still listed");
     let taken_back =
         ended.stderr.iter().filter(|line| line.contains("level=warn") && line.contains("still lists"));
     assert!(taken_back.clone().count() > 0, "{:?}", ended.stderr);
@@ -168,10 +165,10 @@ async fn what_cannot_succeed_is_tried_once() {
     })
     .await;
     let ended = delete(&config, &ANNAS).await;
-    assert_eq!((ended.status.code(), asked.load(Ordering::Relaxed)), (Some(1), 2), "{ended:?}");
-    assert!(ended.stdout.contains(&"0 sessions ended, 3 failed".to_owned()), "{:?}", ended.stdout);
-    let told = ended.stderr.iter().filter(|line| line.contains("did not end"));
-    assert_eq!(told.count(), 3, "{:?}", ended.stderr);
+    ended.assert().code(1);
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "{ended:?}");
+    ended.assert().stdout_has_line("0 sessions ended, 3 failed");
+    ended.assert().stderr_lines_with(3, &["did not end"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,9 +188,7 @@ async fn what_is_not_found_and_not_listed_is_gone() {
         }
     })
     .await;
-    let ended = delete(&config, &ALL).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stdout.contains(&"1 session ended, 1 already gone".to_owned()), "{:?}", ended.stdout);
+    delete(&config, &ALL).await.assert().code(0).stdout_has_line("1 session ended, 1 already gone");
     assert_eq!(asked.load(Ordering::Relaxed), 2, "what began meanwhile was not to end");
 }
 
@@ -207,16 +202,13 @@ async fn a_proxy_that_fails_later_is_told_and_what_was_told_is_not_told_again() 
     some_have_ended(&site).await;
     site.simulator.set_fault(1, None, fails(503)).await.unwrap();
     let ended = delete.ended().await;
-    assert_eq!(ended.status.code(), Some(1));
-    let told = |text: &str| ended.stderr.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(told(" /: HTTP status 503"), 1, "{:?}", ended.stderr);
-    assert_eq!(told(" /: HTTP status 500"), 1, "{:?}", ended.stderr);
+    ended.assert().code(1);
+    ended
+        .assert()
+        .stderr_lines_with(1, &[" /: HTTP status 503"])
+        .stderr_lines_with(1, &[" /: HTTP status 500"]);
     let kept = left(&site);
-    assert!(
-        ended.stdout.contains(&format!("{} sessions ended, {kept} failed", 100 - kept)),
-        "{:?}",
-        ended.stdout
-    );
+    ended.assert().stdout_has_line(format!("{} sessions ended, {kept} failed", 100 - kept));
     let advice = ended.stderr.iter().filter(|line| line.starts_with("  → "));
     let advice: Vec<_> = advice.collect();
     let once: std::collections::HashSet<_> = advice.iter().collect();
@@ -235,11 +227,10 @@ async fn what_nobody_knows_of_is_logged() {
     })
     .await;
     let ended = delete(&config, &ALL).await;
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    ended.assert().code(1);
     let told = "1 session ended, 2 not known whether gone".to_owned();
-    assert!(ended.stdout.contains(&told), "{:?}", ended.stdout);
-    let not_known = ended.stderr.iter().filter(|line| line.contains("it is not known whether a session"));
-    assert_eq!(not_known.count(), 2, "{:?}", ended.stderr);
+    ended.assert().stdout_has_line(&told);
+    ended.assert().stderr_lines_with(2, &["it is not known whether a session"]);
     let begins = ended.stderr.iter().position(|line| line.contains("message=\"ending sessions\"")).unwrap();
     assert!(ended.stderr[begins].contains("sessions=3") && ended.stderr[begins].contains("by="));
     assert!(ended.stderr[..begins].iter().all(|line| !line.contains("not known")), "{:?}", ended.stderr);
@@ -247,7 +238,7 @@ async fn what_nobody_knows_of_is_logged() {
     for part in ["by=", "user_directory=LAB", "user_id=anna", "sessions=2", "not known whether"] {
         assert!(warned.contains(part), "{part}: {warned}");
     }
-    assert!(!ended.stderr.join("\n").contains("three"), "no ids");
+    ended.assert().stderr_lacks("three");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,16 +250,12 @@ async fn the_log_names_users_as_the_configuration_says() {
         let users = format!("[users]\nlabel = \"{label}\"\nhash_key_file = \"{{certs}}/hash.key\"\n");
         let config = site.discovery_config("", &users);
         let ended = delete(&config, &ANNAS).await;
-        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        ended.assert().code(0);
         let line = ended.stderr.iter().find(|line| line.contains("ended sessions")).unwrap();
         assert!(!line.contains("LAB") && !line.contains("anna"), "{line}");
         assert!(!line.contains("user_directory="), "{line}");
         assert_eq!(line.matches("user_id=").count(), fields, "{line}");
-        assert!(
-            ended.stdout.iter().any(|line| line.contains(r"LAB\anna")),
-            "people see it: {:?}",
-            ended.stdout
-        );
+        ended.assert().stdout_contains(r"LAB\anna");
     }
 }
 
@@ -280,11 +267,11 @@ async fn any_signal_stops_it_after_what_is_under_way() {
         let delete = begin(&site.discovery_config("", ""), &ANNAS);
         some_have_ended(&site).await;
         let ended = delete.signal(signal).await;
-        assert_eq!(ended.status.code(), Some(1), "{signal}: {ended:?}");
+        ended.assert().code(1);
         let kept = left(&site);
         assert!(kept > 0);
         let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
-        assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
+        ended.assert().stdout_has_line(&told);
     }
 }
 
@@ -324,10 +311,9 @@ async fn a_second_signal_ends_it_at_once() {
     delete.send("INT");
     delete.printed("the first is told", |line| line.contains("Ctrl-C again").then_some(())).await;
     let ended = delete.signal("INT").await;
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    ended.assert().code(1);
     let told = "stopped: 0 sessions ended, 3 not known whether gone";
-    assert!(ended.stdout.contains(&told.to_owned()), "{:?}", ended.stdout);
-    assert!(ended.stderr.iter().any(|line| line.contains("level=warn") && line.contains("sessions=3")));
+    ended.assert().stdout_has_line(told).stderr_lines_with(1, &["level=warn", "sessions=3"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -342,8 +328,8 @@ async fn a_full_disk_behind_standard_error_breaks_nothing_off() {
     let delete = Program::start(&mut shell);
     some_have_ended(&site).await;
     let ended = delete.signal("INT").await;
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    ended.assert().code(1);
     let kept = left(&site);
     let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
-    assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
+    ended.assert().stdout_has_line(&told);
 }

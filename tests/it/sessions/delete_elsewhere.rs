@@ -81,14 +81,14 @@ async fn what_is_of_another_virtual_proxy_does_not_end_with_the_default_one() {
     for whose in [&ALL[..], &[&ANNAS[..], &OF_DEFAULT].concat()] {
         let proxy = TellsAll::start(&site).await;
         let ended = proxy.delete(whose).await;
-        assert_eq!(ended.status.code(), Some(0), "{whose:?}: {ended:?}");
+        ended.assert().code(0);
         assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
         let told: Vec<_> = ended.stderr.iter().filter(|line| line.contains("left out: ")).collect();
         assert!(
             matches!(&told[..], [line] if line.contains("left out: 2 sessions of another virtual proxy")),
             "{whose:?}: {told:?}"
         );
-        assert!(ended.stdout.contains(&"1 session ended".to_owned()), "{whose:?}: {:?}", ended.stdout);
+        ended.assert().stdout_has_line("1 session ended");
     }
 }
 
@@ -97,8 +97,7 @@ async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too()
     let site = Site::empty(1, &["", "sales", "left-out"]).await;
     for whose in [&ALL[..], &ANNAS] {
         let proxy = TellsAll::found(&site).await;
-        let ended = proxy.delete(whose).await;
-        assert_eq!(ended.status.code(), Some(0), "{whose:?}: {ended:?}");
+        proxy.delete(whose).await.assert().code(0);
         assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
     }
 }
@@ -110,8 +109,9 @@ async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
     for whose in [&ALL[..], &ANNAS] {
         let proxy = TellsAll::found(&site).await;
         let ended = proxy.delete(whose).await;
-        assert_eq!((ended.status.code(), proxy.gone()), (Some(1), vec![]), "{whose:?}: {ended:?}");
-        assert!(ended.stderr.iter().any(|line| line.contains(" /: nothing is ended there: ")), "{ended:?}");
+        ended.assert().code(1);
+        assert_eq!(proxy.gone(), [""; 0], "{ended:?}");
+        ended.assert().stderr_contains(" /: nothing is ended there: ");
     }
     // What is named is meant.
     let proxy = TellsAll::found(&site).await;
@@ -123,8 +123,7 @@ async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
 async fn all_of_another_one_end_whatever_is_listed_for_the_default_one() {
     let site = Site::empty(1, &[""]).await;
     let proxy = TellsAll::start(&site).await;
-    let ended = proxy.delete(&["--all", "--proxy", "Central", "--virtual-proxy", "sales"]).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    proxy.delete(&["--all", "--proxy", "Central", "--virtual-proxy", "sales"]).await.assert().code(0);
     assert_eq!(proxy.gone(), ["/qps/sales/session/sales"]);
 }
 
@@ -145,8 +144,7 @@ async fn all_of_another_one_are_but_those_of_a_third() {
     })
     .await;
     let args = ["delete", "--yes", "--all", "--proxy", "Central", "--virtual-proxy", "sales"];
-    let ended = sessions(&config, &args).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    sessions(&config, &args).await.assert().code(0);
     assert_eq!(gone.lock().unwrap().iter().collect::<Vec<_>>(), ["/qps/sales/session/sales"]);
 }
 
@@ -160,8 +158,7 @@ async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
         (&["--virtual-proxy", "sales"], &["sales"]),
     ] {
         let proxy = TellsAll::start(&site).await;
-        let ended = proxy.delete(&[&ANNAS[..], place].concat()).await;
-        assert_eq!(ended.status.code(), Some(0), "{place:?}: {ended:?}");
+        proxy.delete(&[&ANNAS[..], place].concat()).await.assert().code(0);
         let gone = proxy.gone();
         let ids: BTreeSet<&str> = gone.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
         assert_eq!(ids, expected.iter().copied().collect(), "{place:?}");
@@ -172,8 +169,8 @@ async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
 async fn what_ends_by_its_id_is_what_was_named() {
     let site = Site::empty(1, &[""]).await;
     let proxy = TellsAll::start(&site).await;
-    let ended = proxy.delete(&[&["--session-id", "sales"], &ALL[1..]].concat()).await;
-    assert_eq!((ended.status.code(), proxy.gone()), (Some(0), vec!["/qps/session/sales".to_owned()]));
+    proxy.delete(&[&["--session-id", "sales"], &ALL[1..]].concat()).await.assert().code(0);
+    assert_eq!(proxy.gone(), ["/qps/session/sales"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,12 +182,11 @@ async fn all_of_a_virtual_proxy_stay_where_the_others_cannot_be_listed() {
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
         let config = site.discovery_config("", "");
         let ended = sessions(&config, &[&["delete", "--yes"], whose].concat()).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{whose:?}");
-        let told = |what: &[&str]| {
-            ended.stderr.iter().filter(|line| what.iter().all(|what| line.contains(what))).count()
-        };
-        assert_eq!(told(&[" /sales: ", "503"]), 1, "{:?}", ended.stderr);
-        assert_eq!(told(&[" /: nothing is ended there: ", "--session-id"]), 1, "{:?}", ended.stderr);
+        ended.assert().code(1).stdout_is_empty();
+        ended
+            .assert()
+            .stderr_lines_with(1, &[" /sales: ", "503"])
+            .stderr_lines_with(1, &[" /: nothing is ended there: ", "--session-id"]);
         assert_eq!(open(&site)[&(1, "")].len(), 2);
     }
 }
@@ -203,10 +199,8 @@ async fn what_cannot_be_known_on_one_proxy_service_keeps_nothing_from_ending_on_
     site.simulator.set_fault(2, Some("sales"), Fault::Reset).await.unwrap();
     let args = [&["delete", "--yes"], &ANNAS[..], &OF_DEFAULT].concat();
     let ended = sessions(&site.discovery_config("", ""), &args).await;
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(ended.stdout.contains(&"2 sessions ended".to_owned()), "{:?}", ended.stdout);
-    let told = ended.stderr.iter().filter(|line| line.contains("nothing is ended there"));
-    assert_eq!(told.count(), 1, "told once: {:?}", ended.stderr);
+    ended.assert().code(1).stdout_has_line("2 sessions ended");
+    ended.assert().stderr_lines_with(1, &["nothing is ended there"]);
     assert_eq!((open(&site)[&(1, "")].len(), open(&site)[&(2, "")].len()), (0, 3));
 }
 
@@ -216,6 +210,6 @@ async fn nobody_else_is_asked_where_nothing_can_be_of_another() {
     site.open(1, "sales", ("LAB", "anna"), 1);
     let config = site.discovery_config("", "");
     let args = [&["delete", "--yes"], &ANNAS[..], &["--virtual-proxy", "sales"]].concat();
-    assert_eq!(sessions(&config, &args).await.status.code(), Some(0));
+    sessions(&config, &args).await.assert().code(0);
     assert_eq!(site.simulator.list_queries(1, ""), 0);
 }

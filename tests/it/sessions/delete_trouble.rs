@@ -45,17 +45,12 @@ async fn a_proxy_service_that_fails_in_the_middle_keeps_what_had_not_ended() {
     site.simulator.set_fault(1, None, Fault::Status(StatusCode::SERVICE_UNAVAILABLE)).await.unwrap();
     let ended = delete.ended().await;
 
-    assert_eq!(ended.status.code(), Some(1));
+    ended.assert().code(1);
     let kept = left(&site, (1, "")) - 5;
     assert!(kept > 0);
     assert_eq!(left(&site, (2, "")), 0, "the other proxy service's all ended");
-    let failures = ended.stderr.iter().filter(|line| line.contains("did not end: HTTP status 503")).count();
-    assert_eq!(failures, kept, "{:?}", ended.stderr);
-    assert!(
-        ended.stdout.contains(&format!("{} sessions ended, {kept} failed", 70 - kept)),
-        "{:?}",
-        ended.stdout
-    );
+    ended.assert().stderr_lines_with(kept, &["did not end: HTTP status 503"]);
+    ended.assert().stdout_has_line(format!("{} sessions ended, {kept} failed", 70 - kept));
     let bobs = site.simulator.sessions(1, "").into_iter().filter(|session| session.user_id == "bob");
     assert_eq!(bobs.count(), 5);
 }
@@ -69,9 +64,11 @@ async fn what_cannot_be_listed_is_told_and_what_is_listed_ends() {
     for dry in [true, false] {
         let args: &[&str] = if dry { &["--dry-run"] } else { &["--yes"] };
         let args = [&["delete", "--user", r"LAB\anna"], args].concat();
-        let ended = sessions(&site.discovery_config("", ""), &args).await;
-        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert!(ended.stderr[0].starts_with("error: simulated Node2"), "{:?}", ended.stderr);
+        sessions(&site.discovery_config("", ""), &args)
+            .await
+            .assert()
+            .code(1)
+            .stderr_starts_with("error: simulated Node2");
         assert_eq!((left(&site, (1, "")), left(&site, (2, ""))), (if dry { 3 } else { 0 }, 3));
     }
 }
@@ -81,9 +78,12 @@ async fn where_nothing_can_be_listed_it_is_not_said_that_there_is_nothing() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ANNA, 3);
     site.simulator.set_fault(1, None, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
-    let ended = sessions(&site.discovery_config("", ""), &["delete", "--user", r"LAB\anna", "--yes"]).await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]));
-    assert_eq!(ended.stderr.last().unwrap(), "nothing is known that is to end", "{:?}", ended.stderr);
+    sessions(&site.discovery_config("", ""), &["delete", "--user", r"LAB\anna", "--yes"])
+        .await
+        .assert()
+        .code(1)
+        .stdout_is_empty()
+        .stderr_last_line("nothing is known that is to end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,9 +111,7 @@ async fn sessions_that_begin_meanwhile_end_in_the_next_round() {
     some_have_ended(&site, 30).await;
     site.open(1, "", ANNA, 2);
     site.open(1, "", ("LAB", "bob"), 1);
-    let ended = delete.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stdout.contains(&"32 sessions ended".to_owned()), "{:?}", ended.stdout);
+    delete.ended().await.assert().code(0).stdout_has_line("32 sessions ended");
     assert_eq!(left(&site, (1, "")), 1);
 }
 
@@ -123,7 +121,7 @@ async fn a_proxy_service_gets_no_more_requests_at_once_than_it_may() {
     site.open(1, "", ANNA, 20);
     site.open(1, "sales", ANNA, 20);
     let delete = begin(&site.discovery_config("max_requests_per_proxy = 2", ""));
-    assert_eq!(delete.ended().await.status.code(), Some(0));
+    delete.ended().await.assert().code(0);
     assert!(open(&site).values().all(Vec::is_empty));
     assert_eq!(site.simulator.most_in_flight(1), 2);
 }
@@ -136,10 +134,9 @@ async fn ctrl_c_stops_it_after_what_is_under_way() {
     let delete = begin(&site.discovery_config("", ""));
     some_have_ended(&site, 100).await;
     let ended = delete.signal("INT").await;
-    assert_eq!(ended.status.code(), Some(1));
+    ended.assert().code(1);
     let kept = left(&site, (1, ""));
     assert!(kept > 0);
     let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
-    assert!(ended.stdout.contains(&told), "{told}: {:?}", ended.stdout);
-    assert!(ended.stderr.iter().any(|line| line.contains(&format!("sessions={}", 100 - kept))), "in the log");
+    ended.assert().stdout_has_line(&told).stderr_contains(format!("sessions={}", 100 - kept));
 }

@@ -28,15 +28,15 @@ async fn a_site_is_listed_and_checked_by_its_repositorys_address() {
     std::fs::write(certificates.join("config.toml"), "nonsense").unwrap();
 
     let ended = run(&["sessions", "list", "--output", "json"], &flags(&site), &[], &certificates).await;
-    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
-    let rows: Vec<Value> = serde_json::from_str(&ended.stdout.join("\n")).unwrap();
+    ended.assert().code(0).stderr_is_empty();
+    let rows: Vec<Value> = serde_json::from_str(&ended.stdout_text()).unwrap();
     assert_eq!(rows.len(), 53);
     assert!(rows.iter().all(|row| row["site"] == "127.0.0.1"), "named after the host");
 
     let ended = run(&["check"], &flags(&site), &[], &certificates).await;
-    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]), "{:?}", ended.stdout);
-    assert_eq!(ended.stdout[0], "✓ configuration flags: no file, 1 site");
-    assert!(ended.stdout.contains(&"site 127.0.0.1".to_owned()));
+    ended.assert().code(0).stderr_is_empty();
+    ended.assert().stdout_starts_with("✓ configuration flags: no file, 1 site\n");
+    ended.assert().stdout_has_line("site 127.0.0.1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,8 +45,7 @@ async fn a_users_sessions_end_on_a_site_by_flags() {
     site.open(1, "", ("LAB", "anna"), 2);
     site.open(1, "", ("LAB", "bob"), 1);
     let args = ["sessions", "delete", "--user", r"LAB\anna", "--yes"];
-    let ended = run(&args, &flags(&site), &[], &site.certificates()).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    run(&args, &flags(&site), &[], &site.certificates()).await.assert().code(0);
     assert_eq!(site.simulator.sessions(1, "").len(), 1);
 }
 
@@ -59,18 +58,22 @@ async fn variables_say_what_is_no_sites() {
     let list = ["sessions", "list"];
 
     let limit = set("QLIK_SESSION_EXPORTER_USERS__SESSION_LIMIT", "2");
-    let ended = run(&list, &flags(&site), &limit, &folder).await;
-    assert!(ended.stdout.iter().any(|line| line.contains(r"LAB\anna *")), "{ended:?}");
+    run(&list, &flags(&site), &limit, &folder).await.assert().stdout_contains(r"LAB\anna *");
 
     let wrong = set("QLIK_SESSION_EXPORTER_REQUEST_TIMEOUT", "soon");
-    let ended = run(&list, &flags(&site), &wrong, &folder).await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
-    assert!(ended.stderr[0].contains("QLIK_SESSION_EXPORTER_REQUEST_TIMEOUT"), "{:?}", ended.stderr);
+    run(&list, &flags(&site), &wrong, &folder)
+        .await
+        .assert()
+        .code(2)
+        .stdout_is_empty()
+        .stderr_contains("QLIK_SESSION_EXPORTER_REQUEST_TIMEOUT");
 
     let other = set("QLIK_SESSION_EXPORTER_SITE__PRODUCTION__USER_ID", "x");
-    let ended = run(&list, &flags(&site), &other, &folder).await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert!(ended.stderr[0].contains("is not used: the site is given by flags"), "{:?}", ended.stderr);
+    run(&list, &flags(&site), &other, &folder)
+        .await
+        .assert()
+        .code(0)
+        .stderr_contains("is not used: the site is given by flags");
 }
 
 #[tokio::test]
@@ -95,8 +98,8 @@ async fn mistakes_name_the_flag() {
         }
         for command in [&["sessions", "list"][..], &["check"]] {
             let ended = run(command, &flags, &[], folder.path()).await;
-            assert_eq!(ended.status.code(), Some(2), "{change:?}");
-            let lines = [ended.stdout, ended.stderr].concat();
+            ended.assert().code(2);
+            let lines = ended.lines();
             assert!(lines.iter().any(|line| line.contains(told)), "{told}: {lines:?}");
             assert!(!lines.iter().any(|line| line.contains("site.sense1")), "{lines:?}");
         }
@@ -118,8 +121,8 @@ async fn all_flags_that_are_missing_are_told_at_once() {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         for command in [&["sessions", "list"][..], &["check"], &["sessions", "delete", "--user", r"a\b"]] {
             let ended = run(command, &flags, &[], folder.path()).await;
-            assert_eq!(ended.status.code(), Some(2), "{flags:?}");
-            let lines = [ended.stdout, ended.stderr].concat();
+            ended.assert().code(2);
+            let lines = ended.lines();
             let told: Vec<_> = lines.iter().filter(|line| line.contains(": missing, ")).collect();
             assert_eq!(told.len(), missing.len(), "{lines:#?}");
             for (flag, expected) in missing {
@@ -144,7 +147,7 @@ async fn a_site_is_given_by_a_file_or_by_flags() {
             flags.iter().chain(&["--config.file", "x.toml"]).map(|flag| (*flag).to_owned()).collect();
         for command in [&["sessions", "list"][..], &["check"], &["sessions", "delete", "--user", r"a\b"]] {
             let ended = run(command, &flags, &[], folder.path()).await;
-            assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]), "{flags:?}");
+            ended.assert().code(2).stdout_is_empty();
             let [line] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
             assert!(line.starts_with(&format!("error: {told}: ")), "{line}");
         }
@@ -157,8 +160,8 @@ async fn where_there_is_no_site_the_flags_are_told_to_who_has_them() {
     let flags = "--repository, --certificate, --key and --ca";
     for (command, has_them) in [(&["sessions", "list"][..], true), (&["check"], true), (&["serve"], false)] {
         let ended = run(command, &[], &[], folder.path()).await;
-        assert_eq!(ended.status.code(), Some(2));
-        let lines = [ended.stdout, ended.stderr].concat();
+        ended.assert().code(2);
+        let lines = ended.lines();
         let line = lines.iter().find(|line| line.contains("no config.toml found")).unwrap();
         assert_eq!(line.contains(flags), has_them, "{line}");
     }
@@ -185,7 +188,6 @@ async fn what_is_to_be_set_is_told_as_a_flag() {
         let mut flags = flags(&site);
         let place = flags.iter().position(|given| given == flag).unwrap();
         flags[place + 1] = value.to_owned();
-        let ended = run(&["sessions", "list"], &flags, &[], &folder).await;
-        assert!(ended.stderr.iter().any(|line| line.contains(told)), "{told}: {:?}", ended.stderr);
+        run(&["sessions", "list"], &flags, &[], &folder).await.assert().stderr_contains(told);
     }
 }

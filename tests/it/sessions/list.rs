@@ -79,7 +79,7 @@ async fn without_sessions_there_is_an_empty_list() {
     let site = Site::empty(1, &[""]).await;
     assert_eq!(listed(&site.config(""), &[]).await, Vec::<serde_json::Value>::new());
     let table = sessions(&site.config(""), &["list"]).await;
-    assert_eq!((table.status.code(), table.stderr), (Some(0), vec![]));
+    table.assert().code(0).stderr_is_empty();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
     site.simulator.set_fault(2, None, Fault::Status(reqwest::StatusCode::FORBIDDEN)).await.unwrap();
 
     let ended = sessions(&config, &["list", "--output", "json"]).await;
-    assert_eq!(ended.status.code(), Some(1));
+    ended.assert().code(1);
     assert_eq!(rows(&ended).len(), others);
     let errors: Vec<_> = ended.stderr.iter().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
@@ -26,7 +26,7 @@ async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
         "{errors:?}"
     );
     assert!(errors[1].contains(" /sales: ") && errors[1].contains("403"), "{errors:?}");
-    assert!(ended.stderr.iter().any(|line| line.contains("RootAdmin")), "what to try: {:?}", ended.stderr);
+    ended.assert().stderr_contains("RootAdmin");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,9 +39,9 @@ async fn a_repository_that_fails_is_told_and_what_is_configured_is_asked() {
     let config = std::fs::read_to_string(&config).unwrap();
     let config = site.write_config(&format!("request_timeout = \"1s\"\n{config}"));
     let ended = sessions(&config, &["list", "--output", "json"]).await;
-    assert_eq!(ended.status.code(), Some(1));
+    ended.assert().code(1);
     assert_eq!(rows(&ended).len(), site.simulator.sessions(1, "").len());
-    assert!(ended.stderr[0].starts_with(&format!("error: the repository of {SITE}: ")), "{:?}", ended.stderr);
+    ended.assert().stderr_starts_with(format!("error: the repository of {SITE}: "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,9 +107,11 @@ async fn a_name_that_fits_nothing_is_told() {
             "--virtual-proxy /finance: there is none of that name, expected one of /, /sales",
         ),
     ] {
-        let ended = sessions(&config, &[&["list", "--output", "json"], args].concat()).await;
-        assert_eq!(ended.status.code(), Some(code), "{args:?}");
-        assert!(ended.stderr.join("\n").contains(told), "{args:?}: {:?}", ended.stderr);
+        sessions(&config, &[&["list", "--output", "json"], args].concat())
+            .await
+            .assert()
+            .code(code)
+            .stderr_contains(told);
     }
     for args in [
         &["list", "--virtual-proxy", "a b"][..],
@@ -119,7 +121,7 @@ async fn a_name_that_fits_nothing_is_told() {
         &["lst"],
         &[],
     ] {
-        assert_eq!(sessions(&config, args).await.status.code(), Some(2), "{args:?}");
+        sessions(&config, args).await.assert().code(2);
     }
 }
 
@@ -130,8 +132,8 @@ async fn which_names_there_are_is_told_only_when_it_is_known() {
     site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
     for args in [["--proxy", "Node7"], ["--virtual-proxy", "finance"]] {
         let ended = sessions(&config, &[&["list"], &args[..]].concat()).await;
-        assert_eq!(ended.status.code(), Some(1), "{args:?}");
-        let told = ended.stderr.join("\n");
+        ended.assert().code(1);
+        let told = ended.stderr_text();
         assert!(told.contains("503") && !told.contains("none of that name"), "{args:?}: {told}");
     }
 }
@@ -147,7 +149,7 @@ async fn who_is_listed_in_another_case_is_told_where_there_is_nobody_else() {
     let told = async |users: &[&str]| {
         let flags: Vec<&str> = users.iter().flat_map(|user| ["--user", user]).collect();
         let ended = sessions(&config, &[&["list", "--output", "json"], &flags[..]].concat()).await;
-        assert_eq!(ended.status.code(), Some(0), "{users:?}: {ended:?}");
+        ended.assert().code(0);
         (rows(&ended).len(), ended.stderr)
     };
     let (listed, lines) = told(&[r"lab\anna"]).await;
@@ -168,7 +170,7 @@ async fn several_virtual_proxies_of_one_proxy_service_are_all_known() {
     let config = site.discovery_config("", "");
     let several = ["--virtual-proxy", "/sales", "--virtual-proxy", "/", "--virtual-proxy", "/finance"];
     let ended = sessions(&config, &[&["list", "--output", "json"], &several[..]].concat()).await;
-    assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]));
+    ended.assert().code(0).stderr_is_empty();
     assert_eq!(rows(&ended).len(), 33);
 }
 
@@ -183,8 +185,8 @@ async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
         ("/hr", "error: --virtual-proxy /hr: there is none of that name, expected one of /"),
     ] {
         let ended = sessions(&config, &["list", "--virtual-proxy", virtual_proxy]).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(1), vec![]), "{virtual_proxy}");
-        assert!(ended.stderr.iter().any(|line| line.starts_with(told)), "{told}: {:?}", ended.stderr);
+        ended.assert().code(1).stdout_is_empty();
+        ended.assert().stderr_contains(told);
     }
 }
 
@@ -195,9 +197,12 @@ async fn filters_that_do_not_meet_leave_nothing_to_ask() {
     let filters = ["--proxy", "Node2", "--virtual-proxy", "/sales"];
     for (output, written) in [("table", vec![]), ("json", vec!["[]".to_owned()])] {
         let args = [&["list", "--output", output], &filters[..]].concat();
-        let ended = sessions(&site.discovery_config("", ""), &args).await;
-        assert_eq!((ended.status.code(), ended.stdout), (Some(1), written), "{output}");
-        assert!(ended.stderr[0].starts_with("error: there is nothing to ask"), "{:?}", ended.stderr);
+        sessions(&site.discovery_config("", ""), &args)
+            .await
+            .assert()
+            .code(1)
+            .stdout_is(&written)
+            .stderr_starts_with("error: there is nothing to ask");
     }
 }
 
@@ -211,7 +216,7 @@ async fn a_warning_about_a_site_that_is_not_asked_is_not_told() {
         site.write_config(&format!("{}\n{}", of("One"), of("two").replace("root.pem", "server.pem")));
     let warned = async |args: &[&str]| {
         let ended = sessions(&config, &[&["list"], args].concat()).await;
-        ended.stderr.iter().filter(|line| line.contains("site.two.ca")).count()
+        ended.count_stderr_lines(&["site.two.ca"])
     };
     assert_eq!(warned(&[]).await, 1);
     assert_eq!(warned(&["--site", "two"]).await, 1);
@@ -220,9 +225,12 @@ async fn a_warning_about_a_site_that_is_not_asked_is_not_told() {
 
 #[tokio::test]
 async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
-    let ended = run(&["sessions", "list"], &[]).await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
-    assert!(ended.stderr[0].contains("no config.toml found"), "{:?}", ended.stderr);
+    run(&["sessions", "list"], &[])
+        .await
+        .assert()
+        .code(2)
+        .stdout_is_empty()
+        .stderr_contains("no config.toml found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,7 @@ async fn no_name_commands_a_terminal() {
     let config = site.config("");
     for args in [&["list"][..], &["list", "--wide"], &["list", "--output", "json"]] {
         let ended = sessions(&config, args).await;
-        assert_eq!((ended.status.code(), &ended.stderr), (Some(0), &vec![]), "{args:?}");
+        ended.assert().code(0).stderr_is_empty();
         assert_eq!(commands(&ended), Vec::<char>::new(), "{args:?}");
         assert!(ended.stdout.len() > ids.len(), "{args:?}");
     }

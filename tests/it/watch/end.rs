@@ -88,6 +88,6 @@ async fn mistakes_are_told_before_the_screen_is_taken() {
     let config = site.write_config("nonsense = 1\n");
     let args = ["sessions", "watch", "--config.file", config.to_str().unwrap()];
     let left = Terminal::start(&args, config.parent().unwrap(), (24, 80)).ended().await;
-    assert_eq!(left.status.code(), Some(2));
+    left.assert_code(2);
     assert!(left.screen.contains("nonsense") && !left.written.contains("\x1b[?1049h"), "{:?}", left.written);
 }

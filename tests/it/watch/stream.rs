@@ -134,7 +134,7 @@ async fn it_ends_when_it_is_asked_to_with_whole_lines() {
         let mut program = watch(&config, &["--output", "json"]);
         program.printed("a line", |line| line.starts_with('[').then_some(())).await;
         let ended = program.signal(signal).await;
-        assert_eq!((ended.status.code(), ended.stderr), (Some(0), vec![]), "{signal}");
+        ended.assert().code(0).stderr_is_empty();
         assert!(ended.stdout.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{signal}");
     }
 }
@@ -143,7 +143,7 @@ async fn it_ends_when_it_is_asked_to_with_whole_lines() {
 async fn a_view_without_a_terminal_is_told_with_what_to_use() {
     let site = site().await;
     let ended = watch(&site.discovery_config("", ""), &[]).ended().await;
-    assert_eq!((ended.status.code(), ended.stdout), (Some(2), vec![]));
+    ended.assert().code(2).stdout_is_empty();
     let [told] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
     assert!(told.contains("sessions list") && told.contains("--output json"), "{told}");
     assert_eq!(site.simulator.list_queries(1, ""), 0);
@@ -154,8 +154,11 @@ async fn an_interval_that_would_be_none_is_refused() {
     let site = site().await;
     let config = site.discovery_config("", "");
     for interval in ["0s", "99ms", "soon", "2days", "10000000000years"] {
-        let ended = watch(&config, &["--output", "json", "--interval", interval]).ended().await;
-        assert_eq!(ended.status.code(), Some(2), "{interval}");
-        assert!(ended.stderr.join("\n").contains("100ms to 1day"), "{interval}: {:?}", ended.stderr);
+        watch(&config, &["--output", "json", "--interval", interval])
+            .ended()
+            .await
+            .assert()
+            .code(2)
+            .stderr_contains("100ms to 1day");
     }
 }

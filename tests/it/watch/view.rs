@@ -235,7 +235,7 @@ async fn the_keys_work_while_a_proxy_does_not_answer() {
     terminal.press("p").await;
     terminal.shows("PAUSED at").await;
     terminal.press("q").await;
-    assert_eq!(terminal.ended().await.status.code(), Some(0));
+    terminal.ended().await.assert_code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -149,7 +149,7 @@ async fn the_exporter_is_scraped_and_the_alerts_go_to_alertmanager_until_it_is_a
 
     let addresses = [&alertmanager, &prometheus].map(|server| server.authority().to_owned());
     let ended = demo.terminated().await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    ended.assert().code(0);
     assert!(refuses(&addresses[0]).await && refuses(&addresses[1]).await);
     // Their own log is not ours.
     assert!(ended.stderr.iter().all(|line| line.contains("target=qlik_session_exporter")), "{ended:#?}");
@@ -166,7 +166,7 @@ async fn what_comes_to_the_chat_is_shown() {
     let line = |line: &str| (line == r"  • LAB\anna\u{1b}[2J").then_some(());
     demo.program.printed("the message", line).await;
     assert!(demo.program.stdout().contains(&"[1] A".to_owned()));
-    assert_eq!(demo.terminated().await.status.code(), Some(0));
+    demo.terminated().await.assert().code(0);
 }
 
 /// Brings the chat a message.
@@ -223,8 +223,7 @@ async fn a_terminal_that_is_closed_ends_all_of_it() {
     let mut folders = fs::read_dir(demo.folder.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(folders.all(|name| name.to_string_lossy().starts_with("qlik-session-exporter-demo-")));
 
-    let ended = demo.signalled("HUP").await;
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    demo.signalled("HUP").await.assert().code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,8 +238,8 @@ async fn one_that_ends_by_itself_ends_the_demo_and_its_log_is_told() {
 
     let ended = demo.ended().await;
 
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    let told = ended.stderr.join("\n");
+    ended.assert().code(1);
+    let told = ended.stderr_text();
     assert!(
         told.contains("error: prometheus ended by itself (exit status: 0). The end of its log:\n  "),
         "{told}"
@@ -255,8 +254,8 @@ async fn one_that_cannot_start_ends_the_demo_and_its_log_is_told_as_text() {
 
     let ended = folder.start().ended().await;
 
-    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    let told = ended.stderr.join("\n");
+    ended.assert().code(1);
+    let told = ended.stderr_text();
     let expected = "error: prometheus ended by itself (exit status: 3). The end of its log:\n  2\n  3\n  4\n  5\n  no \\u{1b}[2Jluck";
     assert!(told.ends_with(expected), "{told}");
 }
@@ -272,9 +271,7 @@ async fn asked_to_end_before_they_are_ready_it_ends_them_too() {
     becomes(true, "it has been started", async || started.exists()).await;
     assert_eq!(demo.children().len(), 2);
 
-    let ended = demo.terminated().await;
-
-    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    demo.terminated().await.assert().code(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +294,7 @@ async fn a_port_that_somebody_else_takes_in_between_is_left_to_them() {
     let prometheus = demo.listening("prometheus").await;
 
     assert_ne!(prometheus.port().unwrap(), taken.local_addr().unwrap().port());
-    assert_eq!(demo.terminated().await.status.code(), Some(0));
+    demo.terminated().await.assert().code(0);
 }
 
 #[tokio::test]
@@ -305,7 +302,8 @@ async fn what_is_not_installed_is_told_before_anything_starts() {
     let empty = tempfile::tempdir().unwrap();
     let ended = run(FLAGS, &[("PATH", empty.path().to_str().unwrap())]).await;
 
-    assert_eq!((ended.status.code(), ended.stdout.len(), ended.stderr.len()), (Some(2), 0, 1), "{ended:?}");
+    ended.assert().code(2).stdout_is_empty();
+    assert_eq!(ended.stderr.len(), 1, "{ended:?}");
     let told = &ended.stderr[0];
     let missing = "prometheus and alertmanager (or prometheus-alertmanager) cannot be found in the PATH";
     assert!(told.starts_with("error: --with-prometheus") && told.contains(missing), "{told}");
@@ -319,7 +317,6 @@ async fn another_path_for_the_metrics_is_refused_since_the_shipped_file_scrapes_
         &["--web.telemetry-path", "/other", "demo", "--with-prometheus"],
     ] {
         let ended = run(args, &[]).await;
-        assert_eq!((ended.status.code(), ended.stdout.len()), (Some(2), 0), "{ended:?}");
-        assert!(ended.stderr[0].contains("--web.telemetry-path"), "{ended:?}");
+        ended.assert().code(2).stdout_is_empty().stderr_contains("--web.telemetry-path");
     }
 }

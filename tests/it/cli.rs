@@ -55,9 +55,7 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
         &["simulate", "--certs", "certs", "--nodes", "0"],
         &["simulate", "--certs", "certs", "--latency", "soon"],
     ] {
-        let ended = run(args, &[]).await;
-        ended.assert().code(2);
-        ended.assert().stdout_is_empty().stderr_contains("error: ");
+        run(args, &[]).await.assert().code(2).stdout_is_empty().stderr_contains("error: ");
     }
 }
 
@@ -112,9 +110,7 @@ async fn a_flag_that_a_command_would_pass_over_is_told() {
         (&["--web.listen-address", ":0", "check"], web),
         (&["--config.check", "simulate", "--certs", "certs"], web),
     ] {
-        let ended = run(args, &[]).await;
-        ended.assert().code(2);
-        ended.assert().stdout_is_empty().stderr_is(&[format!("error: {told}")]);
+        run(args, &[]).await.assert().code(2).stdout_is_empty().stderr_is(&[format!("error: {told}")]);
     }
 }
 
@@ -140,9 +136,11 @@ async fn a_text_that_is_no_duration_is_told_in_one_sentence() {
         (&["sessions", "watch", "--interval"][..], interval),
         (&["simulate", "--certs", "certs", "--latency"], latency),
     ] {
-        let ended = run(&[args, &["abc"]].concat(), &[]).await;
-        ended.assert().code(2);
-        ended.assert().stderr_starts_with(format!("error: invalid value {told}\n"));
+        run(&[args, &["abc"]].concat(), &[])
+            .await
+            .assert()
+            .code(2)
+            .stderr_starts_with(format!("error: invalid value {told}\n"));
     }
     let too_often = run(&["sessions", "watch", "--interval", "1ms"], &[]).await;
     too_often.assert().stderr_contains("expected a duration from 100ms");

@@ -1,7 +1,6 @@
 //! The running program: the real binary against the simulated site, over mutual TLS on loopback.
 
 mod cache;
-mod config_errors;
 mod crowd;
 mod deadlines;
 mod discovery;

@@ -13,6 +13,7 @@ mod support;
 
 mod check;
 mod cli;
+mod config;
 mod exporter;
 mod sessions;
 mod simulator;

@@ -154,9 +154,12 @@ async fn more_than_one_place_is_told_by_its_flag() {
                 "expected --virtual-proxy once, found /, /sales",
             ),
         ] {
-            let ended = delete(&config, &[whose, &pair, more].concat()).await;
-            ended.assert().code(2).stdout_is_empty();
-            ended.assert().stderr_contains(told);
+            delete(&config, &[whose, &pair, more].concat())
+                .await
+                .assert()
+                .code(2)
+                .stdout_is_empty()
+                .stderr_contains(told);
         }
     }
     assert_eq!(site.queries(), site.asked(0));

@@ -167,8 +167,7 @@ async fn what_cannot_succeed_is_tried_once() {
     let ended = delete(&config, &ANNAS).await;
     ended.assert().code(1);
     assert_eq!(asked.load(Ordering::Relaxed), 2, "{ended:?}");
-    ended.assert().stdout_has_line("0 sessions ended, 3 failed");
-    ended.assert().stderr_lines_with(3, &["did not end"]);
+    ended.assert().stdout_has_line("0 sessions ended, 3 failed").stderr_lines_with(3, &["did not end"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,9 +201,9 @@ async fn a_proxy_that_fails_later_is_told_and_what_was_told_is_not_told_again() 
     some_have_ended(&site).await;
     site.simulator.set_fault(1, None, fails(503)).await.unwrap();
     let ended = delete.ended().await;
-    ended.assert().code(1);
     ended
         .assert()
+        .code(1)
         .stderr_lines_with(1, &[" /: HTTP status 503"])
         .stderr_lines_with(1, &[" /: HTTP status 500"]);
     let kept = left(&site);
@@ -229,8 +228,7 @@ async fn what_nobody_knows_of_is_logged() {
     let ended = delete(&config, &ALL).await;
     ended.assert().code(1);
     let told = "1 session ended, 2 not known whether gone".to_owned();
-    ended.assert().stdout_has_line(&told);
-    ended.assert().stderr_lines_with(2, &["it is not known whether a session"]);
+    ended.assert().stdout_has_line(&told).stderr_lines_with(2, &["it is not known whether a session"]);
     let begins = ended.stderr.iter().position(|line| line.contains("message=\"ending sessions\"")).unwrap();
     assert!(ended.stderr[begins].contains("sessions=3") && ended.stderr[begins].contains("by="));
     assert!(ended.stderr[..begins].iter().all(|line| !line.contains("not known")), "{:?}", ended.stderr);

@@ -181,10 +181,11 @@ async fn all_of_a_virtual_proxy_stay_where_the_others_cannot_be_listed() {
         let fault = Fault::Status(StatusCode::SERVICE_UNAVAILABLE);
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
         let config = site.discovery_config("", "");
-        let ended = sessions(&config, &[&["delete", "--yes"], whose].concat()).await;
-        ended.assert().code(1).stdout_is_empty();
-        ended
+        sessions(&config, &[&["delete", "--yes"], whose].concat())
+            .await
             .assert()
+            .code(1)
+            .stdout_is_empty()
             .stderr_lines_with(1, &[" /sales: ", "503"])
             .stderr_lines_with(1, &[" /: nothing is ended there: ", "--session-id"]);
         assert_eq!(open(&site)[&(1, "")].len(), 2);
@@ -198,9 +199,12 @@ async fn what_cannot_be_known_on_one_proxy_service_keeps_nothing_from_ending_on_
     site.open(2, "", ("LAB", "anna"), 3);
     site.simulator.set_fault(2, Some("sales"), Fault::Reset).await.unwrap();
     let args = [&["delete", "--yes"], &ANNAS[..], &OF_DEFAULT].concat();
-    let ended = sessions(&site.discovery_config("", ""), &args).await;
-    ended.assert().code(1).stdout_has_line("2 sessions ended");
-    ended.assert().stderr_lines_with(1, &["nothing is ended there"]);
+    sessions(&site.discovery_config("", ""), &args)
+        .await
+        .assert()
+        .code(1)
+        .stdout_has_line("2 sessions ended")
+        .stderr_lines_with(1, &["nothing is ended there"]);
     assert_eq!((open(&site)[&(1, "")].len(), open(&site)[&(2, "")].len()), (0, 3));
 }
 

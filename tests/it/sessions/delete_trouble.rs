@@ -49,8 +49,10 @@ async fn a_proxy_service_that_fails_in_the_middle_keeps_what_had_not_ended() {
     let kept = left(&site, (1, "")) - 5;
     assert!(kept > 0);
     assert_eq!(left(&site, (2, "")), 0, "the other proxy service's all ended");
-    ended.assert().stderr_lines_with(kept, &["did not end: HTTP status 503"]);
-    ended.assert().stdout_has_line(format!("{} sessions ended, {kept} failed", 70 - kept));
+    ended
+        .assert()
+        .stderr_lines_with(kept, &["did not end: HTTP status 503"])
+        .stdout_has_line(format!("{} sessions ended, {kept} failed", 70 - kept));
     let bobs = site.simulator.sessions(1, "").into_iter().filter(|session| session.user_id == "bob");
     assert_eq!(bobs.count(), 5);
 }

@@ -33,10 +33,13 @@ async fn a_site_is_listed_and_checked_by_its_repositorys_address() {
     assert_eq!(rows.len(), 53);
     assert!(rows.iter().all(|row| row["site"] == "127.0.0.1"), "named after the host");
 
-    let ended = run(&["check"], &flags(&site), &[], &certificates).await;
-    ended.assert().code(0).stderr_is_empty();
-    ended.assert().stdout_starts_with("✓ configuration flags: no file, 1 site\n");
-    ended.assert().stdout_has_line("site 127.0.0.1");
+    run(&["check"], &flags(&site), &[], &certificates)
+        .await
+        .assert()
+        .code(0)
+        .stderr_is_empty()
+        .stdout_starts_with("✓ configuration flags: no file, 1 site\n")
+        .stdout_has_line("site 127.0.0.1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

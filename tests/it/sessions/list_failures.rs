@@ -184,9 +184,12 @@ async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
         ("/finance", "error: --virtual-proxy /finance: no proxy service links it"),
         ("/hr", "error: --virtual-proxy /hr: there is none of that name, expected one of /"),
     ] {
-        let ended = sessions(&config, &["list", "--virtual-proxy", virtual_proxy]).await;
-        ended.assert().code(1).stdout_is_empty();
-        ended.assert().stderr_contains(told);
+        sessions(&config, &["list", "--virtual-proxy", virtual_proxy])
+            .await
+            .assert()
+            .code(1)
+            .stdout_is_empty()
+            .stderr_contains(told);
     }
 }
 

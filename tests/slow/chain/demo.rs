@@ -316,7 +316,6 @@ async fn another_path_for_the_metrics_is_refused_since_the_shipped_file_scrapes_
         &["demo", "--with-prometheus", "--web.telemetry-path", "/other"][..],
         &["--web.telemetry-path", "/other", "demo", "--with-prometheus"],
     ] {
-        let ended = run(args, &[]).await;
-        ended.assert().code(2).stdout_is_empty().stderr_contains("--web.telemetry-path");
+        run(args, &[]).await.assert().code(2).stdout_is_empty().stderr_contains("--web.telemetry-path");
     }
 }

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::chain::Chain;
+use super::pipeline::Chain;
 use super::receiver::Message;
 use crate::support::scrape::labels;
 

@@ -2,8 +2,8 @@
 
 mod answers;
 mod certificates;
+mod checked;
 mod connections;
 mod old_tls;
 mod program;
 mod sites;
-mod support;

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::support::exporter::{Exporter, command, run_with_config};
 use crate::support::program::{Ended, Program};
+use crate::support::project;
 use crate::support::site::{Site, TRUSTED};
 
 /// A configuration file of one of the two folders.
@@ -29,7 +30,7 @@ struct Case {
 impl Case {
     /// All cases of a folder; `extension` is that of the files beside them.
     fn all(folder: &str, extension: &str) -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(folder);
+        let folder = project::path("tests/config").join(folder);
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut configs: Vec<_> = files.filter(|file| file.extension() == Some(OsStr::new("toml"))).collect();
         configs.sort();

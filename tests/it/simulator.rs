@@ -1,6 +1,7 @@
-//! The simulated site, spoken to over real mutual TLS the way its clients do.
+//! The simulated site, queried over real mutual TLS the way its clients do.
 
 mod certificates;
+mod client;
 mod clients;
 mod control;
 mod deliveries;
@@ -11,5 +12,4 @@ mod load;
 mod refusals;
 mod repository;
 mod sessions;
-mod support;
 mod topology;

@@ -13,6 +13,8 @@ use qlik_session_exporter::exposition::catalogue;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::support::project::path;
+
 /// Prefix of the runbooks' addresses, to be replaced by whoever knows the true one.
 const RUNBOOKS: &str = "https://example.com/qlik-session-exporter/docs/runbooks/";
 
@@ -76,10 +78,6 @@ struct AlertTest {
     alertname: String,
     #[serde(default)]
     exp_alerts: Vec<IgnoredAny>,
-}
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 /// The files of a folder whose names end so, in order.

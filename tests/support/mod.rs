@@ -11,8 +11,12 @@ pub mod footprint;
 pub mod hostile;
 pub mod http;
 pub mod program;
+pub mod project;
 pub mod raw;
 pub mod scrape;
+#[cfg(unix)]
+pub mod signal;
+pub mod simulator;
 pub mod site;
 #[cfg(unix)]
 pub mod slow_key;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use super::signal::send;
 use super::wait::eventually;
 
 pub struct Program {
@@ -94,12 +96,7 @@ impl Program {
     /// Sends a signal, by its name without `SIG`.
     #[cfg(unix)]
     pub fn send(&self, name: &str) {
-        // The shell's own `kill`: a package less on the machine.
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success(), "SIG{name} could not be sent");
+        send(name, &self.child.id().to_string());
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use qlik_session_exporter::simulator::{self, CertificateSet, Options, Session, Simulator};
+use qlik_session_exporter::simulator::{self, CertificateSet, Options, Simulator};
 use tempfile::TempDir;
 use url::Url;
 
 use super::exporter::{Exporter, LIFECYCLE};
+use super::simulator::{options, session, url_of};
 
 /// The site's name in every configuration made here.
 pub const SITE: &str = "simulated";
@@ -70,17 +71,13 @@ impl Site {
         change: impl FnOnce(&mut Options),
     ) -> Self {
         let mut options = Options {
-            certs: folder.path().join("certs"),
             nodes,
-            qrs_port: 0,
-            qps_port: 0,
             virtual_proxies: prefixes.iter().map(ToString::to_string).collect(),
             sessions: 0,
             users: 0,
-            churn: 0.0,
             latency: Duration::ZERO,
             seed: 1,
-            ..Options::default()
+            ..options(&folder.path().join("certs"))
         };
         change(&mut options);
         let simulator = simulator::start(options).await.unwrap();
@@ -88,16 +85,10 @@ impl Site {
     }
 
     /// Opens so many sessions of one user, each with an id of its own that is the same in every run.
-    pub fn open(&self, node: usize, prefix: &str, (directory, id): (&str, &str), count: usize) {
+    pub fn open(&self, node: usize, prefix: &str, user: (&str, &str), count: usize) {
         for _ in 0..count {
             let number = self.opened.fetch_add(1, Ordering::Relaxed);
-            let session = Session {
-                user_directory: directory.to_owned(),
-                user_id: id.to_owned(),
-                user_name: None,
-                attributes: Default::default(),
-                session_id: format!("opened-{number}"),
-            };
+            let session = session(user, &format!("opened-{number}"));
             self.simulator.open_session(node, prefix, session);
         }
     }
@@ -117,8 +108,7 @@ impl Site {
     }
 
     pub fn url(&self, listener: &str) -> Url {
-        let listeners = self.simulator.listeners();
-        listeners.into_iter().find(|(name, _)| name == listener).unwrap().1
+        url_of(&self.simulator, listener)
     }
 
     pub fn certificates(&self) -> PathBuf {

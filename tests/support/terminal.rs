@@ -152,13 +152,6 @@ impl Terminal {
     }
 }
 
-/// Sends a signal, by its name without `SIG`, to the process of this number.
-pub fn send(name: &str, id: &str) {
-    let script = "kill -s \"$1\" \"$2\"";
-    let sent = Command::new("sh").args(["-c", script, "sh", name, id.trim()]).status().unwrap();
-    assert!(sent.success(), "SIG{name} could not be sent");
-}
-
 fn some(length: u16) -> NonZeroU16 {
     NonZeroU16::new(length).unwrap()
 }

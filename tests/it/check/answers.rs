@@ -3,7 +3,7 @@
 use qlik_session_exporter::command::check::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{Checked, Files};
+use super::checked::{Checked, Files};
 use crate::support::stand_in::{StandIn, ok, response, tls};
 
 async fn check_answering(answer: String) -> Checked {
@@ -20,14 +20,14 @@ async fn check_repository_answering(answer: String) -> Checked {
     })
     .await;
     let url = &server.url;
-    files.check("", &format!("repository = \"{url}\"\n{}", super::support::proxy("Central", url))).await
+    files.check("", &format!("repository = \"{url}\"\n{}", super::checked::proxy("Central", url))).await
 }
 
 #[tokio::test]
 async fn a_user_without_rights() {
     let forbidden = response("403 Forbidden", "", "");
     let user = "HTTP status 403 to the user INTERNAL\\sa_api";
-    check_answering(forbidden.clone()).await.fails(
+    check_answering(forbidden.clone()).await.assert_failed(
         "denied",
         &[user],
         &[
@@ -36,7 +36,11 @@ async fn a_user_without_rights() {
             "Ours is \"CN=QlikClient\" by \"CN=site-CA\", valid until ",
         ],
     );
-    check_repository_answering(forbidden).await.fails("denied", &[user], &["RootAdmin may read everything"]);
+    check_repository_answering(forbidden).await.assert_failed(
+        "denied",
+        &[user],
+        &["RootAdmin may read everything"],
+    );
 }
 
 #[tokio::test]
@@ -44,7 +48,7 @@ async fn a_server_that_never_asks_for_our_certificate_and_refuses_us() {
     let files = Files::new();
     let tls = tls(files.path(), false, &[&rustls::version::TLS12]);
     let server = StandIn::with_tls(tls, |_| Some(response("403 Forbidden", "", ""))).await;
-    files.check_proxy(&server.url).await.fails(
+    files.check_proxy(&server.url).await.assert_failed(
         "denied",
         &["HTTP status 403; the handshake did not ask for our client certificate"],
         &["TLS 1.2 renegotiation", "clientcertnegotiation=enable"],
@@ -55,7 +59,7 @@ async fn a_server_that_never_asks_for_our_certificate_and_refuses_us() {
 async fn a_server_that_never_asks_for_our_certificate_and_closes_the_connection() {
     let files = Files::new();
     let server = StandIn::with_tls(tls(files.path(), false, &[&rustls::version::TLS12]), |_| None).await;
-    files.check_proxy(&server.url).await.fails(
+    files.check_proxy(&server.url).await.assert_failed(
         "connect",
         &["closed the connection", "the handshake did not ask for our client certificate"],
         &["TLS 1.2 renegotiation"],
@@ -66,7 +70,7 @@ async fn a_server_that_never_asks_for_our_certificate_and_closes_the_connection(
 async fn a_server_that_closes_the_connection_once_it_has_our_certificate() {
     let files = Files::new();
     let server = StandIn::start(files.path(), |_| None).await;
-    files.check_proxy(&server.url).await.fails(
+    files.check_proxy(&server.url).await.assert_failed(
         "connect",
         &["asked for our certificate and then closed the connection"],
         &["Ours is \"CN=QlikClient\" by \"CN=site-CA\""],
@@ -77,25 +81,37 @@ async fn a_server_that_closes_the_connection_once_it_has_our_certificate() {
 async fn keys_against_cross_site_requests_that_got_lost() {
     let text = "XSRF prevention check failed. Possible XSRF discovered.";
     let lost = response("400 Bad Request", "", text);
-    check_answering(lost.clone()).await.fails("http_status", &["XSRF check failed"], &["reverse proxy"]);
-    check_repository_answering(lost).await.fails("http_status", &["XSRF check failed"], &["reverse proxy"]);
+    check_answering(lost.clone()).await.assert_failed(
+        "http_status",
+        &["XSRF check failed"],
+        &["reverse proxy"],
+    );
+    check_repository_answering(lost).await.assert_failed(
+        "http_status",
+        &["XSRF check failed"],
+        &["reverse proxy"],
+    );
     let other = response("400 Bad Request", "", "What?");
-    check_answering(other).await.fails("http_status", &["HTTP status 400 instead of 200"], &[]);
+    check_answering(other).await.assert_failed("http_status", &["HTTP status 400 instead of 200"], &[]);
 }
 
 #[tokio::test]
 async fn a_login_page_as_on_the_port_of_the_browsers() {
     let port = "never the browsers' one (443)";
     let page = response("200 OK", "Content-Type: text/html\r\n", "<!DOCTYPE html><title>Login</title>");
-    check_answering(page.clone()).await.fails("decode", &["no session list", "HTML"], &[port, "4243"]);
-    check_repository_answering(page).await.fails("decode", &["HTML"], &[port, "4242"]);
+    check_answering(page.clone()).await.assert_failed(
+        "decode",
+        &["no session list", "HTML"],
+        &[port, "4243"],
+    );
+    check_repository_answering(page).await.assert_failed("decode", &["HTML"], &[port, "4242"]);
     let redirect = response("302 Found", "Location: https://sense1/internal_forms_authentication/\r\n", "");
-    check_answering(redirect).await.fails("http_status", &["302", "redirect", "login page"], &[port]);
+    check_answering(redirect).await.assert_failed("http_status", &["302", "redirect", "login page"], &[port]);
 }
 
 #[tokio::test]
 async fn a_virtual_proxy_that_the_proxy_does_not_know() {
-    check_answering(response("404 Not Found", "", "")).await.fails(
+    check_answering(response("404 Not Found", "", "")).await.assert_failed(
         "http_status",
         &["HTTP status 404 instead of 200"],
         &["link that virtual proxy"],
@@ -104,7 +120,7 @@ async fn a_virtual_proxy_that_the_proxy_does_not_know() {
 
 #[tokio::test]
 async fn a_service_with_a_problem_of_its_own() {
-    check_answering(response("503 Service Unavailable", "", "")).await.fails(
+    check_answering(response("503 Service Unavailable", "", "")).await.assert_failed(
         "http_status",
         &["HTTP status 503"],
         &["may be starting"],
@@ -118,20 +134,28 @@ async fn an_answer_that_is_cut_off_or_something_else() {
         (check_answering(cut.clone()).await, "no session list"),
         (check_repository_answering(cut).await, "no list of "),
     ] {
-        checked.fails("decode", &[what, "cut off"], &["ended early"]);
+        checked.assert_failed("decode", &[what, "cut off"], &["ended early"]);
         assert!(!checked.failure().advice.contains("443"), "{:?}", checked.failure());
     }
-    check_answering(ok("{}")).await.fails("decode", &["expected a JSON array, found a JSON object"], &[]);
+    check_answering(ok("{}")).await.assert_failed(
+        "decode",
+        &["expected a JSON array, found a JSON object"],
+        &[],
+    );
     let wrong = r#"[{"prefix": 5}]"#;
-    check_repository_answering(ok(wrong)).await.fails("decode", &["no list of ", "[0].prefix"], &["4242"]);
+    check_repository_answering(ok(wrong)).await.assert_failed(
+        "decode",
+        &["no list of ", "[0].prefix"],
+        &["4242"],
+    );
 }
 
 #[tokio::test]
 async fn an_answer_that_is_too_large() {
     let files = Files::new();
     let server = StandIn::start(files.path(), |_| Some(ok(&" ".repeat(2000)))).await;
-    let site = super::support::proxy("Central", &server.url);
-    files.check("max_response_size = \"1KiB\"", &site).await.fails(
+    let site = super::checked::proxy("Central", &server.url);
+    files.check("max_response_size = \"1KiB\"", &site).await.assert_failed(
         "too_large",
         &["larger than 1024 bytes"],
         &["Raise max_response_size"],
@@ -168,6 +192,6 @@ async fn a_whole_list_is_good_however_the_connection_ends() {
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n",
     ] {
-        check_ending_abruptly(cut).await.fails("decode", &["cut off"], &[]);
+        check_ending_abruptly(cut).await.assert_failed("decode", &["cut off"], &[]);
     }
 }

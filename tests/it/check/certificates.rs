@@ -3,7 +3,8 @@
 use qlik_session_exporter::command::check::Outcome;
 use qlik_session_exporter::simulator::{Authority, Leaf};
 
-use super::support::{Files, url_of};
+use super::checked::Files;
+use crate::support::simulator::url_of;
 use crate::support::stand_in::{StandIn, ok, tls};
 
 fn loopback() -> Leaf {
@@ -11,13 +12,13 @@ fn loopback() -> Leaf {
 }
 
 /// A server certificate of one authority, and files that trust another.
-async fn check_trusting(root: &Authority) -> super::support::Checked {
+async fn check_trusting(root: &Authority) -> super::checked::Checked {
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &loopback());
     let simulator = files.simulator(|_| ()).await;
     files.replace("root.pem", root.pem());
     let site = format!(
         "{}virtual_proxies = [\"/\"]\n",
-        super::support::proxy("Central", &url_of(&simulator, "qps-1"))
+        super::checked::proxy("Central", &url_of(&simulator, "qps-1"))
     );
     files.check("", &site).await
 }
@@ -54,7 +55,7 @@ async fn a_server_certificate_that_signed_itself_as_a_ca() {
     files.replace("server.pem", &own.self_signed(&key).unwrap().pem());
     files.replace("server_key.pem", &key.serialize_pem());
     let server = StandIn::with_tls(tls(files.path(), true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
-    files.check_proxy(&server.url).await.fails(
+    files.check_proxy(&server.url).await.assert_failed(
         "tls",
         &["and not by the CA in this site's ca file, \"CN=site-CA\""],
         &["It signed itself. Is another program at that port?"],
@@ -66,7 +67,7 @@ async fn a_server_certificate_with_very_many_names_tells_the_first_ones() {
     let names = (0..100).map(|number| format!("sense{number}.company.com")).collect();
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &Leaf::server(names));
     let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
-    files.check_proxy(&server.url).await.fails(
+    files.check_proxy(&server.url).await.assert_failed(
         "tls",
         &["it is for \"sense0.company.com\", ", "\"sense4.company.com\" and 95 more"],
         &["verify = \"ca\""],
@@ -85,7 +86,7 @@ async fn a_server_certificate_for_other_names() {
     let leaf = Leaf::server(vec!["sense1.company.com".into(), "10.0.0.1".into()]);
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &leaf);
     let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
-    files.check_proxy(&url_of(&simulator, "qps-1")).await.fails(
+    files.check_proxy(&url_of(&simulator, "qps-1")).await.assert_failed(
         "tls",
         &["is not for \"127.0.0.1\"; it is for \"sense1.company.com\", \"10.0.0.1\""],
         &["verify = \"ca\""],
@@ -98,12 +99,12 @@ async fn a_server_certificate_without_alternative_names_until_only_the_ca_is_che
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &leaf);
     let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
     let url = url_of(&simulator, "qps-1");
-    files.check_proxy(&url).await.fails(
+    files.check_proxy(&url).await.assert_failed(
         "tls",
         &["\"CN=127.0.0.1\", has no subject alternative name"],
         &["verify = \"ca\""],
     );
-    let site = format!("verify = \"ca\"\n{}", super::support::proxy("Central", &url));
+    let site = format!("verify = \"ca\"\n{}", super::checked::proxy("Central", &url));
     assert_eq!(files.check("", &site).await.outcome, Outcome::Good);
 }
 
@@ -115,13 +116,13 @@ async fn an_expired_server_certificate() {
     let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
     let day = humantime::format_rfc3339_seconds(yesterday).to_string();
     let day = day.split('T').next().unwrap();
-    files.check_proxy(&url).await.fails(
+    files.check_proxy(&url).await.assert_failed(
         "tls",
         &[&format!("\"CN=127.0.0.1\", expired on {day}")],
         &["certificates anew"],
     );
     // Where nothing is checked it works, and is told all the same.
-    let site = format!("verify = \"none\"\n{}", super::support::proxy("Central", &url));
+    let site = format!("verify = \"none\"\n{}", super::checked::proxy("Central", &url));
     let checked = files.check("", &site).await;
     assert_eq!(checked.outcome, Outcome::Good);
     let expired = format!("warning proxy Central: \"CN=127.0.0.1\" expired on {day}");

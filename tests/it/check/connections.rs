@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::support::Files;
+use super::checked::Files;
 use crate::support::stand_in::{StandIn, tls};
 
 #[tokio::test]
 async fn a_host_name_that_is_not_known() {
     // Names below .invalid are known nowhere (RFC 6761).
     let url = "https://sense1.invalid:4243".parse().unwrap();
-    Files::new().check_proxy(&url).await.fails(
+    Files::new().check_proxy(&url).await.assert_failed(
         "connect",
         &["the host name sense1.invalid is not known here"],
         &["written correctly", "nslookup sense1.invalid"],
@@ -24,7 +24,7 @@ async fn a_port_where_nobody_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    Files::new().check_proxy(&format!("https://{address}").parse().unwrap()).await.fails(
+    Files::new().check_proxy(&format!("https://{address}").parse().unwrap()).await.assert_failed(
         "connect",
         &[&format!("{address} refuses connections")],
         &["firewall", "4243 unless changed"],
@@ -38,8 +38,8 @@ async fn a_host_that_says_nothing() {
         std::future::pending().await
     })
     .await;
-    let site = super::support::proxy("Central", &server.url);
-    Files::new().check("request_timeout = \"200ms\"", &site).await.fails(
+    let site = super::checked::proxy("Central", &server.url);
+    Files::new().check("request_timeout = \"200ms\"", &site).await.assert_failed(
         "timeout",
         &["does not answer", "no complete answer within 200ms"],
         &["firewall", "drop"],
@@ -59,8 +59,8 @@ async fn a_service_that_is_reached_and_does_not_answer_in_time() {
     })
     .await;
     // The first request makes a TLS session, and a debug build is slow at it.
-    let site = super::support::proxy("Central", &server.url);
-    files.check("request_timeout = \"3s\"", &site).await.fails(
+    let site = super::checked::proxy("Central", &server.url);
+    files.check("request_timeout = \"3s\"", &site).await.assert_failed(
         "timeout",
         &["was reached, but no complete answer within 3s"],
         &["request_timeout can be longer"],
@@ -76,7 +76,7 @@ async fn a_port_that_speaks_no_tls() {
         let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut Vec::new())).await;
     })
     .await;
-    Files::new().check_proxy(&server.url).await.fails(
+    Files::new().check_proxy(&server.url).await.assert_failed(
         "tls",
         &["answers, but not with TLS"],
         &["Is that the port of the proxy service?", "never the browsers' one (443)"],
@@ -86,7 +86,7 @@ async fn a_port_that_speaks_no_tls() {
 #[tokio::test]
 async fn a_port_that_hangs_up() {
     let server = StandIn::each(|_, stream| async move { drop(stream) }).await;
-    Files::new().check_proxy(&server.url).await.fails(
+    Files::new().check_proxy(&server.url).await.assert_failed(
         "connect",
         &["closed the connection in the TLS handshake"],
         &["firewall", "TLS 1.0 or 1.1"],
@@ -97,7 +97,7 @@ async fn a_port_that_hangs_up() {
 async fn a_service_that_speaks_tls_and_no_http() {
     let files = Files::new();
     let server = StandIn::start(files.path(), |_| Some("220 mail.company.com ESMTP\r\n".into())).await;
-    files.check_proxy(&server.url).await.fails(
+    files.check_proxy(&server.url).await.assert_failed(
         "decode",
         &["the answer is no HTTP"],
         &["really the proxy service?", "never the browsers' one (443)"],
@@ -119,6 +119,6 @@ async fn a_connection_that_just_ends_is_told_without_the_librarys_words() {
     })
     .await;
     let checked = files.check_proxy(&server.url).await;
-    checked.fails("connect", &["closed the connection"], &[]);
+    checked.assert_failed("connect", &["closed the connection"], &[]);
     assert!(!checked.text.contains("docs.rs") && !checked.text.contains("close_notify"), "{}", checked.text);
 }

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::support::Files;
+use super::checked::Files;
 
 /// A TLS server in another language, on a port that it prints; it ends with the test.
 struct Server {
@@ -73,7 +73,7 @@ async fn a_server_that_speaks_only_tls_1_0_and_1_1() {
     let files = Files::new();
     let server = Server::start(Command::new("python3").args(["-c", ONLY_OLD]).current_dir(files.path()));
     let url = format!("https://127.0.0.1:{}", server.after("PORT ")).parse().unwrap();
-    files.check_proxy(&url).await.fails(
+    files.check_proxy(&url).await.assert_failed(
         "tls",
         &["speaks neither TLS 1.2 nor TLS 1.3"],
         &["enable TLS 1.2 on that Windows server"],
@@ -114,7 +114,7 @@ async fn a_server_that_asks_for_our_certificate_by_renegotiation() {
         }),
         files.check_proxy(&url)
     );
-    checked.fails(
+    checked.assert_failed(
         "tls",
         &["ended the connection", "HandshakeFailure", "the handshake did not ask for our client certificate"],
         &["TLS 1.2 renegotiation"],

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::support::exporter::command;
 use crate::support::program::{Ended, Program};
+use crate::support::project;
 
-use super::support::{Files, url_of};
+use super::checked::Files;
+use crate::support::simulator::url_of;
 
 /// Runs `check` in this folder, without settings from outside.
 async fn run(folder: &Path, args: &[&str]) -> Ended {
@@ -17,7 +19,7 @@ async fn run(folder: &Path, args: &[&str]) -> Ended {
 
 /// Whether README has this kind of step, or this member.
 fn is_told(name: &str) -> bool {
-    let readme = include_str!("../../../README.md");
+    let readme = project::text("README.md");
     let (_, section) = readme.split_once("\n### What check tells\n").unwrap();
     let (section, _) = section.split_once("\n### ").unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));

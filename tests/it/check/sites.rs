@@ -5,7 +5,8 @@ use std::time::Duration;
 use qlik_session_exporter::command::check::Outcome;
 use qlik_session_exporter::simulator::{Authority, Leaf, Session};
 
-use super::support::{Files, proxy, url_of};
+use super::checked::{Files, proxy};
+use crate::support::simulator::url_of;
 use crate::support::stand_in::{StandIn, ok, response};
 
 fn session(id: &str) -> Session {
@@ -190,7 +191,7 @@ async fn a_repository_that_shows_nothing_is_suspicious() {
     let repository = checked.steps.iter().find(|line| line.step == "repository").unwrap();
     assert_eq!(repository.status, "warning");
     assert!(repository.advice.contains("what the user INTERNAL\\monitor may not read"), "{repository:?}");
-    checked.fails("", &["there is nothing to ask on this site"], &[]);
+    checked.assert_failed("", &["there is nothing to ask on this site"], &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +222,7 @@ async fn without_the_repository_the_configured_proxies_are_asked() {
         proxy("Central", &url_of(&simulator, "qps-1"))
     );
     let checked = files.check("", &site).await;
-    checked.fails(
+    checked.assert_failed(
         "connect",
         &["127.0.0.1:1 refuses connections"],
         &["repository service", "4242 unless changed"],
@@ -232,7 +233,7 @@ async fn without_the_repository_the_configured_proxies_are_asked() {
 #[tokio::test]
 async fn of_a_repository_that_fails_one_step_tells() {
     let checked = Files::new().check("", "repository = \"https://127.0.0.1:1\"\n").await;
-    checked.fails("connect", &["127.0.0.1:1 refuses connections"], &[]);
+    checked.assert_failed("connect", &["127.0.0.1:1 refuses connections"], &[]);
     assert_eq!(checked.lines("proxy"), [""; 0]);
     assert!(!checked.text.contains("nothing to ask"), "{}", checked.text);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use qlik_session_exporter::command::sessions::watch::KEYS;
 use qlik_session_exporter::exposition::catalogue::{self, Kind};
@@ -12,11 +11,8 @@ use toml::{Table, Value};
 
 use crate::support::exporter::{Exporter, command, run};
 use crate::support::program::Program;
+use crate::support::project::text as file;
 use crate::support::site::Site;
-
-fn file(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
 
 /// The text below a heading, up to the next one of that depth or above.
 fn section(heading: &str) -> String {

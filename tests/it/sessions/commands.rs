@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use qlik_session_exporter::simulator::Session;
 use serde_json::Value;
 
 use crate::support::exporter::run;
@@ -32,17 +31,6 @@ pub fn rows(ended: &Ended) -> Vec<Value> {
 /// One member of each row.
 pub fn texts<'v>(rows: &'v [Value], member: &str) -> Vec<&'v str> {
     rows.iter().map(|row| row[member].as_str().unwrap()).collect()
-}
-
-/// A session of this user with this id.
-pub fn session((directory, id): (&str, &str), session_id: &str) -> Session {
-    Session {
-        user_directory: directory.to_owned(),
-        user_id: id.to_owned(),
-        user_name: None,
-        attributes: Default::default(),
-        session_id: session_id.to_owned(),
-    }
 }
 
 /// All ids that the site has open, by their pairs.

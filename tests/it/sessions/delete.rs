@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::commands::{open, session, sessions};
+use super::commands::{open, sessions};
 use crate::support::hostile::hostile_ids;
 use crate::support::program::Ended;
+use crate::support::simulator::session;
 use crate::support::site::Site;
 
 async fn delete(config: &Path, args: &[&str]) -> Ended {

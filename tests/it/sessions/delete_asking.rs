@@ -2,8 +2,9 @@
 
 use super::commands::open;
 use crate::support::exporter::command;
+use crate::support::signal::send;
 use crate::support::site::Site;
-use crate::support::terminal::{Left, Terminal, send};
+use crate::support::terminal::{Left, Terminal};
 
 const ANNA: (&str, &str) = ("LAB", "anna");
 const ALL: &[&str] = &["--all", "--proxy", "Central", "--virtual-proxy", "/sales"];
@@ -134,8 +135,7 @@ async fn a_signal_at_the_question_ends_nothing_and_leaves_the_terminal_as_it_was
     terminal.shows("End 3 sessions?").await;
     let screen = terminal.screen();
     let id = screen.split_once("process ").unwrap().1.split_once('.').unwrap().0;
-    let sent = std::process::Command::new("sh").args(["-c", "kill -s TERM \"$1\"", "sh", id]).status();
-    assert!(sent.unwrap().success());
+    send("TERM", id);
     let left = terminal.ended().await;
     assert!(left.screen.contains("nothing was ended") && left.screen.contains("exit 1"), "{}", left.screen);
     for mode in ["icanon", "echo", "isig"] {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
+use super::commands::rows;
 use crate::support::exporter::command;
 use crate::support::program::{Ended, Program};
+use crate::support::project;
 use crate::support::site::Site;
 
 /// Flags for this site, with paths relative to the folder of its certificates.
@@ -29,7 +29,7 @@ async fn a_site_is_listed_and_checked_by_its_repositorys_address() {
 
     let ended = run(&["sessions", "list", "--output", "json"], &flags(&site), &[], &certificates).await;
     ended.assert().code(0).stderr_is_empty();
-    let rows: Vec<Value> = serde_json::from_str(&ended.stdout_text()).unwrap();
+    let rows = rows(&ended);
     assert_eq!(rows.len(), 53);
     assert!(rows.iter().all(|row| row["site"] == "127.0.0.1"), "named after the host");
 
@@ -174,7 +174,7 @@ async fn where_there_is_no_site_the_flags_are_told_to_who_has_them() {
 async fn what_is_to_be_set_is_told_as_a_flag() {
     let site = Site::empty(1, &[""]).await;
     let folder = site.certificates();
-    let encrypted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/pkcs8-aes256.pem");
+    let encrypted = project::path("tests/keys/pkcs8-aes256.pem");
     for (flag, value, told) in [
         (
             "--key",

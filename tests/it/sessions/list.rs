@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::commands::{listed, rows, session, sessions, texts};
+use super::commands::{listed, rows, sessions, texts};
+use crate::support::simulator::session;
 use crate::support::site::{SITE, Site, proxy, virtual_proxy};
 
 #[tokio::test(flavor = "multi_thread")]

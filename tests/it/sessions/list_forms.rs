@@ -1,9 +1,11 @@
 //! Tables, JSON and CSV: what names and ids look like in them, whatever they hold.
 
-use super::commands::{listed, session, sessions};
+use super::commands::{listed, sessions};
 use crate::support::exporter::command;
 use crate::support::hostile::hostile_ids;
 use crate::support::program::Ended;
+use crate::support::project;
+use crate::support::simulator::session;
 use crate::support::site::{Site, virtual_proxy};
 
 /// A site with a session of each hostile user, whose session id is as hostile.
@@ -191,7 +193,7 @@ async fn all_that_is_known_fits_the_terminal_as_a_table_or_as_blocks() {
 
 /// The blocks within fences of README's section about this.
 fn pictures() -> Vec<String> {
-    let readme = include_str!("../../../README.md");
+    let readme = project::text("README.md");
     let (_, section) = readme.split_once("\n## Who is connected, and an end to it\n").unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     let blocks = section.split("\n```").skip(1).step_by(2);

@@ -7,10 +7,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{KEY, Site, options, rustls_error, tls};
+use super::client::{KEY, SiteWithClient, options, rustls_error, tls};
 
 /// The alert that a TLS client of this configuration gets, whether in its handshake or after it.
-async fn alert(site: &Site, config: ClientConfig) -> Option<AlertDescription> {
+async fn alert(site: &SiteWithClient, config: ClientConfig) -> Option<AlertDescription> {
     let talk = async {
         let mut stream = site.connect("qps-1", config).await?;
         // With TLS 1.3 the client's handshake is over before the server has seen its certificate, and a
@@ -32,7 +32,7 @@ async fn alert(site: &Site, config: ClientConfig) -> Option<AlertDescription> {
 
 #[tokio::test]
 async fn a_client_without_certificate_or_of_another_authority_gets_an_alert_each_time() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let foreign = tempfile::tempdir().unwrap();
     CertificateSet::new(vec!["localhost".into()]).unwrap().write(foreign.path()).unwrap();
     for _ in 0..20 {
@@ -50,7 +50,7 @@ async fn a_client_without_certificate_or_of_another_authority_gets_an_alert_each
 async fn verdict(set: CertificateSet) -> Option<rustls::Error> {
     let folder = tempfile::tempdir().unwrap();
     set.write(folder.path()).unwrap();
-    let site = Site::within(folder, |_| {}).await;
+    let site = SiteWithClient::within(folder, |_| {}).await;
     let error = site.connect("qps-1", site.tls()).await.err()?;
     Some(rustls_error(&error).unwrap().clone())
 }
@@ -115,13 +115,13 @@ async fn a_client_certificate_that_has_expired_is_refused_with_an_alert() {
     let set = CertificateSet::issued_by(&authority, &localhost()).unwrap();
     let client = authority.issue(&Leaf::client("QlikClient").expired()).unwrap();
     CertificateSet { client, ..set }.write(folder.path()).unwrap();
-    let site = Site::within(folder, |_| {}).await;
+    let site = SiteWithClient::within(folder, |_| {}).await;
     assert_eq!(alert(&site, site.tls()).await, Some(AlertDescription::CertificateExpired));
 }
 
 #[tokio::test]
 async fn the_clients_key_is_an_rsa_key_as_qlik_exports_it() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let key = PrivateKeyDer::from_pem_file(site.folder.path().join("client_key.pem")).unwrap();
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
     assert_eq!(key.algorithm(), rustls::SignatureAlgorithm::RSA);
@@ -129,7 +129,7 @@ async fn the_clients_key_is_an_rsa_key_as_qlik_exports_it() {
 
 #[tokio::test]
 async fn new_certificates_are_for_the_nodes_host_names_too() {
-    let site = Site::with(|options| options.host_names = vec!["sense1.company.com".into()]).await;
+    let site = SiteWithClient::with(|options| options.host_names = vec!["sense1.company.com".into()]).await;
     for name in ["sense1.company.com", "localhost", "127.0.0.1", "127.0.0.2"] {
         site.connect_as("qps-1", name, site.tls()).await.unwrap();
     }

@@ -4,11 +4,11 @@ use qlik_session_exporter::simulator::Options;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
-use super::support::{KEY, Site, ids, read};
+use super::client::{KEY, SiteWithClient, ids, read};
 
 #[tokio::test]
 async fn butler_sos_gets_the_sessions_of_each_virtual_proxy() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for (virtual_proxy, path) in [("/", "/qps/session"), ("/sales", "/qps/sales/session")] {
         // Its request: no user, a header for itself, the key with a capital letter in the query.
         let url = format!("{}{path}?Xrfkey={KEY}", site.url("qps-1"));
@@ -26,7 +26,7 @@ async fn butler_sos_gets_the_sessions_of_each_virtual_proxy() {
 }
 
 /// As Ctrl-Q asks: everything about the key and the header in lower case, the user's values as they are.
-fn ctrl_q(site: &Site, method: Method, base: &str, path: &str, more: &str) -> RequestBuilder {
+fn ctrl_q(site: &SiteWithClient, method: Method, base: &str, path: &str, more: &str) -> RequestBuilder {
     let request = site.client.request(method, format!("{base}{path}?xrfkey={KEY}{more}"));
     request.header("x-qlik-xrfkey", KEY).header("X-Qlik-User", "UserDirectory=Internal;UserId=sa_api")
 }
@@ -39,7 +39,7 @@ async fn body(request: RequestBuilder) -> Value {
 
 #[tokio::test]
 async fn ctrl_q_finds_the_proxies_and_lists_and_deletes_their_sessions() {
-    let site = Site::with(|options| options.nodes = 1).await;
+    let site = SiteWithClient::with(|options| options.nodes = 1).await;
     let qrs = site.url("qrs");
     let virtual_proxies = body(ctrl_q(&site, Method::GET, &qrs, "/qrs/virtualproxyconfig/full", "")).await;
     let proxies = body(ctrl_q(&site, Method::GET, &qrs, "/qrs/proxyservice/full", "")).await;
@@ -66,7 +66,7 @@ async fn ctrl_q_finds_the_proxies_and_lists_and_deletes_their_sessions() {
 
 #[tokio::test]
 async fn ctrl_q_filters_virtual_proxies_by_prefix() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for (filter, expected) in [
         ("prefix%20eq%20'sales'", vec!["sales"]),
         ("prefix%20eq%20''%20or%20prefix%20eq%20'finance'", vec!["", "finance"]),

@@ -5,18 +5,19 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::support::{Site, hangs, ids, options};
+use super::client::{SiteWithClient, hangs, ids, options};
+use crate::support::project;
 
-async fn controlled() -> Site {
-    Site::with(|options| options.control_port = Some(0)).await
+async fn controlled() -> SiteWithClient {
+    SiteWithClient::with(|options| options.control_port = Some(0)).await
 }
 
-async fn send(site: &Site, method: Method, path: &str) -> (StatusCode, String) {
+async fn send(site: &SiteWithClient, method: Method, path: &str) -> (StatusCode, String) {
     let answer = site.client.request(method, format!("{}{path}", site.url("control"))).send().await.unwrap();
     (answer.status(), answer.text().await.unwrap())
 }
 
-async fn state(site: &Site) -> Value {
+async fn state(site: &SiteWithClient) -> Value {
     let (status, text) = send(site, Method::GET, "/state").await;
     assert_eq!(status, StatusCode::OK);
     serde_json::from_str(&text).unwrap()
@@ -25,13 +26,13 @@ async fn state(site: &Site) -> Value {
 #[tokio::test]
 async fn there_is_none_unless_asked_for() {
     assert_eq!(Options::default().control_port, None);
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     assert!(site.simulator.listeners().iter().all(|(name, _)| name != "control"));
 }
 
 #[tokio::test]
 async fn it_is_plain_http_on_loopback_whatever_the_sites_address() {
-    let site = Site::with(|options| {
+    let site = SiteWithClient::with(|options| {
         options.host = [127, 0, 0, 7].into();
         options.control_port = Some(0);
     })
@@ -56,7 +57,7 @@ async fn it_explains_itself_and_every_fault() {
 
 #[test]
 fn the_readme_tells_the_same_faults() {
-    let readme = include_str!("../../../README.md");
+    let readme = project::text("README.md");
     let (_, after) = readme.split_once("| kind | what the service does |\n| --- | --- |\n").unwrap();
     let told: Vec<_> = after.lines().take_while(|line| line.starts_with('|')).collect();
     let expected = FAULTS.iter().map(|kind| {
@@ -97,7 +98,7 @@ async fn faults_are_set_told_and_cleared() {
 
 #[tokio::test]
 async fn a_prefix_with_slashes_has_faults_of_its_own() {
-    let site = Site::with(|options| {
+    let site = SiteWithClient::with(|options| {
         options.virtual_proxies = vec!["/".into(), "emea/sales".into()];
         options.control_port = Some(0);
     })
@@ -127,7 +128,7 @@ async fn the_state_tells_what_was_asked_and_sent_and_who_is_connected() {
 
 #[tokio::test]
 async fn sessions_of_a_user_are_opened_and_ended() {
-    let site = Site::with(|options| (options.sessions, options.control_port) = (0, Some(0))).await;
+    let site = SiteWithClient::with(|options| (options.sessions, options.control_port) = (0, Some(0))).await;
     let path = r"/sessions?node=2&prefix=/sales&user=LAB%5Cz%C3%B6e%5Cx&count=5";
     assert_eq!(send(&site, Method::POST, path).await, (StatusCode::CREATED, "5 opened\n".to_owned()));
     let list = site.json(Method::GET, "qps-2", "/qps/sales/session").await;

@@ -9,11 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::support::{Site, request, session};
+use super::client::{SiteWithClient, request, session};
 
 const SALES: &str = "/qps/sales/session";
 
-fn delivery(site: &Site) -> Delivery {
+fn delivery(site: &SiteWithClient) -> Delivery {
     site.simulator.delivery(1, "sales").unwrap()
 }
 
@@ -32,7 +32,7 @@ fn counts(list: &Value) -> Counts {
 
 #[tokio::test]
 async fn each_list_that_is_read_whole_is_numbered_and_counted() {
-    let site = Site::with(|options| (options.sessions, options.users) = (400, 90)).await;
+    let site = SiteWithClient::with(|options| (options.sessions, options.users) = (400, 90)).await;
     assert_eq!(delivery(&site), Delivery::default());
     for number in 1..4 {
         let list = site.json(Method::GET, "qps-1", SALES).await;
@@ -47,7 +47,7 @@ async fn each_list_that_is_read_whole_is_numbered_and_counted() {
 
 #[tokio::test]
 async fn a_list_that_a_fault_changed_is_counted_as_it_was_sent() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for fault in [Fault::DuplicateIds, Fault::LongIds, Fault::CamelCase] {
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
         let list = site.exchange("qps-1", SALES).await.json();
@@ -58,7 +58,7 @@ async fn a_list_that_a_fault_changed_is_counted_as_it_was_sent() {
 
 #[tokio::test]
 async fn what_is_no_whole_list_is_not_counted() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let lists = [Fault::LongIds, Fault::DuplicateIds, Fault::CamelCase, Fault::EverySecond];
     let delays = |fault: &Fault| matches!(fault, Fault::Latency(_) | Fault::Jitter(..) | Fault::Trickle);
     let others = FAULTS.iter().map(|kind| kind.fault).filter(|fault| !fault.is_of_whole_node());
@@ -86,8 +86,8 @@ async fn what_is_no_whole_list_is_not_counted() {
 
 /// A site with a list that no socket's buffers hold, and a connection on which it is asked for and begun to be
 /// read.
-async fn begun(fault: Option<Fault>) -> (Site, TlsStream<TcpStream>) {
-    let site = Site::with(|options| {
+async fn begun(fault: Option<Fault>) -> (SiteWithClient, TlsStream<TcpStream>) {
+    let site = SiteWithClient::with(|options| {
         options.nodes = 1;
         options.virtual_proxies = vec!["sales".into()];
         (options.sessions, options.users) = (80_000, 100);

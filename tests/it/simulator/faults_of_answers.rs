@@ -8,25 +8,25 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{Exchange, Site, hangs, ids, request};
+use super::client::{Exchange, SiteWithClient, hangs, ids, request};
 
 const SALES: &str = "/qps/sales/session";
 
 /// A site whose node 1 has this fault for `/sales`.
-async fn with(fault: &str) -> Site {
-    let site = Site::start().await;
+async fn with(fault: &str) -> SiteWithClient {
+    let site = SiteWithClient::start().await;
     site.simulator.set_fault(1, Some("/sales"), fault.parse().unwrap()).await.unwrap();
     site
 }
 
-async fn exchange(fault: &str) -> (Site, Exchange) {
+async fn exchange(fault: &str) -> (SiteWithClient, Exchange) {
     let site = with(fault).await;
     let exchange = site.exchange("qps-1", SALES).await;
     (site, exchange)
 }
 
 /// The list as it would be without a fault.
-fn list(site: &Site) -> Value {
+fn list(site: &SiteWithClient) -> Value {
     serde_json::to_value(site.simulator.sessions(1, "sales")).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn faults_of_answers() -> impl Iterator<Item = Fault> {
 
 #[tokio::test]
 async fn a_fault_of_one_pair_leaves_the_others_alone_and_ends_when_it_is_cleared() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for fault in faults_of_answers() {
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
         for (listener, path) in [("qps-1", "/qps/session"), ("qps-2", SALES)] {
@@ -49,7 +49,7 @@ async fn a_fault_of_one_pair_leaves_the_others_alone_and_ends_when_it_is_cleared
 
 #[tokio::test]
 async fn a_fault_of_a_whole_node_acts_on_all_its_pairs_and_on_no_other_node() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     site.simulator.set_fault(2, None, "503".parse().unwrap()).await.unwrap();
     for path in ["/qps/session", "/qps/sales/session", "/qps/alive"] {
         assert_eq!(site.status(Method::GET, "qps-2", path).await, StatusCode::SERVICE_UNAVAILABLE);
@@ -61,7 +61,7 @@ async fn a_fault_of_a_whole_node_acts_on_all_its_pairs_and_on_no_other_node() {
 
 #[tokio::test]
 async fn a_fault_where_nothing_is_or_where_it_cannot_act_is_refused() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let set = async |node, prefix, fault: &str| {
         let set = site.simulator.set_fault(node, prefix, fault.parse().unwrap()).await;
         set.unwrap_err().to_string()
@@ -128,7 +128,7 @@ async fn trickle_sends_a_byte_a_second() {
 
 #[tokio::test]
 async fn statuses_are_what_they_say() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for status in [500, 503, 403, 401, 404] {
         let fault = status.to_string().parse().unwrap();
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
@@ -173,7 +173,7 @@ async fn truncated_is_a_whole_answer_with_half_of_the_json() {
 
 #[tokio::test]
 async fn valid_json_may_be_of_the_wrong_shape() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let list = list(&site);
     let numbers =
         json!([{ "UserDirectory": 1, "UserId": 2, "UserName": null, "Attributes": [], "SessionId": 3 }]);
@@ -221,7 +221,7 @@ async fn endless_goes_on_with_sessions_until_the_client_goes() {
 
 #[tokio::test]
 async fn long_ids_duplicate_ids_and_camel_case_are_lists_still() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let list = list(&site);
     let seen = async |fault: &str| {
         site.simulator.set_fault(1, Some("sales"), fault.parse().unwrap()).await.unwrap();
@@ -254,7 +254,7 @@ async fn a_content_length_may_be_too_long_or_too_short() {
 
 #[tokio::test]
 async fn latency_and_jitter_are_of_one_pair() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for fault in ["latency:400ms", "jitter:400ms..450ms"] {
         site.simulator.set_fault(1, Some("sales"), fault.parse().unwrap()).await.unwrap();
         let begun = Instant::now();

@@ -7,16 +7,16 @@ use reqwest::{Method, StatusCode};
 use rustls::{AlertDescription, CertificateError};
 use tokio::io::AsyncReadExt;
 
-use super::support::{Site, hangs, rustls_error};
+use super::client::{SiteWithClient, hangs, rustls_error};
 
 /// What a client meets that connects to node 1.
-async fn met(site: &Site) -> io::Error {
+async fn met(site: &SiteWithClient) -> io::Error {
     site.connect("qps-1", site.tls()).await.err().unwrap()
 }
 
 #[tokio::test]
 async fn refuse_closes_the_port_until_it_is_cleared() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let port = site.url("qps-1");
     site.simulator.set_fault(1, None, Fault::Refuse).await.unwrap();
     assert_eq!(met(&site).await.kind(), io::ErrorKind::ConnectionRefused);
@@ -30,7 +30,7 @@ async fn refuse_closes_the_port_until_it_is_cleared() {
 
 #[tokio::test]
 async fn refuse_handshake_ends_it_with_an_alert() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     site.simulator.set_fault(1, None, Fault::RefuseHandshake).await.unwrap();
     let error = met(&site).await;
     let expected = rustls::Error::AlertReceived(AlertDescription::AccessDenied);
@@ -41,7 +41,7 @@ async fn refuse_handshake_ends_it_with_an_alert() {
 
 #[tokio::test]
 async fn wrong_certificate_is_of_another_authority_and_for_the_right_names() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     site.simulator.set_fault(1, None, Fault::WrongCertificate).await.unwrap();
     let error = met(&site).await;
     assert_eq!(rustls_error(&error), Some(&CertificateError::UnknownIssuer.into()));
@@ -51,7 +51,7 @@ async fn wrong_certificate_is_of_another_authority_and_for_the_right_names() {
 
 #[tokio::test]
 async fn connections_that_are_open_are_cut_when_the_port_or_the_handshake_changes() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for fault in [Fault::Refuse, Fault::RefuseHandshake, Fault::WrongCertificate] {
         let mut open = site.connect("qps-1", site.tls()).await.unwrap();
         let mut other = site.connect("qps-2", site.tls()).await.unwrap();
@@ -64,7 +64,7 @@ async fn connections_that_are_open_are_cut_when_the_port_or_the_handshake_change
 
 #[tokio::test]
 async fn a_fault_of_answers_keeps_connections_open() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let mut open = site.connect("qps-1", site.tls()).await.unwrap();
     site.simulator.set_fault(1, None, Fault::Html).await.unwrap();
     site.simulator.clear_faults().await.unwrap();
@@ -73,7 +73,7 @@ async fn a_fault_of_answers_keeps_connections_open() {
 
 #[tokio::test]
 async fn a_stopped_node_stays_so_whatever_its_fault() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     site.simulator.stop_node(1).await;
     site.simulator.set_fault(1, None, Fault::WrongCertificate).await.unwrap();
     assert_eq!(met(&site).await.kind(), io::ErrorKind::ConnectionRefused);
@@ -86,7 +86,7 @@ async fn a_stopped_node_stays_so_whatever_its_fault() {
 
 #[tokio::test]
 async fn the_repository_may_fail_hang_or_be_gone_while_the_proxies_go_on() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let repository = &site.simulator;
     repository.set_repository_fault(Some("500".parse().unwrap())).await.unwrap();
     let status = site.status(Method::GET, "qrs", "/qrs/proxyservice/full").await;
@@ -106,7 +106,7 @@ async fn the_repository_may_fail_hang_or_be_gone_while_the_proxies_go_on() {
 
 #[tokio::test]
 async fn open_connections_are_counted() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let first = site.connect("qps-1", site.tls()).await.unwrap();
     let second = site.connect("qps-1", site.tls()).await.unwrap();
     assert_eq!([1, 2].map(|node| site.simulator.connections(node)), [2, 0]);

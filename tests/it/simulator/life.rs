@@ -6,11 +6,11 @@ use qlik_session_exporter::simulator;
 use reqwest::Method;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::support::{Site, options};
+use super::client::{SiteWithClient, options};
 
 #[tokio::test]
 async fn a_stopped_node_refuses_connections_and_comes_back_on_its_port_with_its_sessions() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let before = site.json(Method::GET, "qps-2", "/qps/session").await;
     site.simulator.stop_node(2).await;
     let error = site.ask(Method::GET, "qps-2", "/qps/session").send().await.unwrap_err();
@@ -23,7 +23,7 @@ async fn a_stopped_node_refuses_connections_and_comes_back_on_its_port_with_its_
 
 #[tokio::test]
 async fn stopping_a_node_ends_what_is_on_its_way() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     site.simulator.set_latency(Duration::from_secs(600));
     let request = tokio::spawn(site.ask(Method::GET, "qps-1", "/qps/session").send());
     while site.simulator.list_queries(1, "") == 0 {
@@ -35,7 +35,7 @@ async fn stopping_a_node_ends_what_is_on_its_way() {
 
 #[tokio::test]
 async fn everything_ends_within_a_second() {
-    let site = Site::with(|options| options.churn = 1.0).await;
+    let site = SiteWithClient::with(|options| options.churn = 1.0).await;
     site.json(Method::GET, "qrs", "/qrs/about").await;
     site.simulator.set_latency(Duration::from_secs(600));
     let held = tokio::spawn(site.ask(Method::GET, "qps-1", "/qps/session").send());
@@ -62,7 +62,7 @@ async fn a_port_in_use_is_told_with_name_and_address() {
 
 #[tokio::test]
 async fn the_configuration_beside_the_certificates_names_every_listener() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     assert_eq!(site.simulator.config_file(), site.folder.path().join("config.toml"));
     let text = std::fs::read_to_string(site.simulator.config_file()).unwrap();
     let config: toml::Table = text.parse().unwrap();

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::{KEY, Site};
+use super::client::{KEY, SiteWithClient};
 
 #[tokio::test]
 async fn requests_are_held_back_together_and_counted() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let latency = Duration::from_millis(300);
     site.simulator.set_latency(latency);
     let begun = Instant::now();
@@ -30,7 +30,7 @@ async fn requests_are_held_back_together_and_counted() {
 
 #[tokio::test]
 async fn requests_one_after_the_other_are_never_two_in_flight() {
-    let site = Site::with(|options| options.sessions = 5000).await;
+    let site = SiteWithClient::with(|options| options.sessions = 5000).await;
     for _ in 0..20 {
         site.json(Method::GET, "qps-1", "/qps/session").await;
     }
@@ -39,7 +39,7 @@ async fn requests_one_after_the_other_are_never_two_in_flight() {
 
 #[tokio::test]
 async fn a_connection_is_kept_for_the_next_request() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let mut stream = site.connect("qps-1", site.tls()).await.unwrap();
     for _ in 0..3 {
         let request =

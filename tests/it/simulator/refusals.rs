@@ -2,11 +2,11 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::support::{KEY, Site};
+use super::client::{KEY, SiteWithClient};
 
 #[tokio::test]
 async fn the_repository_refuses_a_request_without_a_user_and_a_proxy_service_does_not() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for (listener, path, expected) in
         [("qrs", "/qrs/about", StatusCode::FORBIDDEN), ("qps-1", "/qps/session", StatusCode::OK)]
     {
@@ -18,7 +18,7 @@ async fn the_repository_refuses_a_request_without_a_user_and_a_proxy_service_doe
 
 #[tokio::test]
 async fn a_missing_or_wrong_xrfkey_is_refused_everywhere() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for (listener, path) in [("qps-1", "/qps/session"), ("qps-2", "/qps/alive"), ("qrs", "/qrs/about")] {
         for (query, header) in [
             ("", Some(KEY)),
@@ -42,7 +42,7 @@ async fn a_missing_or_wrong_xrfkey_is_refused_everywhere() {
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_refused() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for path in ["/qps/nowhere/session", "/qps/Sales/session", "/qps", "/qps/sales", "/qps/session/none", "/"]
     {
         assert_eq!(site.status(Method::GET, "qps-1", path).await, StatusCode::NOT_FOUND, "{path}");
@@ -55,7 +55,7 @@ async fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_refused() {
 
 #[tokio::test]
 async fn a_body_that_is_no_session_is_refused() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     for body in ["", "[]", "{}", r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":""}"#] {
         let answer = site.ask(Method::POST, "qps-1", "/qps/session").body(body).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");

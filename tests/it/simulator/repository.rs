@@ -2,11 +2,11 @@
 
 use reqwest::Method;
 
-use super::support::Site;
+use super::client::SiteWithClient;
 
 #[tokio::test]
 async fn the_repository_tells_its_version_and_its_objects_whole() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let about = site.json(Method::GET, "qrs", "/qrs/about").await;
     assert_eq!(about["buildVersion"], "32.25.0.0");
 

@@ -4,17 +4,17 @@ use qlik_session_exporter::simulator::Session;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::support::{Site, ids, session, session_json};
+use super::client::{SiteWithClient, ids, session, session_json};
 
 #[tokio::test]
 async fn a_proxy_service_is_alive() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     assert_eq!(site.json(Method::GET, "qps-2", "/qps/alive").await, json!(true));
 }
 
 #[tokio::test]
 async fn a_session_is_added_read_and_deleted() {
-    let site = Site::with(|options| options.sessions = 0).await;
+    let site = SiteWithClient::with(|options| options.sessions = 0).await;
     let post = site.ask(Method::POST, "qps-2", "/qps/sales/session");
     let post = post.header("Content-Type", "application/json").body(session_json("one").to_string());
     assert_eq!(post.send().await.unwrap().status(), StatusCode::CREATED);
@@ -36,7 +36,7 @@ async fn a_session_is_added_read_and_deleted() {
 
 #[tokio::test]
 async fn a_users_sessions_are_listed_and_ended_together() {
-    let site = Site::with(|options| options.sessions = 0).await;
+    let site = SiteWithClient::with(|options| options.sessions = 0).await;
     let other = Session { user_id: "testuser_2".into(), ..session("other") };
     for session in [session("one"), other, session("two")] {
         site.simulator.open_session(1, "", session);
@@ -52,7 +52,7 @@ async fn a_users_sessions_are_listed_and_ended_together() {
 
 #[tokio::test]
 async fn any_id_that_is_percent_encoded_is_found() {
-    let site = Site::with(|options| options.sessions = 0).await;
+    let site = SiteWithClient::with(|options| options.sessions = 0).await;
     for id in ["a/b", "100%", "a b", "%2F", "сессия", "会話", "?x=1&y#z", "session", "\u{202e}mirror", "a\\b"]
     {
         site.simulator.open_session(1, "sales", Session { user_id: id.into(), ..session(id) });
@@ -70,7 +70,8 @@ async fn any_id_that_is_percent_encoded_is_found() {
 
 #[tokio::test]
 async fn a_prefix_of_an_old_version_may_hold_slashes() {
-    let site = Site::with(|options| options.virtual_proxies = vec!["/".into(), "emea/sales".into()]).await;
+    let site =
+        SiteWithClient::with(|options| options.virtual_proxies = vec!["/".into(), "emea/sales".into()]).await;
     let list = site.json(Method::GET, "qps-1", "/qps/emea/sales/session").await;
     assert_eq!(ids(&list).len(), site.simulator.sessions(1, "/emea/sales").len());
     assert_eq!(site.simulator.list_queries(1, "emea/sales"), 1);
@@ -80,7 +81,7 @@ async fn a_prefix_of_an_old_version_may_hold_slashes() {
 #[tokio::test]
 async fn the_same_seed_is_the_same_site_and_another_is_another() {
     let everything = async |seed| {
-        let site = Site::with(|options| options.seed = seed).await;
+        let site = SiteWithClient::with(|options| options.seed = seed).await;
         let mut all = vec![site.json(Method::GET, "qrs", "/qrs/virtualproxyconfig/full").await];
         for (node, path) in [("qps-1", "/qps/session"), ("qps-2", "/qps/finance/session")] {
             all.push(site.json(Method::GET, node, path).await);
@@ -94,7 +95,7 @@ async fn the_same_seed_is_the_same_site_and_another_is_another() {
 
 #[tokio::test]
 async fn sessions_come_and_go() {
-    let site = Site::with(|options| options.churn = 50.0).await;
+    let site = SiteWithClient::with(|options| options.churn = 50.0).await;
     let first = site.json(Method::GET, "qps-1", "/qps/session").await;
     let (mut came, mut went) = (false, false);
     while !(came && went) {
@@ -107,13 +108,13 @@ async fn sessions_come_and_go() {
 
 #[tokio::test]
 async fn a_site_without_users_or_sessions_answers_with_empty_lists() {
-    let site = Site::with(|options| (options.sessions, options.users) = (0, 0)).await;
+    let site = SiteWithClient::with(|options| (options.sessions, options.users) = (0, 0)).await;
     assert_eq!(site.json(Method::GET, "qps-1", "/qps/session").await, json!([]));
 }
 
 #[tokio::test]
 async fn a_list_of_100_000_sessions_is_written_once_and_then_only_where_it_changed() {
-    let site = Site::with(|options| {
+    let site = SiteWithClient::with(|options| {
         options.nodes = 1;
         options.virtual_proxies = vec![String::new()];
         options.sessions = 100_000;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use reqwest::{Method, StatusCode};
 
-use super::support::{Site, ids, session};
+use super::client::{SiteWithClient, ids, session};
 
 /// What the repository tells: each proxy service's port and the prefixes that it links.
-async fn told(site: &Site) -> BTreeMap<String, (u64, Vec<String>)> {
+async fn told(site: &SiteWithClient) -> BTreeMap<String, (u64, Vec<String>)> {
     let proxies = site.json(Method::GET, "qrs", "/qrs/proxyservice/full").await;
     let proxies = proxies.as_array().unwrap().iter().map(|proxy| {
         let links = proxy["settings"]["virtualProxies"].as_array().unwrap();
@@ -18,17 +18,17 @@ async fn told(site: &Site) -> BTreeMap<String, (u64, Vec<String>)> {
     proxies.collect()
 }
 
-async fn links(site: &Site, node: &str) -> Vec<String> {
+async fn links(site: &SiteWithClient, node: &str) -> Vec<String> {
     told(site).await.remove(node).unwrap().1
 }
 
-async fn prefixes(site: &Site) -> Vec<String> {
+async fn prefixes(site: &SiteWithClient) -> Vec<String> {
     let found = site.json(Method::GET, "qrs", "/qrs/virtualproxyconfig/full").await;
     found.as_array().unwrap().iter().map(|v| v["prefix"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn uneven() -> Site {
-    Site::with(|options| {
+async fn uneven() -> SiteWithClient {
+    SiteWithClient::with(|options| {
         options.nodes = 3;
         options.links = vec![vec!["/".into(), "sales".into()], vec!["/sales".into()], vec![]];
     })
@@ -64,7 +64,7 @@ async fn all_sessions_find_a_place_on_uneven_links() {
 
 #[tokio::test]
 async fn a_node_added_while_the_site_runs_is_told_and_answers_on_a_port_of_its_own() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let number = site.simulator.add_node(&["/", "sales"]).await.unwrap();
     assert_eq!(number, 3);
     site.simulator.open_session(3, "sales", session("one"));
@@ -78,7 +78,7 @@ async fn a_node_added_while_the_site_runs_is_told_and_answers_on_a_port_of_its_o
 
 #[tokio::test]
 async fn a_node_that_would_link_what_is_not_there_is_refused() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let error = site.simulator.add_node(&["sales", "hr"]).await.unwrap_err().to_string();
     assert_eq!(error, r#"there is no virtual proxy "hr" (there are "", "sales", "finance")"#);
     assert_eq!(told(&site).await.len(), 2);
@@ -86,7 +86,7 @@ async fn a_node_that_would_link_what_is_not_there_is_refused() {
 
 #[tokio::test]
 async fn a_removed_node_is_told_no_longer_refuses_connections_and_its_number_is_not_used_again() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let request = site.ask(Method::GET, "qps-2", "/qps/session");
     assert!(site.simulator.remove_node(2).await);
     assert!(request.send().await.unwrap_err().is_connect());
@@ -98,7 +98,7 @@ async fn a_removed_node_is_told_no_longer_refuses_connections_and_its_number_is_
 
 #[tokio::test]
 async fn a_virtual_proxy_is_added_linked_unlinked_and_removed_while_the_site_runs() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     let path = "/qps/emea/hr/session";
     assert!(site.simulator.add_virtual_proxy("/emea/hr").unwrap());
     assert!(!site.simulator.add_virtual_proxy("emea/hr").unwrap());
@@ -123,7 +123,7 @@ async fn a_virtual_proxy_is_added_linked_unlinked_and_removed_while_the_site_run
 
 #[tokio::test]
 async fn what_cannot_be_linked_is_not() {
-    let site = Site::start().await;
+    let site = SiteWithClient::start().await;
     assert!(!site.simulator.link(1, "nowhere"));
     assert!(!site.simulator.link(9, "sales"));
     assert!(site.simulator.add_virtual_proxy("HR").is_err());
@@ -131,7 +131,7 @@ async fn what_cannot_be_linked_is_not() {
 
 #[tokio::test]
 async fn the_configuration_for_discovery_names_the_repository_alone() {
-    let site = Site::with(|options| options.discovery = true).await;
+    let site = SiteWithClient::with(|options| options.discovery = true).await;
     let text = std::fs::read_to_string(site.simulator.config_file()).unwrap();
     let config: toml::Table = text.parse().unwrap();
     let simulated = &config["site"]["simulated"];

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use super::view::site;
 use crate::support::exporter::command;
-use crate::support::terminal::{Left, Terminal, send};
+use crate::support::signal::send;
+use crate::support::terminal::{Left, Terminal};
 use crate::support::wait::eventually;
 
 /// That the terminal is as it was.

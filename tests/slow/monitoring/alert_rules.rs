@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::shipped::{expression, grafana_rules, list, path, prometheus_rules, string, yaml};
+use super::shipped::{expression, grafana_rules, list, prometheus_rules, string, yaml};
+use crate::support::project::path;
 
 /// Where `prometheus/rules.yml` looks at a recorded series over time, the expression is looked at this often:
 /// Prometheus' own `evaluation_interval` there.

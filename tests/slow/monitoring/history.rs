@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::shipped::text;
 use crate::prometheus::Prometheus;
 use crate::support::exporter::Exporter;
+use crate::support::project::text;
 use crate::support::wait::eventually;
 
 /// How far back, in seconds.

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::shipped::{DASHBOARDS, path};
+use super::shipped::DASHBOARDS;
+use crate::support::project::path;
 
 /// Versions of Grafana; `sdk/requirements-VERSION.txt` names the SDK with its types.
 const VERSIONS: [&str; 3] = ["10", "11", "12"];
@@ -58,7 +59,7 @@ fn lost(version: &str, dashboards: &[PathBuf]) -> String {
 // One test, because nextest gives each a process of its own, and they would install at once.
 #[test]
 fn grafanas_types_read_and_write_every_dashboard_without_losing_a_member() {
-    let dashboards = DASHBOARDS.map(|name| path(&format!("grafana/dashboards/{name}.json")));
+    let dashboards = DASHBOARDS.map(|name| path(format!("grafana/dashboards/{name}.json")));
     let folder = tempfile::tempdir().unwrap();
     let unknown = folder.path().join("unknown.json");
     let text = fs::read_to_string(&dashboards[0]).unwrap();

@@ -1,9 +1,8 @@
 //! The files as they are shipped, read.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
+
+use crate::support::project::text;
 
 pub const DASHBOARDS: [&str; 4] = ["overview", "site", "users", "exporter"];
 
@@ -19,14 +18,6 @@ pub struct Query<'a> {
     pub expression: &'a str,
     /// As of now, or over the chosen time.
     pub instant: bool,
-}
-
-pub fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
-}
-
-pub fn text(file: &str) -> String {
-    fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 pub fn yaml(file: &str) -> Value {

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{RUNBOOKS, path, run};
+use super::{RUNBOOKS, run};
+use crate::support::project::path;
 
 /// A message that Alertmanager makes of so many users at the limit, and one who no longer is.
 fn message(template: &str, users: usize) -> String {

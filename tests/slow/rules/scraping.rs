@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::path;
 use crate::prometheus::Prometheus;
 use crate::support::exporter::Exporter;
+use crate::support::project::path;
 use crate::support::scrape::{Labels, labels};
 use crate::support::site::SITE;
 

@@ -1,4 +1,4 @@
-//! A folder with certificates and a configuration, and what `check` says of it.
+//! A folder with certificates and a configuration, and what `check` reports of it.
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +10,8 @@ use qlik_session_exporter::simulator::{self, Authority, CertificateSet, Leaf, Op
 use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
+
+use crate::support::simulator::options;
 
 /// A site's files: certificates of one authority, and its configuration.
 pub struct Files {
@@ -39,27 +41,18 @@ impl Files {
 
     /// A site that runs with these certificates.
     pub async fn simulator(&self, change: impl FnOnce(&mut Options)) -> Simulator {
-        let mut options = Options {
-            certs: self.path().to_owned(),
-            nodes: 1,
-            qrs_port: 0,
-            qps_port: 0,
-            sessions: 0,
-            users: 0,
-            churn: 0.0,
-            ..Options::default()
-        };
+        let mut options = Options { nodes: 1, sessions: 0, users: 0, ..options(self.path()) };
         change(&mut options);
         simulator::start(options).await.unwrap()
     }
 
-    /// What `check` says of the site with these settings; `top` stands before its section.
+    /// What `check` reports of the site with these settings; `top` stands before its section.
     pub async fn check(&self, top: &str, site: &str) -> Checked {
         let certificates = "certificate = \"client.pem\"\nkey = \"client_key.pem\"\nca = \"root.pem\"\n";
         self.check_file(&format!("{top}\n[site.production]\n{certificates}{site}")).await
     }
 
-    /// What `check` says of a site with one proxy service.
+    /// What `check` reports of a site with one proxy service.
     pub async fn check_proxy(&self, url: &Url) -> Checked {
         self.check("request_timeout = \"20s\"", &proxy("Central", url)).await
     }
@@ -87,11 +80,7 @@ pub fn proxy(name: &str, url: &Url) -> String {
     format!("[site.production.proxy.{name}]\nurl = \"{url}\"\n")
 }
 
-pub fn url_of(simulator: &Simulator, listener: &str) -> Url {
-    simulator.listeners().into_iter().find(|(name, _)| name == listener).unwrap().1
-}
-
-/// What a check said.
+/// What a check reported.
 pub struct Checked {
     pub outcome: Outcome,
     pub steps: Vec<Line>,
@@ -127,6 +116,7 @@ impl Line {
 
 impl Checked {
     /// The only step that failed.
+    #[track_caller]
     pub fn failure(&self) -> &Line {
         let failed: Vec<&Line> = self.steps.iter().filter(|line| line.status == "failed").collect();
         let [failed] = failed[..] else { panic!("{} steps failed:\n{}", failed.len(), self.text) };
@@ -136,8 +126,9 @@ impl Checked {
         failed
     }
 
-    /// That one step failed for this reason, with all of these in its message and its advice.
-    pub fn fails(&self, reason: &str, message: &[&str], advice: &[&str]) {
+    /// Asserts that one step failed for this reason, with all of these in its message and its advice.
+    #[track_caller]
+    pub fn assert_failed(&self, reason: &str, message: &[&str], advice: &[&str]) {
         let failure = self.failure();
         assert_eq!(failure.reason, reason, "{failure:?}");
         for part in message {

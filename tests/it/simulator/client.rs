@@ -17,16 +17,18 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::support::simulator::{options as simulator_options, url_of};
+
 pub const KEY: &str = "abcdefghij987654";
 
 /// A running site in a folder of its own, and a client that it trusts.
-pub struct Site {
+pub struct SiteWithClient {
     pub simulator: Simulator,
     pub client: Client,
     pub folder: TempDir,
 }
 
-impl Site {
+impl SiteWithClient {
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -44,8 +46,7 @@ impl Site {
 
     /// `https://127.0.0.1:PORT` of a listener.
     pub fn url(&self, name: &str) -> String {
-        let (_, url) = self.simulator.listeners().into_iter().find(|(found, _)| found == name).unwrap();
-        url.as_str().trim_end_matches('/').to_owned()
+        url_of(&self.simulator, name).as_str().trim_end_matches('/').to_owned()
     }
 
     /// As our own exporter asks.
@@ -140,13 +141,7 @@ pub async fn read(answer: reqwest::Response) -> Value {
 }
 
 pub fn options(folder: &TempDir, change: impl FnOnce(&mut Options)) -> Options {
-    let mut options = Options {
-        certs: folder.path().to_owned(),
-        qrs_port: 0,
-        qps_port: 0,
-        churn: 0.0,
-        ..Options::default()
-    };
+    let mut options = simulator_options(folder.path());
     change(&mut options);
     options
 }

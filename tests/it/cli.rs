@@ -44,7 +44,7 @@ async fn the_version_is_the_packages() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
+async fn wrong_usage_is_reported_on_standard_error_with_exit_code_2() {
     for args in [
         &["--no-such-flag"][..],
         &["no-such-command"],
@@ -60,7 +60,7 @@ async fn wrong_usage_is_told_on_standard_error_with_exit_2() {
 }
 
 #[tokio::test]
-async fn what_is_repeated_of_the_arguments_is_escaped() {
+async fn arguments_are_escaped_when_they_are_printed() {
     let (wrong, file) = ("a\u{1b}]0;title\u{7}\u{202e}", "no-such-folder/\u{1b}[31m.log");
     for args in [
         &["--log.level", wrong][..],
@@ -79,7 +79,7 @@ async fn what_is_repeated_of_the_arguments_is_escaped() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn outputs_that_take_nothing_change_no_exit_code() {
+async fn outputs_that_cannot_be_written_change_no_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     for (args, code) in [
         (&["--no-such-flag"][..], 2),
@@ -100,7 +100,7 @@ async fn outputs_that_take_nothing_change_no_exit_code() {
 }
 
 #[tokio::test]
-async fn a_flag_that_a_command_would_pass_over_is_told() {
+async fn a_flag_that_a_command_does_not_use_is_refused() {
     let config = "--config.file is not for demo and simulate: they read no configuration";
     let web = "--web.* and --config.check belong to serve and demo";
     for (args, told) in [
@@ -115,7 +115,7 @@ async fn a_flag_that_a_command_would_pass_over_is_told() {
 }
 
 #[tokio::test]
-async fn a_value_that_simulate_cannot_take_is_told_with_what_it_takes() {
+async fn simulate_reports_a_bad_value_with_what_it_expects() {
     for (flag, value, expected) in [
         ("--churn", "-1", "--churn: found -1, expected 0 to 100000 sessions per second"),
         ("--host", "sense1", "expected an IP address of this host, such as 127.0.0.1"),
@@ -129,7 +129,7 @@ async fn a_value_that_simulate_cannot_take_is_told_with_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_duration_is_told_in_one_sentence() {
+async fn a_bad_duration_is_reported_in_one_sentence() {
     let interval = "'abc' for '--interval <DURATION>': expected a duration from 100ms to 1day, such as 5s";
     let latency = "'abc' for '--latency <DURATION>': expected a duration, such as 500ms or 3s";
     for (args, told) in [
@@ -147,7 +147,7 @@ async fn a_text_that_is_no_duration_is_told_in_one_sentence() {
 }
 
 #[tokio::test]
-async fn what_keeps_simulate_from_starting_is_told_once() {
+async fn simulate_reports_once_why_it_cannot_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
 
@@ -158,7 +158,7 @@ async fn what_keeps_simulate_from_starting_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn serve_is_what_is_run_when_no_command_is_named() {
+async fn serve_is_the_default_command() {
     let named = run(&["serve"], &[]).await;
     let unnamed = run(&[], &[]).await;
 
@@ -187,7 +187,7 @@ async fn simulate_writes_a_configuration_with_which_serve_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_tells_where_to_look() {
+async fn the_demo_prints_where_to_look() {
     let mut exporter = Exporter::start(&["demo"], &[]).await;
     let scrape = exporter.scrape().await;
     assert_eq!(scrape.sum("qlik_proxy_up", &[]), 6.0);

@@ -2,10 +2,10 @@
 
 mod commands;
 mod delete;
-#[cfg(unix)]
-mod delete_asking;
 mod delete_doubt;
 mod delete_elsewhere;
+#[cfg(unix)]
+mod delete_prompt;
 mod delete_trouble;
 mod flags;
 mod list;

@@ -128,7 +128,7 @@ fn kept_back_by(source: &str) -> String {
 }
 
 #[test]
-fn a_site_that_is_down_keeps_back_what_follows_and_not_what_may_be_the_cause() {
+fn a_site_that_is_down_inhibits_consequences_and_not_causes() {
     let kept_back = kept_back_by("QlikSiteDown");
     assert!(kept_back.contains("Proxy") && kept_back.contains("QlikUser"), "{kept_back}");
     for cause in ["Repository", "Certificate", "Exporter"] {
@@ -137,7 +137,7 @@ fn a_site_that_is_down_keeps_back_what_follows_and_not_what_may_be_the_cause() {
 }
 
 #[test]
-fn an_exporters_warning_that_becomes_critical_is_not_told_to_be_resolved() {
+fn an_exporter_warning_that_becomes_critical_sends_no_resolved_message() {
     let kept_back = kept_back_by("QlikExporterDown");
     let warning = r#"["alertname = \"QlikExporterDown\"","severity = \"warning\""]"#;
     assert!(kept_back.contains(warning), "{kept_back}");
@@ -183,7 +183,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 }
 
 #[test]
-fn the_documentation_lists_every_alert_with_its_severity_and_every_recorded_name() {
+fn the_documentation_lists_every_alert_and_every_recorded_name() {
     let text = fs::read_to_string(path("docs/alerting.md")).unwrap();
     let rows: Vec<Vec<_>> = text
         .lines()

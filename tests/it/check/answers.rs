@@ -44,7 +44,7 @@ async fn a_user_without_rights() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_asks_for_our_certificate_and_refuses_us() {
+async fn a_server_that_requests_no_certificate_and_answers_403() {
     let files = Files::new();
     let tls = tls(files.path(), false, &[&rustls::version::TLS12]);
     let server = StandIn::with_tls(tls, |_| Some(response("403 Forbidden", "", ""))).await;
@@ -56,7 +56,7 @@ async fn a_server_that_never_asks_for_our_certificate_and_refuses_us() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_asks_for_our_certificate_and_closes_the_connection() {
+async fn a_server_that_requests_no_certificate_and_closes_the_connection() {
     let files = Files::new();
     let server = StandIn::with_tls(tls(files.path(), false, &[&rustls::version::TLS12]), |_| None).await;
     files.check_proxy(&server.url).await.assert_failed(

@@ -63,7 +63,7 @@ async fn a_server_certificate_that_signed_itself_as_a_ca() {
 }
 
 #[tokio::test]
-async fn a_server_certificate_with_very_many_names_tells_the_first_ones() {
+async fn a_server_certificate_with_very_many_names_shows_the_first_ones() {
     let names = (0..100).map(|number| format!("sense{number}.company.com")).collect();
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &Leaf::server(names));
     let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
@@ -94,7 +94,7 @@ async fn a_server_certificate_for_other_names() {
 }
 
 #[tokio::test]
-async fn a_server_certificate_without_alternative_names_until_only_the_ca_is_checked() {
+async fn a_server_certificate_without_alternative_names_needs_verify_ca() {
     let leaf = loopback().without_alt_names();
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &leaf);
     let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
@@ -182,7 +182,7 @@ async fn a_ca_file_with_a_certificate_that_is_no_ca() {
 }
 
 #[tokio::test]
-async fn our_certificate_that_will_expire_soon_is_worth_a_word() {
+async fn our_certificate_that_expires_soon_is_a_warning() {
     let authority = Authority::new("site-CA").unwrap();
     let files = Files::with_server(&authority, &loopback());
     let in_five_days = std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400 + 3600);

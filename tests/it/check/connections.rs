@@ -32,7 +32,7 @@ async fn a_port_where_nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_host_that_says_nothing() {
+async fn a_host_that_never_answers() {
     let server = StandIn::each(|_, stream| async move {
         let _open = stream;
         std::future::pending().await
@@ -105,7 +105,7 @@ async fn a_service_that_speaks_tls_and_no_http() {
 }
 
 #[tokio::test]
-async fn a_connection_that_just_ends_is_told_without_the_librarys_words() {
+async fn a_connection_that_just_ends_is_reported_without_library_texts() {
     let files = Files::new();
     let tls = tls(files.path(), true, rustls::ALL_VERSIONS);
     let server = StandIn::each(move |_, stream| {

@@ -81,7 +81,7 @@ async fn a_server_that_speaks_only_tls_1_0_and_1_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_asks_for_our_certificate_by_renegotiation() {
+async fn a_server_that_requests_our_certificate_by_renegotiation() {
     let files = Files::new();
     let mut command = Command::new("openssl");
     command

@@ -93,7 +93,7 @@ async fn the_exit_code_is_the_same_when_nobody_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_query_is_told_at_debug_level() {
+async fn each_query_is_logged_at_debug_level() {
     let files = Files::new();
     let simulator = files.simulator(|options| (options.sessions, options.users) = (40, 20)).await;
     files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
@@ -110,7 +110,7 @@ async fn each_query_is_told_at_debug_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_and_what_is_mistaken_is_json_too_with_exit_codes_of_their_own() {
+async fn failures_and_config_errors_are_json_with_their_own_exit_codes() {
     let files = Files::new();
     files.replace("config.toml", &section("repository = \"https://127.0.0.1:1\"\n"));
     let failed = run(files.path(), &["--output", "json"]).await;

@@ -20,7 +20,7 @@ fn session(id: &str) -> Session {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_site_is_asked_once_and_told_step_by_step() {
+async fn a_good_site_is_queried_once_and_reported_step_by_step() {
     let files = Files::new();
     let simulator =
         files.simulator(|options| options.virtual_proxies = vec!["".into(), "sales".into()]).await;
@@ -85,7 +85,7 @@ async fn no_more_requests_are_in_flight_on_a_proxy_than_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_that_two_virtual_proxies_list_are_told_without_their_ids() {
+async fn sessions_listed_by_two_virtual_proxies_are_reported_without_ids() {
     let files = Files::new();
     let simulator =
         files.simulator(|options| options.virtual_proxies = vec!["".into(), "sales".into()]).await;
@@ -103,7 +103,7 @@ async fn sessions_that_two_virtual_proxies_list_are_told_without_their_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_proxy_service_under_two_addresses_is_told() {
+async fn one_proxy_service_under_two_addresses_is_reported() {
     let leaf = Leaf::server(vec!["127.0.0.1".into(), "localhost".into()]);
     let files = Files::with_server(&Authority::new("site-CA").unwrap(), &leaf);
     let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
@@ -126,7 +126,7 @@ async fn one_proxy_service_under_two_addresses_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_is_down_is_told_once_for_each_pair_and_the_others_work() {
+async fn a_proxy_that_is_down_is_reported_per_pair_and_the_others_work() {
     let files = Files::new();
     let simulator = files.simulator(|_| ()).await;
     let site = format!(
@@ -164,7 +164,7 @@ async fn listing(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_virtual_proxy_that_no_proxy_links_is_told_and_not_asked() {
+async fn an_unlinked_virtual_proxy_is_reported_and_not_queried() {
     let files = Files::new();
     let server = listing(
         &files,
@@ -195,7 +195,7 @@ async fn a_repository_that_shows_nothing_is_suspicious() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_from_the_repository_cannot_command_the_terminal() {
+async fn names_from_the_repository_cannot_control_the_terminal() {
     let files = Files::new();
     let name = r"\u001b[2J\n\u2713 all good\u202e";
     let services = move |port: u16| {
@@ -214,7 +214,7 @@ async fn names_from_the_repository_cannot_command_the_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_repository_the_configured_proxies_are_asked() {
+async fn configured_proxies_are_queried_when_the_repository_fails() {
     let files = Files::new();
     let simulator = files.simulator(|options| options.virtual_proxies = vec!["".into()]).await;
     let site = format!(
@@ -231,7 +231,7 @@ async fn without_the_repository_the_configured_proxies_are_asked() {
 }
 
 #[tokio::test]
-async fn of_a_repository_that_fails_one_step_tells() {
+async fn a_failing_repository_is_reported_in_one_step() {
     let checked = Files::new().check("", "repository = \"https://127.0.0.1:1\"\n").await;
     checked.assert_failed("connect", &["127.0.0.1:1 refuses connections"], &[]);
     assert_eq!(checked.lines("proxy"), [""; 0]);
@@ -239,7 +239,7 @@ async fn of_a_repository_that_fails_one_step_tells() {
 }
 
 #[tokio::test]
-async fn mistakes_in_the_configuration_end_it_before_anything_is_asked() {
+async fn config_errors_end_the_check_before_any_query() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
     assert_eq!(checked.outcome, Outcome::Mistaken);
     assert_eq!(checked.outcome.code(), 2);

@@ -32,7 +32,7 @@ async fn a_hundred_scrapes_at_once_are_one_query_per_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scrape_joins_a_query_on_its_way_even_when_nothing_is_kept() {
+async fn a_scrape_joins_a_query_in_flight_even_when_nothing_is_cached() {
     let site = Site::busy(1, &[""], 20, 5).await;
     site.simulator.set_latency(Duration::from_secs(5));
     let exporter = site.exporter(NOT_KEPT).await;
@@ -52,7 +52,7 @@ async fn a_scrape_joins_a_query_on_its_way_even_when_nothing_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_scrape_within_the_time_asks_nobody() {
+async fn a_second_scrape_within_the_cache_ttl_sends_no_query() {
     let site = Site::busy(2, PREFIXES, 100, 20).await;
     let exporter = site.exporter(KEPT).await;
     let first = exporter.scrape().await;
@@ -70,7 +70,7 @@ async fn a_second_scrape_within_the_time_asks_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_its_time_is_over_an_answer_is_asked_for_again() {
+async fn an_expired_answer_is_queried_again() {
     let site = Site::empty(1, &[""]).await;
     let exporter = site.exporter("cache_ttl = \"1s\"").await;
     assert_eq!(exporter.scrape().await.value("qlik_proxy_sessions", &[]), Some(0.0));
@@ -80,7 +80,7 @@ async fn when_its_time_is_over_an_answer_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_time_each_scrape_asks() {
+async fn each_scrape_queries_at_a_cache_ttl_of_zero() {
     let site = Site::empty(2, PREFIXES).await;
     let exporter = site.exporter(NOT_KEPT).await;
 
@@ -91,7 +91,7 @@ async fn without_a_time_each_scrape_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_answer_is_kept_as_long_as_a_good_one() {
+async fn failed_query_is_cached_as_long_as_a_good_one() {
     let broken = BrokenProxy::closing().await;
     let site = Site::empty(1, &[""]).await;
     let exporter = site.exporter_beside(KEPT, "broken", &broken.url).await;
@@ -135,7 +135,7 @@ async fn a_scrape_that_gives_up_loses_nothing_that_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_proxy_takes_nothing_from_the_others() {
+async fn a_silent_proxy_does_not_affect_the_others() {
     let site = Site::busy(1, PREFIXES, 50, 10).await;
     let silent = BrokenProxy::silent().await;
     let exporter = site.exporter_beside(KEPT, "silent", &silent.url).await;

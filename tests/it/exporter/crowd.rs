@@ -39,7 +39,7 @@ async fn connect(exporter: &Exporter, count: usize) -> Vec<TcpStream> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_hundred_scrapes_of_a_hanging_proxy_are_four_queries_and_all_are_answered_in_time() {
+async fn five_hundred_scrapes_of_a_hanging_proxy_are_four_queries() {
     let site = Site::busy(1, EIGHT, 80, 20).await;
     site.simulator.set_fault(1, None, Fault::Hang).await.unwrap();
     let exporter = site.exporter("request_timeout = \"50s\"\nscrape_timeout_offset = \"3s\"\n").await;
@@ -108,7 +108,7 @@ async fn six_hundred_slow_readers_do_no_harm() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_above_a_thousand_are_told_so_and_the_exporter_recovers() {
+async fn connections_above_a_thousand_get_503_and_the_exporter_recovers() {
     let site = Site::busy(8, &EIGHT[..4], 80, 20).await;
     let exporter = Exporter::with_few_files(&site.config("cache_ttl = \"0s\"\n")).await;
     let good = counts(&exporter.scrape().await);

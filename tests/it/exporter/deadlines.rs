@@ -64,7 +64,7 @@ async fn without_a_header_a_scrape_waits_ten_seconds_less_the_offset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_not_all_can_be_asked_in_time_every_pair_gets_its_turn() {
+async fn every_pair_is_queried_in_turn_when_time_is_short() {
     let site = Site::busy(1, SIXTEEN, 320, 40).await;
     site.simulator.set_latency(Duration::from_millis(700));
     let exporter = site.exporter("cache_ttl = \"0s\"\nrequest_timeout = \"20s\"\n").await;
@@ -88,7 +88,7 @@ async fn when_not_all_can_be_asked_in_time_every_pair_gets_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_oldest_answers_are_asked_first_also_when_there_is_one_round_a_scrape() {
+async fn pairs_with_the_oldest_answers_are_queried_first() {
     let site = Site::busy(1, SIXTEEN, 160, 20).await;
     site.simulator.set_latency(Duration::from_millis(700));
     let exporter = site.exporter("cache_ttl = \"0s\"\nrequest_timeout = \"20s\"\n").await;
@@ -128,7 +128,7 @@ async fn only_what_was_sent(site: &Site, exporter: &Exporter) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_waits_for_its_turn_is_not_sent_when_its_scrape_has_given_up() {
+async fn a_waiting_query_is_not_sent_after_its_scrape_has_timed_out() {
     let (site, exporter) = hanging().await;
 
     let scrape = exporter.scrape_within("2").await;
@@ -139,7 +139,7 @@ async fn a_query_that_waits_for_its_turn_is_not_sent_when_its_scrape_has_given_u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_waits_for_its_turn_is_not_sent_when_its_scraper_is_gone() {
+async fn a_waiting_query_is_not_sent_after_its_client_is_gone() {
     let (site, exporter) = hanging().await;
 
     let scraper = raw::send(exporter.authority(), &raw::scrape_head("60")).await;
@@ -150,7 +150,7 @@ async fn a_query_that_waits_for_its_turn_is_not_sent_when_its_scraper_is_gone() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_repository_holds_no_scrape_up() {
+async fn a_slow_repository_delays_no_scrape() {
     let site = Site::busy(1, &["", "sales"], 40, 10).await;
     site.simulator.set_repository_fault(Some(Fault::Hang)).await.unwrap();
     let repository = format!("repository = \"{}\"\nrepository_refresh = \"1s\"\n", site.url("qrs"));

@@ -42,7 +42,7 @@ fn asked(pairs: &[Pair], site: &Site, scrape: &Scrape, times: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exactly_the_linked_pairs_are_asked() {
+async fn exactly_the_linked_pairs_are_queried() {
     let site = uneven().await;
     let exporter = site.discovering(NOT_KEPT, "").await;
 
@@ -55,7 +55,7 @@ async fn exactly_the_linked_pairs_are_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_filters_narrow_what_is_asked_and_told() {
+async fn the_filters_narrow_queries_and_metrics() {
     let none: &[Pair] = &[];
     for (filter, pairs, told) in [
         ("virtual_proxies = ['/']", &LINKED[..1], &["/"][..]),
@@ -81,7 +81,7 @@ async fn the_filters_narrow_what_is_asked_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_that_fits_nothing_is_told_once_and_the_rest_is_asked() {
+async fn a_filter_that_matches_nothing_is_logged_once_and_the_rest_works() {
     let site = uneven().await;
     let filter = "repository_refresh = \"1s\"\nvirtual_proxies = ['/', 'slaes']";
     let exporter = site.discovering(NOT_KEPT, filter).await;
@@ -168,7 +168,7 @@ fn now() -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_known_of_the_site_is_told() {
+async fn everything_known_of_the_site_is_exported() {
     let site = uneven().await;
     let before = now();
     let exporter = site.discovering(NOT_KEPT, "").await;
@@ -238,7 +238,7 @@ async fn everything_known_of_the_site_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_was_refused_is_told_too() {
+async fn the_expiry_of_a_refused_certificate_is_exported_too() {
     let (site, other) = (Site::empty(1, &[""]).await, Site::empty(1, &[""]).await);
     let foreign = other.certificates().display().to_string().replace('\\', "/");
     let repository = format!("repository = \"{}\"\n", site.url("qrs"));

@@ -59,7 +59,7 @@ impl Scraped {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_added_is_asked_and_one_that_is_removed_no_longer() {
+async fn an_added_node_is_queried_and_a_removed_one_is_not() {
     let site = site().await;
     let mut exporter = Scraped::start(&site).await;
 
@@ -130,7 +130,7 @@ async fn a_virtual_proxy_comes_unlinked_and_goes_with_its_links() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counters_of_pairs_that_stay_go_on_and_those_of_pairs_that_went_come_back_at_zero() {
+async fn counters_of_lasting_pairs_continue_and_those_of_returning_pairs_reset() {
     let site = site().await;
     let mut exporter = Scraped::start(&site).await;
     site.open(1, "", ("LAB", "anna"), 3);

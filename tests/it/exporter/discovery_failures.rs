@@ -46,7 +46,7 @@ async fn when_up_is(value: f64, exporter: &Exporter) -> Scrape {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_repository_said_last_stays_while_it_fails() {
+async fn the_last_topology_stays_while_the_repository_fails() {
     for fault in FAULTS {
         let site = site().await;
         let exporter = site.discovering(NOT_KEPT, OFTEN).await;
@@ -74,7 +74,7 @@ async fn what_the_repository_said_last_stays_while_it_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_never_answered_is_told_and_found_when_it_comes() {
+async fn a_repository_that_never_answered_is_down_until_it_answers() {
     for fault in FAULTS {
         let site = site().await;
         site.simulator.set_repository_fault(Some(fault)).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_repository_that_never_answered_is_told_and_found_when_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_repository_is_asked_again_after_one_second_two_and_four() {
+async fn a_failing_repository_is_queried_again_after_1_2_and_4_seconds() {
     let site = Site::empty(1, &[""]).await;
     let repository = BrokenProxy::closing().await;
     let text = format!("[site.{SITE}]{TRUSTED}repository = \"{}\"\n", repository.url);
@@ -169,7 +169,7 @@ async fn a_scrape_does_not_wait_for_it_beyond_its_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hanging_repository_takes_nothing_from_proxies_that_are_configured() {
+async fn a_hanging_repository_does_not_affect_configured_proxies() {
     let site = site().await;
     site.simulator.set_repository_fault(Some(Fault::Hang)).await.unwrap();
     let exporter = site.discovering(PATIENT, &proxy_block("Central", &site.url("qps-1"), PREFIXES)).await;
@@ -184,7 +184,7 @@ async fn a_hanging_repository_takes_nothing_from_proxies_that_are_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_without_a_working_repository_takes_nothing_from_another() {
+async fn a_site_without_a_working_repository_does_not_affect_another() {
     for (fault, settings) in [(REFUSE, NOT_KEPT), (ERROR, NOT_KEPT), (Fault::Hang, PATIENT)] {
         let (site, other) = (site().await, site().await);
         other.simulator.set_repository_fault(Some(fault)).await.unwrap();

@@ -116,7 +116,7 @@ async fn an_answer_that_is_too_large_is_not_read_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_speaks_no_tls_fails_with_tls_and_one_that_nobody_has_with_connect() {
+async fn a_port_without_tls_fails_with_tls_and_a_closed_one_with_connect() {
     let site = Site::empty(1, &[""]).await;
     let without_tls = site.exporter("").await;
     let plain = format!("https://{}/", without_tls.authority()).parse().unwrap();

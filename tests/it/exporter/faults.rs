@@ -96,7 +96,7 @@ fn every_kind_of_fault_is_specified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_has_its_reason_takes_nothing_from_the_others_and_leaves_nothing_behind() {
+async fn every_fault_has_its_reason_and_affects_no_other_pair() {
     let nodes = SPECIFICATION.len() + 1;
     let site = Site::busy(nodes.try_into().unwrap(), PREFIXES, 60 * nodes, 10 * nodes).await;
     // Half of a list, or its bytes one by one, is told from the whole.

@@ -59,7 +59,7 @@ async fn collect_chooses_what_is_in_a_scrape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_is_one_site_and_an_unknown_one_is_told_with_the_names_there_are() {
+async fn a_probe_is_one_site_and_an_unknown_one_lists_the_known_names() {
     let (site, exporter) = exporter().await;
 
     let probe = exporter.scrape_path(&format!("/probe?target={SITE}")).await;
@@ -74,7 +74,7 @@ async fn a_probe_is_one_site_and_an_unknown_one_is_told_with_the_names_there_are
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_of_two_sites_asks_only_its_own() {
+async fn a_probe_queries_only_its_own_site() {
     let (one, two) = (Site::busy(1, &[""], 10, 5).await, Site::empty(1, &[""]).await);
     // The second site of the same file: its name, its certificates, its proxy service.
     let second = std::fs::read_to_string(two.config("")).unwrap().replace("site.simulated", "site.other");
@@ -133,7 +133,7 @@ async fn service_discovery_has_a_target_per_site_that_works_without_relabelling(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_format_is_the_one_that_is_asked_for_and_classic_when_none_is() {
+async fn the_format_is_negotiated_and_classic_by_default() {
     let (_site, exporter) = exporter().await;
     let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                       text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -161,7 +161,7 @@ async fn the_format_is_the_one_that_is_asked_for_and_classic_when_none_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gzip_is_used_when_it_is_asked_for() {
+async fn gzip_is_used_when_it_is_accepted() {
     let (site, exporter) = exporter().await;
 
     let packed = exporter.ask(Method::GET, "/metrics", &[("Accept-Encoding", "gzip")]).await;
@@ -208,7 +208,7 @@ async fn the_first_page_loads_nothing_from_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_page_says_when_its_figures_are_the_least_there_can_be() {
+async fn the_first_page_marks_figures_that_are_lower_bounds() {
     let site = Site::busy(2, &["", "sales"], 20, 5).await;
     let exporter = site.exporter("cache_ttl = \"0s\"\n").await;
     exporter.scrape().await;

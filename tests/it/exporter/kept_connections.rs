@@ -45,7 +45,7 @@ fn queries(scrape: &Scrape) -> (f64, f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_found_its_kept_connection_closed_is_asked_once_more_on_a_new_one() {
+async fn a_request_on_a_closed_idle_connection_is_repeated_once_on_a_new_one() {
     let asked = Asked::start(|request| (request.number == 0).then(|| ok_and_keep("[]"))).await;
 
     asked.exporter.scrape().await;
@@ -56,7 +56,7 @@ async fn a_request_that_found_its_kept_connection_closed_is_asked_once_more_on_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_on_a_new_connection_is_asked_once() {
+async fn a_request_on_a_new_connection_is_sent_once() {
     let asked = Asked::start(|_| None).await;
 
     let scrape = asked.exporter.scrape().await;
@@ -66,7 +66,7 @@ async fn a_request_on_a_new_connection_is_asked_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_not_asked_a_third_time() {
+async fn a_request_is_not_sent_a_third_time() {
     let asked =
         Asked::start(|request| (request.connection == 0 && request.number == 0).then(|| ok_and_keep("[]")))
             .await;
@@ -80,7 +80,7 @@ async fn a_request_is_not_asked_a_third_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_breaks_off_on_a_kept_connection_is_not_asked_for_again() {
+async fn a_truncated_answer_on_an_idle_connection_is_not_queried_again() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[";
     let asked =
         Asked::start(move |request| Some(if request.number == 0 { ok_and_keep("[]") } else { cut.into() }))

@@ -25,7 +25,7 @@ async fn log(during: impl AsyncFnOnce(&Site, &Exporter)) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_proxy_is_told_when_it_starts_and_when_it_ends_to_fail() {
+async fn a_failing_proxy_is_logged_when_it_starts_and_stops_failing() {
     let quiet = log(async |_, exporter| scrape_often(exporter).await).await;
 
     let told = log(async |site, exporter| {
@@ -45,7 +45,7 @@ async fn a_failing_proxy_is_told_when_it_starts_and_when_it_ends_to_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_told_of_scrapes_that_work() {
+async fn successful_scrapes_log_nothing() {
     let few = log(async |_, _| ()).await;
     let many = log(async |_, exporter| scrape_often(exporter).await).await;
 
@@ -85,7 +85,7 @@ async fn lines_of_a_failure(flags: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_level_tells_a_session_id_or_a_key() {
+async fn no_level_logs_a_session_id_or_a_key() {
     let site = Site::busy(1, &["", "sales"], 50, 10).await;
     let exporter = Exporter::with_config(&site.config("cache_ttl = \"0s\""), &["--log.level", "trace"]).await;
     scrape_often(&exporter).await;
@@ -101,7 +101,7 @@ async fn no_level_tells_a_session_id_or_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_file_gets_the_lines_instead() {
+async fn a_log_file_gets_the_lines_instead_of_standard_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("exporter.log");
     let site = Site::empty(2, &[""]).await;

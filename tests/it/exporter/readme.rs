@@ -152,7 +152,7 @@ async fn commands() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_flag_is_told_and_every_flag_told_is_there() {
+async fn every_flag_is_documented_and_every_documented_flag_exists() {
     let mut there_are = flags(&help("").await.join("\n"));
     for command in commands().await {
         there_are.extend(flags(&help(&command).await.join("\n")));
@@ -171,7 +171,7 @@ async fn every_flag_is_told_and_every_flag_told_is_there() {
 }
 
 #[tokio::test]
-async fn every_command_is_told_and_every_command_told_is_there() {
+async fn every_command_is_documented_and_every_documented_one_exists() {
     let text = section("### Command line");
     let rows = rows(&text);
     let told = rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-'));
@@ -179,7 +179,7 @@ async fn every_command_is_told_and_every_command_told_is_there() {
 }
 
 #[tokio::test]
-async fn watch_has_the_flags_of_list_as_it_is_told() {
+async fn watch_has_the_flags_of_list_as_documented() {
     let own = async |command| flags(&help(command).await.join("\n"));
     let (list, watch) = (own("sessions list").await, own("sessions watch").await);
     let told = section("### Live").split_whitespace().collect::<Vec<_>>().join(" ");
@@ -200,7 +200,7 @@ fn the_table_of_keys_is_that_of_the_view() {
 }
 
 #[test]
-fn every_reason_is_told() {
+fn every_failure_reason_is_documented() {
     let text = section("### Reasons");
     let told: Vec<_> = rows(&text).iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
     assert_eq!(told, Reason::ALL.map(Reason::as_str));

@@ -63,7 +63,7 @@ async fn settings_for_users_take_effect() {
 
 /// With `off` an answer is kept without names, and with them otherwise: the kept one cannot serve.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_are_asked_for_again_when_users_are_to_be_named_and_all_else_goes_on() {
+async fn a_change_to_plain_labels_queries_again_and_all_else_continues() {
     let site = site().await;
     let exporter = start(&site, &format!("{KEPT}[users]\nlabel = \"off\"")).await;
     let off = exporter.scrape().await;
@@ -88,7 +88,7 @@ async fn names_are_asked_for_again_when_users_are_to_be_named_and_all_else_goes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_time_for_which_answers_are_kept_takes_effect() {
+async fn a_changed_cache_ttl_takes_effect() {
     let site = site().await;
     let exporter = start(&site, KEPT).await;
     exporter.scrape().await;
@@ -136,7 +136,7 @@ async fn a_site_is_added_removed_and_renamed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_is_added_and_what_the_others_have_goes_on() {
+async fn an_added_proxy_leaves_the_state_of_the_others() {
     for kept in [true, false] {
         let settings = if kept { KEPT } else { NOT_KEPT };
         let site = site().await;
@@ -226,7 +226,7 @@ fn listening(addresses: &[&str], limit: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_address_to_listen_on_is_told_and_takes_no_effect() {
+async fn a_changed_listen_address_is_logged_and_has_no_effect() {
     let site = site().await;
     let config = site.config(&listening(&["127.0.0.1:0"], 5));
     let mut exporter = Exporter::listening_as_configured(&config, LIFECYCLE).await;
@@ -244,7 +244,7 @@ async fn another_address_to_listen_on_is_told_and_takes_no_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_a_flag_overrides_may_change_without_a_word() {
+async fn a_changed_address_that_a_flag_overrides_is_not_logged() {
     let site = site().await;
     let exporter = start(&site, &listening(&["127.0.0.1:0"], 5)).await;
 

@@ -215,7 +215,7 @@ async fn a_reload_while_the_first_discovery_hangs_takes_effect_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_found_before_is_asked_while_the_repository_hangs_after_a_reload() {
+async fn known_pairs_are_queried_while_the_repository_hangs_after_a_reload() {
     let site = Site::busy(2, PREFIXES, 30, 8).await;
     let exporter = site.discovering(PATIENT, "").await;
     assert_eq!(counts(&exporter.scrape().await), expected(&site, &site.pairs()));
@@ -234,7 +234,7 @@ async fn what_was_found_before_is_asked_while_the_repository_hangs_after_a_reloa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scrape_that_waits_for_a_discovery_waits_for_that_of_the_next_configuration() {
+async fn a_scrape_waits_for_the_discovery_of_the_new_configuration() {
     let site = Site::busy(2, PREFIXES, 30, 8).await;
     let own = proxy_block("Central", &site.url("qps-1"), PREFIXES);
     site.simulator.set_repository_fault(Some(Fault::Hang)).await.unwrap();

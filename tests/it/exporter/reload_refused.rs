@@ -88,7 +88,7 @@ async fn post_reloads_with_the_flag_only_and_get_never() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_file_is_refused_with_all_its_mistakes_and_the_old_one_goes_on() {
+async fn a_bad_file_is_refused_with_all_its_errors_and_changes_nothing() {
     let site = Site::busy(2, PREFIXES, 40, 10).await;
     let mut exporter = start(&site, LIFECYCLE).await;
     assert_eq!(counts(&exporter.scrape().await), expected(&site, &site.pairs()));
@@ -132,7 +132,7 @@ async fn a_bad_file_is_refused_with_all_its_mistakes_and_the_old_one_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_gone_is_a_bad_one() {
+async fn a_deleted_file_is_refused() {
     let site = Site::busy(1, PREFIXES, 20, 5).await;
     let exporter = start(&site, LIFECYCLE).await;
     let before = last_reload(&exporter).await;

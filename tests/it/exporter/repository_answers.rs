@@ -118,7 +118,7 @@ async fn new_members_may_come_and_the_version_may_be_kept_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proxies_that_share_a_name_or_have_none_are_told_by_their_hosts() {
+async fn proxies_without_a_name_of_their_own_are_named_by_host() {
     for name in ["Same", ""] {
         let site = site().await;
         let services =
@@ -139,7 +139,7 @@ async fn proxies_that_share_a_name_or_have_none_are_told_by_their_hosts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_no_list_is_told_with_what_is_wrong() {
+async fn an_answer_that_is_no_list_is_reported_with_the_reason() {
     let site = site().await;
     let wrong = r#"[{"settings": {"restListenPort": "4243"}}]"#;
     let answers = [(ABOUT, "{}"), (PROXY_SERVICES, wrong), (VIRTUAL_PROXIES, "[]")];
@@ -155,7 +155,7 @@ async fn an_answer_that_is_no_list_is_told_with_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_shows_no_proxy_service_has_failed_and_what_it_said_before_stays() {
+async fn a_repository_without_proxy_services_fails_and_the_topology_stays() {
     let site = site().await;
     let services = json!([
         proxy_service(&site, 1, "Central", &["", "sales"]),

@@ -9,7 +9,7 @@ use crate::support::site::{SITE, Site};
 const PREFIXES: &[&str] = &["", "sales", "finance"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_figure_is_what_the_proxies_say() {
+async fn every_figure_equals_what_the_proxies_list() {
     let site = Site::busy(2, PREFIXES, 400, 60).await;
     site.open(1, "sales", ("LAB", "limited"), 3);
     site.open(2, "finance", ("LAB", "limited"), 2);
@@ -38,7 +38,7 @@ async fn a_site_where_nobody_is_connected_counts_zero() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_formats_and_both_paths_say_the_same() {
+async fn both_formats_and_both_paths_have_the_same_figures() {
     let site = Site::busy(2, PREFIXES, 100, 30).await;
     let exporter = site.exporter("cache_ttl = \"1h\"").await;
     let accept = [("Accept", "application/openmetrics-text; version=1.0.0")];

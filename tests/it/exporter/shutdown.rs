@@ -27,7 +27,7 @@ async fn without_anything_to_do_it_stops_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up_and_shows_no_outage() {
+async fn a_scrape_that_waits_for_a_slow_proxy_does_not_delay_shutdown() {
     for signal in ["TERM", "INT"] {
         let site = Site::empty(1, &[""]).await;
         site.simulator.set_latency(Duration::from_secs(100));
@@ -48,7 +48,7 @@ async fn a_scrape_that_waits_for_a_slow_proxy_does_not_hold_it_up_and_shows_no_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_nobody_uses_does_not_hold_it_up() {
+async fn an_idle_connection_does_not_delay_shutdown() {
     let site = Site::empty(1, &[""]).await;
     let exporter = site.exporter("").await;
     let idle = tokio::net::TcpStream::connect(exporter.authority()).await.unwrap();
@@ -71,7 +71,7 @@ async fn the_demo_stops_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_that_takes_long_does_not_hold_it_up() {
+async fn a_long_reload_does_not_delay_shutdown() {
     let site = Site::empty(1, &[""]).await;
     let exporter = Exporter::with_config(&site.config(""), &["--log.level", "debug"]).await;
     slow_key::use_in(&site, "", "3000000");
@@ -86,7 +86,7 @@ async fn a_reload_that_takes_long_does_not_hold_it_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn that_nobody_reads_its_output_does_not_end_it() {
+async fn an_unread_output_does_not_end_it() {
     let site = Site::empty(1, &[""]).await;
     let config = site.config("");
     for subcommand in [&["serve", "--config.file", config.to_str().unwrap()][..], &["demo"]] {

@@ -89,7 +89,7 @@ async fn users_below_the_minimum_on_the_whole_site_have_no_series() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn series_go_to_those_with_most_sessions_and_the_first_who_does_not_fit_ends_the_list() {
+async fn users_with_most_sessions_get_series_until_one_does_not_fit() {
     let site = site().await;
     // The service account (1 series) and Anna (3) fit, Berta (2) does not, and Carl (1) comes after her.
     let five = scrape(&site, "max_series = 5").await;
@@ -130,7 +130,7 @@ async fn with_off_nobody_has_a_series_and_all_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hashed_user_is_known_by_the_keys_holder_alone() {
+async fn a_hashed_user_id_depends_on_the_secret_key() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ("LAB", "anna"), 3);
     site.open(1, "", ("LAB", "berta"), 1);

@@ -21,7 +21,7 @@ fn ids() -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_sessions_end_everywhere_and_nobody_elses() {
+async fn a_users_sessions_end_everywhere_and_no_others() {
     let site = Site::busy(2, &["", "sales"], 100, 30).await;
     for (node, prefix) in site.pairs() {
         for user in [("LAB", "Anna"), ("lab", "anna"), ("LAB", "ann"), ("LAB", "anna2"), ("LAB", r"an\na")] {
@@ -93,7 +93,7 @@ async fn all_sessions_of_one_pair_end_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_is_not_listed_is_told_and_no_failure_beside_one_that_is() {
+async fn an_unlisted_id_beside_a_listed_one_is_reported_and_no_failure() {
     let site = Site::empty(1, &[""]).await;
     site.simulator.open_session(1, "", session(("LAB", "anna"), "here"));
     let config = site.discovery_config("", "");
@@ -120,7 +120,7 @@ async fn nothing_found_is_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_in_another_case_is_told_and_keeps_the_sessions() {
+async fn a_user_in_another_case_is_reported_and_keeps_the_sessions() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ("LAB", "Anna"), 2);
     site.open(1, "", ("LAB", "bob"), 1);
@@ -142,7 +142,7 @@ async fn a_user_in_another_case_is_told_and_keeps_the_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_one_place_is_told_by_its_flag() {
+async fn more_than_one_value_is_reported_by_its_flag() {
     let site = Site::empty(2, &["", "sales"]).await;
     let config = site.write_config(&(site.discovered("one") + &site.discovered("two")));
     let pair = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
@@ -182,7 +182,7 @@ async fn a_dry_run_shows_what_would_go_and_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_terminal_nothing_ends_unless_it_is_said() {
+async fn without_a_terminal_nothing_ends_unless_yes_is_given() {
     let site = Site::busy(1, &[""], 20, 5).await;
     site.open(1, "", ("LAB", "anna"), 1);
     let before = open(&site);
@@ -200,7 +200,7 @@ async fn without_a_terminal_nothing_ends_unless_it_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_said_clearly_ends_nothing() {
+async fn ambiguous_arguments_end_nothing() {
     let site = Site::busy(2, &["", "sales"], 40, 5).await;
     let before = open(&site);
     let config = site.discovery_config("", "");
@@ -263,7 +263,7 @@ async fn a_site_is_named_by_a_name_that_fits_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_says_who_ended_how_many_of_whom_and_no_ids() {
+async fn the_log_names_who_ended_how_many_of_whom_and_no_ids() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ("LAB", "anna"), 3);
     let ended =

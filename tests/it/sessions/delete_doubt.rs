@@ -47,7 +47,7 @@ async fn some_have_ended(site: &Site) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_finds_nothing_any_more_ends_nothing() {
+async fn a_proxy_that_answers_404_to_every_delete_ends_nothing() {
     for whose in [&ALL[..], &ANNAS] {
         let site = slow_site().await;
         let delete = begin(&site.discovery_config("", ""), whose);
@@ -64,7 +64,7 @@ async fn a_proxy_that_finds_nothing_any_more_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_to_log_in_is_no_end_of_a_session() {
+async fn a_login_page_is_no_end_of_a_session() {
     let site = Site::empty(1, &[""]).await;
     for whose in [&ALL[..], &ANNAS] {
         let (_proxy, config) = stand_in(&site, &["/"], |request| {
@@ -97,7 +97,7 @@ async fn a_session_that_is_listed_twice_ends_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_found_and_listed_all_the_same_has_failed() {
+async fn a_session_not_found_but_still_listed_is_a_failure() {
     let site = Site::empty(1, &[""]).await;
     let ids = ["--session-id", "one", "two"];
     for whose in [&ALL[..], &ANNAS, &[&ids, &ALL[1..]].concat()] {
@@ -120,7 +120,7 @@ async fn what_is_not_found_and_listed_all_the_same_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ended_and_is_listed_all_the_same_has_failed() {
+async fn a_deleted_session_that_is_still_listed_is_a_failure() {
     let site = Site::empty(1, &[""]).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let (_proxy, config) = stand_in(&site, &["/"], {
@@ -147,7 +147,7 @@ async fn what_ended_and_is_listed_all_the_same_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_succeed_is_tried_once() {
+async fn a_delete_that_cannot_succeed_is_tried_once() {
     let site = Site::empty(1, &[""]).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let (_proxy, config) = stand_in(&site, &["/"], {
@@ -171,7 +171,7 @@ async fn what_cannot_succeed_is_tried_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_found_and_not_listed_is_gone() {
+async fn a_session_neither_found_nor_listed_is_gone() {
     let site = Site::empty(1, &[""]).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let (_proxy, config) = stand_in(&site, &["/"], {
@@ -192,7 +192,7 @@ async fn what_is_not_found_and_not_listed_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_fails_later_is_told_and_what_was_told_is_not_told_again() {
+async fn a_proxy_that_fails_later_is_reported_and_nothing_twice() {
     let site = Site::with(2, &[""], |options| options.latency = Duration::from_millis(50)).await;
     site.open(1, "", ANNA, 100);
     let fails = |status| Fault::Status(StatusCode::from_u16(status).unwrap());
@@ -215,7 +215,7 @@ async fn a_proxy_that_fails_later_is_told_and_what_was_told_is_not_told_again() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_knows_of_is_logged() {
+async fn sessions_with_unknown_outcome_are_logged() {
     let site = Site::empty(1, &[""]).await;
     let lists = AtomicUsize::new(0);
     let (_proxy, config) = stand_in(&site, &["/"], move |request| match request.path {
@@ -240,7 +240,7 @@ async fn what_nobody_knows_of_is_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_names_users_as_the_configuration_says() {
+async fn the_log_names_users_as_configured() {
     for (label, fields) in [("hashed", 1), ("off", 0)] {
         let site = Site::empty(1, &[""]).await;
         site.open(1, "", ANNA, 2);
@@ -259,7 +259,7 @@ async fn the_log_names_users_as_the_configuration_says() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn any_signal_stops_it_after_what_is_under_way() {
+async fn any_signal_stops_it_after_the_requests_in_flight() {
     for signal in ["HUP", "TERM"] {
         let site = slow_site().await;
         let delete = begin(&site.discovery_config("", ""), &ANNAS);
@@ -316,7 +316,7 @@ async fn a_second_signal_ends_it_at_once() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_behind_standard_error_breaks_nothing_off() {
+async fn a_full_disk_behind_standard_error_interrupts_nothing() {
     let site = slow_site().await;
     let config = site.discovery_config("", "");
     let args = ["sessions", "delete", "--yes", ANNAS[0], ANNAS[1], "--config.file", config.to_str().unwrap()];

@@ -76,7 +76,7 @@ impl TellsAll {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_of_another_virtual_proxy_does_not_end_with_the_default_one() {
+async fn sessions_of_another_virtual_proxy_stay_when_the_default_one_is_deleted() {
     let site = Site::empty(1, &[""]).await;
     for whose in [&ALL[..], &[&ANNAS[..], &OF_DEFAULT].concat()] {
         let proxy = TellsAll::start(&site).await;
@@ -93,7 +93,7 @@ async fn what_is_of_another_virtual_proxy_does_not_end_with_the_default_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too() {
+async fn virtual_proxies_left_out_by_a_section_keep_their_sessions_too() {
     let site = Site::empty(1, &["", "sales", "left-out"]).await;
     for whose in [&ALL[..], &ANNAS] {
         let proxy = TellsAll::found(&site).await;
@@ -103,7 +103,7 @@ async fn what_a_section_leaves_out_of_those_found_is_another_virtual_proxy_too()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_the_default_one_ends_while_nobody_knows_the_others() {
+async fn nothing_of_the_default_one_ends_while_the_others_are_unknown() {
     let site = Site::empty(1, &["", "sales", "left-out"]).await;
     site.simulator.set_repository_fault(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE))).await.unwrap();
     for whose in [&ALL[..], &ANNAS] {
@@ -149,7 +149,7 @@ async fn all_of_another_one_are_but_those_of_a_third() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
+async fn a_users_sessions_end_on_all_selected_pairs_and_nowhere_else() {
     let site = Site::empty(1, &[""]).await;
     for (place, expected) in [
         (&[][..], &["default", "sales"][..]),
@@ -166,7 +166,7 @@ async fn a_users_sessions_end_on_all_that_is_meant_and_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ends_by_its_id_is_what_was_named() {
+async fn a_delete_by_id_ends_exactly_that_session() {
     let site = Site::empty(1, &[""]).await;
     let proxy = TellsAll::start(&site).await;
     proxy.delete(&[&["--session-id", "sales"], &ALL[1..]].concat()).await.assert().code(0);
@@ -193,7 +193,7 @@ async fn all_of_a_virtual_proxy_stay_where_the_others_cannot_be_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_known_on_one_proxy_service_keeps_nothing_from_ending_on_another() {
+async fn unknown_sessions_on_one_proxy_service_block_no_other() {
     let site = Site::empty(2, &["", "sales"]).await;
     site.open(1, "", ("LAB", "anna"), 2);
     site.open(2, "", ("LAB", "anna"), 3);
@@ -209,7 +209,7 @@ async fn what_cannot_be_known_on_one_proxy_service_keeps_nothing_from_ending_on_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_is_asked_where_nothing_can_be_of_another() {
+async fn no_other_pair_is_queried_where_none_can_share_sessions() {
     let site = Site::empty(1, &["", "sales"]).await;
     site.open(1, "sales", ("LAB", "anna"), 1);
     let config = site.discovery_config("", "");

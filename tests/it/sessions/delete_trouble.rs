@@ -34,7 +34,7 @@ async fn some_have_ended(site: &Site, all: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_service_that_fails_in_the_middle_keeps_what_had_not_ended() {
+async fn a_proxy_service_that_fails_midway_keeps_the_remaining_sessions() {
     let site = Site::with(2, &[""], |options| options.latency = Duration::from_millis(50)).await;
     site.open(1, "", ("LAB", "bob"), 5);
     site.open(1, "", ANNA, 60);
@@ -58,7 +58,7 @@ async fn a_proxy_service_that_fails_in_the_middle_keeps_what_had_not_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_listed_is_told_and_what_is_listed_ends() {
+async fn unlisted_pairs_are_reported_and_listed_sessions_end() {
     let site = Site::empty(2, &[""]).await;
     site.open(1, "", ANNA, 3);
     site.open(2, "", ANNA, 3);
@@ -76,7 +76,7 @@ async fn what_cannot_be_listed_is_told_and_what_is_listed_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_can_be_listed_it_is_not_said_that_there_is_nothing() {
+async fn a_failed_listing_is_not_reported_as_no_sessions() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ANNA, 3);
     site.simulator.set_fault(1, None, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
@@ -89,7 +89,7 @@ async fn where_nothing_can_be_listed_it_is_not_said_that_there_is_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_done_is_told_also_when_nobody_reads_standard_output_any_more() {
+async fn the_result_is_reported_also_when_standard_output_is_closed() {
     let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
     site.open(1, "", ANNA, 30);
     let config = site.discovery_config("", "");
@@ -106,7 +106,7 @@ async fn what_was_done_is_told_also_when_nobody_reads_standard_output_any_more()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_that_begin_meanwhile_end_in_the_next_round() {
+async fn sessions_that_start_meanwhile_end_in_the_next_round() {
     let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(50)).await;
     site.open(1, "", ANNA, 30);
     let delete = begin(&site.discovery_config("", ""));
@@ -130,7 +130,7 @@ async fn a_proxy_service_gets_no_more_requests_at_once_than_it_may() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_stops_it_after_what_is_under_way() {
+async fn ctrl_c_stops_it_after_the_requests_in_flight() {
     let site = Site::with(1, &[""], |options| options.latency = Duration::from_millis(100)).await;
     site.open(1, "", ANNA, 100);
     let delete = begin(&site.discovery_config("", ""));

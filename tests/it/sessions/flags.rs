@@ -53,7 +53,7 @@ async fn a_users_sessions_end_on_a_site_by_flags() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_say_what_is_no_sites() {
+async fn variables_configure_everything_but_the_site() {
     let site = Site::empty(1, &[""]).await;
     site.open(1, "", ("LAB", "anna"), 2);
     let folder = site.certificates();
@@ -80,7 +80,7 @@ async fn variables_say_what_is_no_sites() {
 }
 
 #[tokio::test]
-async fn mistakes_name_the_flag() {
+async fn errors_name_the_flag() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("empty"), "").unwrap();
     let good =
@@ -110,7 +110,7 @@ async fn mistakes_name_the_flag() {
 }
 
 #[tokio::test]
-async fn all_flags_that_are_missing_are_told_at_once() {
+async fn all_missing_flags_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = "expected the path of a file";
     let [certificate, key, ca] = ["--certificate", "--key", "--ca"].map(|flag| (flag, path));
@@ -158,7 +158,7 @@ async fn a_site_is_given_by_a_file_or_by_flags() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_site_the_flags_are_told_to_who_has_them() {
+async fn without_a_site_the_advice_names_the_flags_where_they_exist() {
     let folder = tempfile::tempdir().unwrap();
     let flags = "--repository, --certificate, --key and --ca";
     for (command, has_them) in [(&["sessions", "list"][..], true), (&["check"], true), (&["serve"], false)] {
@@ -171,7 +171,7 @@ async fn where_there_is_no_site_the_flags_are_told_to_who_has_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_to_be_set_is_told_as_a_flag() {
+async fn advice_names_settings_as_flags() {
     let site = Site::empty(1, &[""]).await;
     let folder = site.certificates();
     let encrypted = project::path("tests/keys/pkcs8-aes256.pem");

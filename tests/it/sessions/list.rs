@@ -33,7 +33,7 @@ async fn every_session_of_every_pair_is_listed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_row_of_json_has_all_that_is_known_of_a_session_in_a_fixed_order() {
+async fn a_json_row_has_all_that_is_known_in_a_fixed_order() {
     let site = Site::empty(2, &["sales"]).await;
     let mut anna = session(("LAB", "anna"), "1");
     anna.user_name = Some("Anna Å".to_owned());
@@ -84,7 +84,7 @@ async fn without_sessions_there_is_an_empty_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_the_filters_leave_is_asked() {
+async fn only_pairs_that_pass_the_filters_are_queried() {
     let site = Site::busy(2, &["", "sales"], 100, 20).await;
     let config = site.discovery_config("", "");
 
@@ -124,7 +124,7 @@ async fn a_user_is_found_by_exactly_this_name_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_are_six_orders_that_pay_no_regard_to_case() {
+async fn six_sort_orders_ignore_case() {
     let site = Site::empty(2, &["", "sales"]).await;
     let users = [("b", "Z", "2"), ("B", "y", "3"), ("a", "z", "1"), ("A", "Y", "1")];
     for (node, prefix) in site.pairs() {

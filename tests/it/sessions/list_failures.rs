@@ -10,7 +10,7 @@ use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
 use crate::support::stand_in::{StandIn, ok};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
+async fn a_failing_proxy_service_does_not_affect_the_others() {
     let site = Site::busy(2, &["", "sales"], 100, 20).await;
     let config = site.discovery_config("", "");
     let others = site.simulator.sessions(1, "").len() + site.simulator.sessions(1, "sales").len();
@@ -30,7 +30,7 @@ async fn a_proxy_service_that_fails_takes_nothing_from_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_fails_is_told_and_what_is_configured_is_asked() {
+async fn a_failing_repository_is_reported_and_configured_pairs_are_queried() {
     let site = Site::busy(1, &[""], 20, 5).await;
     let block = proxy_block("Central", &site.url("qps-1"), &[""]);
     let config = site.discovery_config("", &block);
@@ -45,7 +45,7 @@ async fn a_repository_that_fails_is_told_and_what_is_configured_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_query_is_told_at_debug_level_without_an_id() {
+async fn each_query_is_logged_at_debug_level_without_an_id() {
     let site = Site::empty(2, &[""]).await;
     site.open(1, "", ("LAB", "anna"), 3);
     site.simulator.set_fault(2, None, Fault::Status(reqwest::StatusCode::FORBIDDEN)).await.unwrap();
@@ -76,7 +76,7 @@ async fn each_query_is_told_at_debug_level_without_an_id() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_ends_it_while_it_asks() {
+async fn a_signal_ends_it_during_a_query() {
     use std::os::unix::process::ExitStatusExt;
 
     use crate::support::program::Program;
@@ -95,7 +95,7 @@ async fn a_signal_ends_it_while_it_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_fits_nothing_is_told() {
+async fn a_filter_that_matches_nothing_is_reported() {
     let site = Site::busy(1, &["", "sales"], 20, 5).await;
     let config = site.discovery_config("", "");
     for (args, code, told) in [
@@ -126,7 +126,7 @@ async fn a_name_that_fits_nothing_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn which_names_there_are_is_told_only_when_it_is_known() {
+async fn existing_names_are_listed_only_when_they_are_known() {
     let site = Site::busy(1, &["", "sales"], 20, 5).await;
     let config = site.discovery_config("", "");
     site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
@@ -139,7 +139,7 @@ async fn which_names_there_are_is_told_only_when_it_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_listed_in_another_case_is_told_where_there_is_nobody_else() {
+async fn a_user_listed_in_another_case_is_suggested() {
     let site = Site::empty(2, &[""]).await;
     site.open(1, "", ("LAB", "Anna"), 2);
     site.open(2, "", ("Lab", "anna"), 1);
@@ -175,7 +175,7 @@ async fn several_virtual_proxies_of_one_proxy_service_are_all_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
+async fn an_existing_virtual_proxy_without_query_is_reported_with_reason() {
     let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
     let config = site.discovery_config("", "exclude_virtual_proxies = [\"/sales\"]");
     site.simulator.unlink(1, "finance");
@@ -194,7 +194,7 @@ async fn a_virtual_proxy_that_is_there_and_not_asked_is_told_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_that_do_not_meet_leave_nothing_to_ask() {
+async fn filters_without_a_common_pair_leave_nothing_to_query() {
     let site = Site::busy(2, &["", "sales"], 30, 5).await;
     site.simulator.unlink(2, "sales");
     let filters = ["--proxy", "Node2", "--virtual-proxy", "/sales"];
@@ -210,7 +210,7 @@ async fn filters_that_do_not_meet_leave_nothing_to_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_warning_about_a_site_that_is_not_asked_is_not_told() {
+async fn a_warning_about_an_unselected_site_is_not_logged() {
     let site = Site::empty(1, &[""]).await;
     let text = std::fs::read_to_string(site.discovery_config("", "")).unwrap();
     let of = |name: &str| text.replace("[site.simulated", &format!("[site.{name}"));
@@ -227,7 +227,7 @@ async fn a_warning_about_a_site_that_is_not_asked_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
+async fn a_config_error_is_reported_and_nothing_is_queried() {
     run(&["sessions", "list"], &[])
         .await
         .assert()
@@ -237,7 +237,7 @@ async fn a_mistake_in_the_configuration_is_told_and_nobody_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reads_only_the_beginning_ends_it_quietly() {
+async fn a_closed_pipe_ends_it_quietly() {
     let site = Site::busy(1, &[""], 5000, 100).await;
     let config = site.config_with("", TRUSTED);
     // The exit code is the same as if all were read.
@@ -259,7 +259,7 @@ async fn who_reads_only_the_beginning_ends_it_quietly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attribute_that_is_no_text_is_in_the_way_only_where_attributes_are_shown() {
+async fn an_attribute_that_is_no_text_matters_only_where_it_is_shown() {
     let site = Site::empty(1, &[""]).await;
     let row = r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":"1","Attributes":[{"group":7}]}"#;
     let proxy = StandIn::start(&site.certificates(), move |_| Some(ok(&format!("[{row}]")))).await;
@@ -273,7 +273,7 @@ async fn an_attribute_that_is_no_text_is_in_the_way_only_where_attributes_are_sh
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_the_totals_it_says_that_they_lack_somebody() {
+async fn incomplete_totals_are_marked_as_incomplete() {
     const LACKS: &str = "not everything could be asked: there may be more sessions";
     let site = Site::busy(2, &[""], 20, 5).await;
     let config = site.discovery_config("", "");

@@ -33,7 +33,7 @@ fn commands(ended: &Ended) -> Vec<char> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_name_commands_a_terminal() {
+async fn no_name_controls_the_terminal() {
     let (site, ids) = hostile_site().await;
     let config = site.config("");
     for args in [&["list"][..], &["list", "--wide"], &["list", "--output", "json"]] {
@@ -45,7 +45,7 @@ async fn no_name_commands_a_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_says_every_name_as_it_is() {
+async fn json_has_every_name_unchanged() {
     let (site, ids) = hostile_site().await;
     let mut found = listed(&site.config(""), &[]).await;
     found.sort_by_key(|row| {
@@ -74,7 +74,7 @@ async fn csv_of(site: &Site) -> Vec<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn csv_has_one_head_and_says_every_name_as_it_is() {
+async fn csv_has_one_header_and_every_name_unchanged() {
     let (site, ids) = hostile_site().await;
     let records = csv_of(&site).await;
     assert_eq!(records.len(), 1 + ids.len());
@@ -165,7 +165,7 @@ async fn a_table_fits_the_terminal_and_keeps_ids_whole() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn all_that_is_known_fits_the_terminal_as_a_table_or_as_blocks() {
+async fn wide_output_fits_the_terminal_as_a_table_or_as_blocks() {
     use crate::support::terminal::Terminal;
 
     let site = Site::empty(2, &["sales"]).await;

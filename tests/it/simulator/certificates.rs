@@ -31,7 +31,7 @@ async fn alert(site: &SiteWithClient, config: ClientConfig) -> Option<AlertDescr
 }
 
 #[tokio::test]
-async fn a_client_without_certificate_or_of_another_authority_gets_an_alert_each_time() {
+async fn a_client_without_a_certificate_of_the_site_gets_an_alert_each_time() {
     let site = SiteWithClient::start().await;
     let foreign = tempfile::tempdir().unwrap();
     CertificateSet::new(vec!["localhost".into()]).unwrap().write(foreign.path()).unwrap();

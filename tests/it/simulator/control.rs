@@ -24,7 +24,7 @@ async fn state(site: &SiteWithClient) -> Value {
 }
 
 #[tokio::test]
-async fn there_is_none_unless_asked_for() {
+async fn there_is_no_control_port_by_default() {
     assert_eq!(Options::default().control_port, None);
     let site = SiteWithClient::start().await;
     assert!(site.simulator.listeners().iter().all(|(name, _)| name != "control"));
@@ -56,7 +56,7 @@ async fn it_explains_itself_and_every_fault() {
 }
 
 #[test]
-fn the_readme_tells_the_same_faults() {
+fn the_readme_lists_the_same_faults() {
     let readme = project::text("README.md");
     let (_, after) = readme.split_once("| kind | what the service does |\n| --- | --- |\n").unwrap();
     let told: Vec<_> = after.lines().take_while(|line| line.starts_with('|')).collect();
@@ -68,7 +68,7 @@ fn the_readme_tells_the_same_faults() {
 }
 
 #[tokio::test]
-async fn faults_are_set_told_and_cleared() {
+async fn faults_are_set_listed_and_cleared() {
     let site = controlled().await;
     for (path, kind) in
         [("1/sales", "503"), ("qps-2/", "hang"), ("2/*", "wrong-certificate"), ("qrs/*", "latency:2s")]
@@ -109,7 +109,7 @@ async fn a_prefix_with_slashes_has_faults_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_state_tells_what_was_asked_and_sent_and_who_is_connected() {
+async fn the_state_has_queries_deliveries_and_connections() {
     let site = controlled().await;
     let list = site.json(Method::GET, "qps-1", "/qps/sales/session").await;
     let state = state(&site).await;
@@ -143,7 +143,7 @@ async fn sessions_of_a_user_are_opened_and_ended() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_with_the_reason() {
+async fn bad_requests_are_refused_with_the_reason() {
     let site = controlled().await;
     for (method, path, status, reason) in [
         (Method::PUT, "/fault/1/sales?kind=hangs", 400, r#"there is no fault "hangs" (there are hang, "#),
@@ -178,7 +178,7 @@ async fn it_ends_with_the_site() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told() {
+async fn a_control_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();

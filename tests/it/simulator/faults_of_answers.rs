@@ -35,7 +35,7 @@ fn faults_of_answers() -> impl Iterator<Item = Fault> {
 }
 
 #[tokio::test]
-async fn a_fault_of_one_pair_leaves_the_others_alone_and_ends_when_it_is_cleared() {
+async fn a_fault_of_one_pair_affects_no_other_and_ends_when_cleared() {
     let site = SiteWithClient::start().await;
     for fault in faults_of_answers() {
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_fault_of_one_pair_leaves_the_others_alone_and_ends_when_it_is_cleared
 }
 
 #[tokio::test]
-async fn a_fault_of_a_whole_node_acts_on_all_its_pairs_and_on_no_other_node() {
+async fn a_fault_of_a_node_affects_all_its_pairs_and_no_other_node() {
     let site = SiteWithClient::start().await;
     site.simulator.set_fault(2, None, "503".parse().unwrap()).await.unwrap();
     for path in ["/qps/session", "/qps/sales/session", "/qps/alive"] {
@@ -127,7 +127,7 @@ async fn trickle_sends_a_byte_a_second() {
 }
 
 #[tokio::test]
-async fn statuses_are_what_they_say() {
+async fn fault_statuses_are_sent_as_named() {
     let site = SiteWithClient::start().await;
     for status in [500, 503, 403, 401, 404] {
         let fault = status.to_string().parse().unwrap();
@@ -233,7 +233,7 @@ async fn long_ids_duplicate_ids_and_camel_case_are_lists_still() {
 }
 
 #[tokio::test]
-async fn gzip_comes_without_being_asked_for() {
+async fn gzip_is_sent_without_being_accepted() {
     let (site, exchange) = exchange("gzip").await;
     assert_eq!(exchange.header("content-encoding"), Some("gzip"));
     let mut text = String::new();

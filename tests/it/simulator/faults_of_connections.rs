@@ -50,7 +50,7 @@ async fn wrong_certificate_is_of_another_authority_and_for_the_right_names() {
 }
 
 #[tokio::test]
-async fn connections_that_are_open_are_cut_when_the_port_or_the_handshake_changes() {
+async fn open_connections_are_cut_when_the_port_or_the_handshake_changes() {
     let site = SiteWithClient::start().await;
     for fault in [Fault::Refuse, Fault::RefuseHandshake, Fault::WrongCertificate] {
         let mut open = site.connect("qps-1", site.tls()).await.unwrap();

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::client::{SiteWithClient, options};
 
 #[tokio::test]
-async fn a_stopped_node_refuses_connections_and_comes_back_on_its_port_with_its_sessions() {
+async fn a_stopped_node_comes_back_on_its_port_with_its_sessions() {
     let site = SiteWithClient::start().await;
     let before = site.json(Method::GET, "qps-2", "/qps/session").await;
     site.simulator.stop_node(2).await;
@@ -49,7 +49,7 @@ async fn everything_ends_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_with_name_and_address() {
+async fn a_port_in_use_is_reported_with_name_and_address() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -72,7 +72,7 @@ async fn the_configuration_beside_the_certificates_names_every_listener() {
 }
 
 #[tokio::test]
-async fn the_command_runs_until_it_is_told_to_stop() {
+async fn the_command_runs_until_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let options = options(&folder, |_| {});

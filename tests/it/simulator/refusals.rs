@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use super::client::{KEY, SiteWithClient};
 
 #[tokio::test]
-async fn the_repository_refuses_a_request_without_a_user_and_a_proxy_service_does_not() {
+async fn only_the_repository_refuses_a_request_without_a_user() {
     let site = SiteWithClient::start().await;
     for (listener, path, expected) in
         [("qrs", "/qrs/about", StatusCode::FORBIDDEN), ("qps-1", "/qps/session", StatusCode::OK)]

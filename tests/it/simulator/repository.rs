@@ -5,7 +5,7 @@ use reqwest::Method;
 use super::client::SiteWithClient;
 
 #[tokio::test]
-async fn the_repository_tells_its_version_and_its_objects_whole() {
+async fn the_repository_returns_its_version_and_whole_objects() {
     let site = SiteWithClient::start().await;
     let about = site.json(Method::GET, "qrs", "/qrs/about").await;
     assert_eq!(about["buildVersion"], "32.25.0.0");

@@ -113,7 +113,7 @@ async fn a_site_without_users_or_sessions_answers_with_empty_lists() {
 }
 
 #[tokio::test]
-async fn a_list_of_100_000_sessions_is_written_once_and_then_only_where_it_changed() {
+async fn a_list_of_100_000_sessions_is_only_rewritten_where_it_changed() {
     let site = SiteWithClient::with(|options| {
         options.nodes = 1;
         options.virtual_proxies = vec![String::new()];

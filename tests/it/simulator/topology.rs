@@ -63,7 +63,7 @@ async fn all_sessions_find_a_place_on_uneven_links() {
 }
 
 #[tokio::test]
-async fn a_node_added_while_the_site_runs_is_told_and_answers_on_a_port_of_its_own() {
+async fn an_added_node_is_listed_and_answers_on_its_own_port() {
     let site = SiteWithClient::start().await;
     let number = site.simulator.add_node(&["/", "sales"]).await.unwrap();
     assert_eq!(number, 3);
@@ -85,7 +85,7 @@ async fn a_node_that_would_link_what_is_not_there_is_refused() {
 }
 
 #[tokio::test]
-async fn a_removed_node_is_told_no_longer_refuses_connections_and_its_number_is_not_used_again() {
+async fn a_removed_node_is_unlisted_closed_and_its_number_is_not_reused() {
     let site = SiteWithClient::start().await;
     let request = site.ask(Method::GET, "qps-2", "/qps/session");
     assert!(site.simulator.remove_node(2).await);
@@ -97,7 +97,7 @@ async fn a_removed_node_is_told_no_longer_refuses_connections_and_its_number_is_
 }
 
 #[tokio::test]
-async fn a_virtual_proxy_is_added_linked_unlinked_and_removed_while_the_site_runs() {
+async fn virtual_proxies_are_added_linked_unlinked_and_removed_at_run_time() {
     let site = SiteWithClient::start().await;
     let path = "/qps/emea/hr/session";
     assert!(site.simulator.add_virtual_proxy("/emea/hr").unwrap());

@@ -31,7 +31,7 @@ fn watch_from_a_shell(config: &Path, flags: &[&str], output: &str) -> Terminal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn q_and_control_c_and_signals_end_it_and_the_terminal_is_as_it_was() {
+async fn q_control_c_and_signals_end_it_and_restore_the_terminal() {
     let site = site().await;
     let config = site.discovery_config("", "");
     for how in ["q", "\x03", "TERM", "INT", "HUP"] {
@@ -48,7 +48,7 @@ async fn q_and_control_c_and_signals_end_it_and_the_terminal_is_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_nothing_can_be_drawn_the_terminal_is_as_it_was() {
+async fn a_failed_drawing_ends_it_and_restores_the_terminal() {
     let site = site().await;
     let config = site.discovery_config("", "");
     // The picture goes to another terminal than the keys come from, and that one goes.
@@ -68,7 +68,7 @@ async fn when_nothing_can_be_drawn_the_terminal_is_as_it_was() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_cannot_be_written_is_told_in_the_end() {
+async fn a_log_that_cannot_be_written_is_reported_at_the_end() {
     let site = site().await;
     let config = site.discovery_config("", "");
     let mut terminal = watch_from_a_shell(&config, &["--log.level", "debug", "--log.file", "/dev/full"], "");
@@ -84,7 +84,7 @@ async fn a_log_that_cannot_be_written_is_told_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_are_told_before_the_screen_is_taken() {
+async fn config_errors_are_reported_before_the_screen_is_taken() {
     let site = site().await;
     let config = site.write_config("nonsense = 1\n");
     let args = ["sessions", "watch", "--config.file", config.to_str().unwrap()];

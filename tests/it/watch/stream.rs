@@ -65,7 +65,7 @@ async fn csv_has_one_header_and_the_time_of_each_refresh() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_is_told_once_and_when_it_answers_again() {
+async fn a_failure_and_its_recovery_are_reported_once() {
     let site = site().await;
     let mut program = watch(&site.discovery_config("", ""), &["--output", "json"]);
     program.printed("all", |line| line.contains("=bert").then_some(())).await;
@@ -81,7 +81,7 @@ async fn what_fails_is_told_once_and_when_it_answers_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_fits_nothing_is_told_once_when_that_is_known() {
+async fn a_filter_that_matches_nothing_is_reported_once_when_known() {
     let site = site().await;
     site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
     let config = site.discovery_config("", "repository_refresh = \"1s\"");
@@ -108,7 +108,7 @@ async fn a_name_that_fits_nothing_is_told_once_when_that_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_while_nobody_answers() {
+async fn nothing_is_written_while_no_proxy_answers() {
     let site = site().await;
     for format in ["json", "csv"] {
         for node in [1, 2] {
@@ -127,7 +127,7 @@ async fn nothing_is_written_while_nobody_answers() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn it_ends_when_it_is_asked_to_with_whole_lines() {
+async fn a_signal_ends_it_with_whole_lines() {
     let site = site().await;
     let config = site.discovery_config("", "");
     for signal in ["INT", "TERM"] {
@@ -140,7 +140,7 @@ async fn it_ends_when_it_is_asked_to_with_whole_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_without_a_terminal_is_told_with_what_to_use() {
+async fn a_view_without_a_terminal_is_refused_with_what_to_use() {
     let site = site().await;
     let ended = watch(&site.discovery_config("", ""), &[]).ended().await;
     ended.assert().code(2).stdout_is_empty();
@@ -150,7 +150,7 @@ async fn a_view_without_a_terminal_is_told_with_what_to_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interval_that_would_be_none_is_refused() {
+async fn an_interval_of_zero_is_refused() {
     let site = site().await;
     let config = site.discovery_config("", "");
     for interval in ["0s", "99ms", "soon", "2days", "10000000000years"] {

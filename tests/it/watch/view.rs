@@ -125,7 +125,7 @@ async fn flags_leave_what_they_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_fits_nothing_is_told_on_the_screen() {
+async fn a_filter_that_matches_nothing_is_shown_on_the_screen() {
     let site = site().await;
     let terminal = watch(&site, (24, 80), &["--proxy", "Node9"]);
     terminal.shows("--proxy Node9: there is none of that name, expected one of Central, Node2").await;
@@ -173,7 +173,7 @@ async fn another_size_is_another_picture() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_tells_no_size_is_taken_for_a_usual_one() {
+async fn a_terminal_without_a_size_gets_the_usual_one() {
     let site = site().await;
     let terminal = watch(&site, (0, 0), &[]);
     terminal.shows("LAB\\anna").await;
@@ -208,7 +208,7 @@ async fn a_proxy_that_is_down_has_a_line_until_it_answers_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_fails_is_told_and_then_asked_again() {
+async fn a_failing_repository_is_shown_and_queried_again() {
     let site = site().await;
     site.simulator.set_repository_fault(Some("503".parse().unwrap())).await.unwrap();
     let config = site.discovery_config("", "repository_refresh = \"1s\"");
@@ -239,7 +239,7 @@ async fn the_keys_work_while_a_proxy_does_not_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_answer_is_named_and_holds_up_nobody_else() {
+async fn a_proxy_without_an_answer_is_named_and_delays_no_other() {
     let site = site().await;
     let terminal = watch_with(&site, "request_timeout = \"10m\"", (24, 120), &[]);
     terminal.shows("10 sessions").await;
@@ -258,7 +258,7 @@ async fn who_does_not_answer_is_named_and_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_late_is_shown_when_it_comes() {
+async fn late_answers_are_shown_when_they_arrive() {
     let site = site().await;
     site.simulator.set_fault(2, None, "latency:3s".parse().unwrap()).await.unwrap();
     let terminal = watch(&site, (24, 120), &["--interval", "1day"]);
@@ -291,7 +291,7 @@ async fn it_only_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_somebody_objects_there_is_no_colour() {
+async fn no_color_turns_colours_off() {
     let site = site().await;
     let config = site.discovery_config("", "");
     let args = ["sessions", "watch", "--config.file", config.to_str().unwrap()];

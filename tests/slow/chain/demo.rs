@@ -124,7 +124,7 @@ async fn refuses(address: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_exporter_is_scraped_and_the_alerts_go_to_alertmanager_until_it_is_asked_to_end() {
+async fn demo_scrapes_the_exporter_and_sends_alerts_until_a_signal() {
     let mut demo = Folder::new().start();
     let [alertmanager, prometheus] =
         [demo.listening("alertmanager").await, demo.listening("prometheus").await].map(Server::at);
@@ -156,7 +156,7 @@ async fn the_exporter_is_scraped_and_the_alerts_go_to_alertmanager_until_it_is_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_to_the_chat_is_shown() {
+async fn chat_messages_are_printed() {
     let mut demo = Folder::new().start();
     let chat = demo.listening("chat").await.join("/hooks/change-me").unwrap();
     let message =
@@ -180,7 +180,7 @@ async fn send(chat: &Url, message: &serde_json::Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_nobody_reads_hold_up_nothing() {
+async fn unread_messages_delay_nothing() {
     let folder = Folder::new();
     let mut command = folder.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -216,7 +216,7 @@ async fn messages_that_nobody_reads_hold_up_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_is_closed_ends_all_of_it() {
+async fn closing_the_terminal_ends_all_programs() {
     let mut demo = Folder::new().start();
     demo.listening("prometheus").await;
     // What a demo that is killed hard leaves is known by its name.
@@ -227,7 +227,7 @@ async fn a_terminal_that_is_closed_ends_all_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_ends_by_itself_ends_the_demo_and_its_log_is_told() {
+async fn a_program_that_exits_ends_the_demo_and_its_log_is_printed() {
     let mut demo = Folder::new().start();
     demo.listening("prometheus").await;
     let is_prometheus = |process: &Process| process.name().to_string_lossy() == "prometheus";
@@ -248,7 +248,7 @@ async fn one_that_ends_by_itself_ends_the_demo_and_its_log_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_cannot_start_ends_the_demo_and_its_log_is_told_as_text() {
+async fn a_program_that_cannot_start_ends_the_demo_and_its_log_is_printed() {
     let folder = Folder::new();
     folder.instead_of("prometheus", r#"printf '1\n2\n3\n4\n5\nno \033[2Jluck\n'; exit 3"#);
 
@@ -261,7 +261,7 @@ async fn one_that_cannot_start_ends_the_demo_and_its_log_is_told_as_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asked_to_end_before_they_are_ready_it_ends_them_too() {
+async fn a_signal_before_the_programs_are_ready_ends_them_too() {
     let folder = Folder::new();
     // No program of its own makes the file: it could still be there when the file is seen.
     folder.instead_of("prometheus", ": > $FOLDER/started; exec sleep 1000");
@@ -275,7 +275,7 @@ async fn asked_to_end_before_they_are_ready_it_ends_them_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_somebody_else_takes_in_between_is_left_to_them() {
+async fn a_port_that_another_program_takes_meanwhile_is_left_to_it() {
     let folder = Folder::new();
     // The first one waits until the port is taken, and ends as it does when it finds that.
     folder.instead_of(
@@ -298,7 +298,7 @@ async fn a_port_that_somebody_else_takes_in_between_is_left_to_them() {
 }
 
 #[tokio::test]
-async fn what_is_not_installed_is_told_before_anything_starts() {
+async fn missing_programs_are_reported_before_anything_starts() {
     let empty = tempfile::tempdir().unwrap();
     let ended = run(FLAGS, &[("PATH", empty.path().to_str().unwrap())]).await;
 
@@ -311,7 +311,7 @@ async fn what_is_not_installed_is_told_before_anything_starts() {
 }
 
 #[tokio::test]
-async fn another_path_for_the_metrics_is_refused_since_the_shipped_file_scrapes_the_usual_one() {
+async fn demo_with_prometheus_refuses_another_telemetry_path() {
     for args in [
         &["demo", "--with-prometheus", "--web.telemetry-path", "/other"][..],
         &["--web.telemetry-path", "/other", "demo", "--with-prometheus"],

@@ -22,7 +22,7 @@ fn about_users(chain: &Chain, earlier: usize) -> Vec<Message> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_fifth_session_is_told_by_name_and_so_is_its_end() {
+async fn a_users_fifth_session_and_its_end_send_messages_with_the_name() {
     let chain = Chain::start().await;
     chain.site(Method::POST, r"/sessions?node=1&user=LAB%5Canna&count=4").await;
     chain.site(Method::POST, r"/sessions?node=2&user=LAB%5Cbert&count=3").await;
@@ -48,7 +48,7 @@ async fn a_users_fifth_session_is_told_by_name_and_so_is_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_proxy_is_told_and_no_users_alert_flaps() {
+async fn a_stopped_proxy_sends_a_message_and_no_user_alert_flaps() {
     let chain = Chain::start().await;
     chain.site(Method::POST, r"/sessions?node=1&user=LAB%5Canna&count=5").await;
     chain.site(Method::POST, r"/sessions?node=2&user=LAB%5Cbert&count=3").await;

@@ -39,7 +39,7 @@ fn grafana_has_the_alerts_of_prometheus_and_no_others() {
 }
 
 #[test]
-fn grafana_asks_what_prometheus_asks_with_recorded_series_written_out() {
+fn grafana_rules_query_the_same_with_recorded_series_expanded() {
     for alert in prometheus_rules("alert") {
         let mut expected = written_out(string(&alert["expr"]));
         // Grafana before 12 cannot keep firing; looking back instead would end the wait before it has begun.
@@ -57,7 +57,7 @@ fn grafana_asks_what_prometheus_asks_with_recorded_series_written_out() {
 }
 
 #[test]
-fn grafana_waits_as_long_as_prometheus_and_says_the_same() {
+fn grafana_rules_have_the_same_durations_and_texts() {
     for alert in prometheus_rules("alert") {
         let (rule, name) = (counterpart(&alert), &alert["alert"]);
         assert_eq!(rule["for"], *alert.get("for").unwrap_or(&"0s".into()), "{name}");

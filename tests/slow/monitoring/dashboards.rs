@@ -24,7 +24,7 @@ fn their_uids_stay_the_same() {
 }
 
 #[test]
-fn every_panel_says_what_it_shows_and_in_which_unit() {
+fn every_panel_has_a_description_and_a_unit() {
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
             let title = string(&panel["title"]);
@@ -39,7 +39,7 @@ fn every_panel_says_what_it_shows_and_in_which_unit() {
 }
 
 #[test]
-fn every_question_goes_to_the_chosen_data_source() {
+fn every_query_goes_to_the_chosen_data_source() {
     for dashboard in dashboards() {
         for panel in dashboard.panels() {
             let place = format!("{} {}", dashboard.name, panel["title"]);

@@ -145,7 +145,7 @@ fn among(panels: &[(&str, &str)], dashboard: &str, panel: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_panel_is_refused_and_those_with_something_to_show_do_whatever_is_chosen() {
+async fn every_panel_query_is_valid_and_shows_data_for_every_choice() {
     let site = site().await;
     let exporter = site.discovering("", "").await;
     let prometheus = history::prometheus(&[&exporter]).await;
@@ -306,7 +306,7 @@ async fn alerting(expression: &str, prometheus: &Prometheus) -> Vec<Labels> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_rule_is_refused_and_grafanas_find_what_those_of_prometheus_find() {
+async fn every_rule_is_valid_and_grafanas_rules_find_what_prometheus_finds() {
     let site = site().await;
     let exporter = site.discovering("cache_ttl = \"0s\"", "").await;
     let prometheus = history::prometheus(&[&exporter]).await;

@@ -64,7 +64,7 @@ fn a_mail_names_every_user_and_what_to_do() {
 }
 
 #[test]
-fn a_chat_message_names_thirty_users_and_calls_nobody() {
+fn a_chat_message_names_thirty_users_and_mentions_nobody() {
     let names = |text: &str| text.matches("User LAB").count();
     let [few, many] = [30, 200].map(|users| message("qlik.chat", users));
     assert!(few.contains("LAB\\&lt;!u30&amp;&gt; has 5") && !few.contains('<') && !few.contains("and more"));

@@ -371,13 +371,13 @@ mod tests {
     }
 
     #[test]
-    fn a_scrape_that_says_what_was_sent_fits() {
+    fn a_scrape_of_what_was_sent_matches() {
         let next = scrape(&WELL, 2, 0, 0);
         assert_eq!(second(&mut after_one(), Kind::Complete, &next, &sent(2, 5)), [""; 0]);
     }
 
     #[test]
-    fn a_count_made_wrong_on_purpose_is_caught() {
+    fn a_corrupted_count_is_caught() {
         let mut checker = Checker::new(Some(1));
         let wrong = second(&mut checker, Kind::Complete, &scrape(&WELL, 1, 0, 0), &sent(1, 5));
         assert!(wrong[0].contains("counts (Some(5.0), Some(2.0), Some(1.0)), sent were"), "{wrong:?}");

@@ -33,7 +33,7 @@ async fn answered(site: &Site, args: &[&str], question: &str, keys: &str) -> Lef
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_shows_what_will_go_and_ends_it_when_the_answer_is_yes() {
+async fn it_shows_the_sessions_and_deletes_them_when_the_answer_is_yes() {
     let site = site().await;
     let left = answered(&site, &["--user", r"LAB\anna"], "End 3 sessions?", "y\r").await;
     left.assert_code(0);
@@ -75,7 +75,7 @@ async fn all_sessions_of_a_virtual_proxy_end_when_its_name_is_typed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_gone_by_then_is_told_and_is_no_failure() {
+async fn a_session_that_is_gone_by_then_is_reported_and_no_failure() {
     let site = site().await;
     let mut terminal = delete(&site, &["--user", r"LAB\anna"]);
     terminal.shows("End 3 sessions?").await;
@@ -102,7 +102,7 @@ async fn many_have_a_progress_bar() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_told_on_the_way_leaves_nothing_of_the_progress_bar() {
+async fn messages_leave_nothing_of_the_progress_bar() {
     let site =
         Site::with(1, &["sales"], |options| options.latency = std::time::Duration::from_millis(100)).await;
     site.open(1, "sales", ANNA, 60);
@@ -127,7 +127,7 @@ fn by_shell(site: &Site, script: &str) -> Terminal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_at_the_question_ends_nothing_and_leaves_the_terminal_as_it_was() {
+async fn a_signal_at_the_prompt_ends_nothing_and_restores_the_terminal() {
     let site = site().await;
     let before = open(&site);
     let script = "sh -c 'echo \"process $$.\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo \"exit $?\"; stty -a";
@@ -147,7 +147,7 @@ async fn a_signal_at_the_question_ends_nothing_and_leaves_the_terminal_as_it_was
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_asked_sees_what_will_go_also_when_the_output_is_a_file() {
+async fn the_prompt_shows_the_sessions_also_when_the_output_is_a_file() {
     let site = site().await;
     let mut terminal = by_shell(&site, "\"$0\" \"$@\" > output; echo \"exit $?\"; cat output");
     terminal.shows("End 3 sessions?").await;

@@ -71,9 +71,12 @@ async fn arguments_are_escaped_when_they_are_printed() {
     ] {
         let ended = run(args, &[]).await;
         ended.assert().code(2).stdout_is_empty();
-        let told = ended.stderr_text();
-        assert!(!told.contains(|c: char| c == '\u{202e}' || (c.is_control() && c != '\n')), "{told:?}");
-        assert!(told.contains(r"\u{1b}"), "{told}");
+        let reported = ended.stderr_text();
+        assert!(
+            !reported.contains(|c: char| c == '\u{202e}' || (c.is_control() && c != '\n')),
+            "{reported:?}"
+        );
+        assert!(reported.contains(r"\u{1b}"), "{reported}");
     }
 }
 
@@ -103,14 +106,14 @@ async fn outputs_that_cannot_be_written_change_no_exit_code() {
 async fn a_flag_that_a_command_does_not_use_is_refused() {
     let config = "--config.file is not for demo and simulate: they read no configuration";
     let web = "--web.* and --config.check belong to serve and demo";
-    for (args, told) in [
+    for (args, reported) in [
         (&["demo", "--config.file", "x.toml"][..], config),
         (&["--config.file", "x.toml", "demo"], config),
         (&["simulate", "--certs", "certs", "--config.file", "x.toml"], config),
         (&["--web.listen-address", ":0", "check"], web),
         (&["--config.check", "simulate", "--certs", "certs"], web),
     ] {
-        run(args, &[]).await.assert().code(2).stdout_is_empty().stderr_is(&[format!("error: {told}")]);
+        run(args, &[]).await.assert().code(2).stdout_is_empty().stderr_is(&[format!("error: {reported}")]);
     }
 }
 
@@ -132,7 +135,7 @@ async fn simulate_reports_a_bad_value_with_what_it_expects() {
 async fn a_bad_duration_is_reported_in_one_sentence() {
     let interval = "'abc' for '--interval <DURATION>': expected a duration from 100ms to 1day, such as 5s";
     let latency = "'abc' for '--latency <DURATION>': expected a duration, such as 500ms or 3s";
-    for (args, told) in [
+    for (args, reported) in [
         (&["sessions", "watch", "--interval"][..], interval),
         (&["simulate", "--certs", "certs", "--latency"], latency),
     ] {
@@ -140,7 +143,7 @@ async fn a_bad_duration_is_reported_in_one_sentence() {
             .await
             .assert()
             .code(2)
-            .stderr_starts_with(format!("error: invalid value {told}\n"));
+            .stderr_starts_with(format!("error: invalid value {reported}\n"));
     }
     let too_often = run(&["sessions", "watch", "--interval", "1ms"], &[]).await;
     too_often.assert().stderr_contains("expected a duration from 100ms");

@@ -123,7 +123,7 @@ async fn config_check_queries_nothing() {
 
     run_with_config(&config, &["--config.check"]).await.assert().code(0);
 
-    assert_eq!(site.queries(), site.asked(0));
+    assert_eq!(site.queries(), site.queried(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn serve_with_a_bad_file_reports_every_error_and_starts_nothing() {
     for key in ["cache_tll", "request_timeout", "users.label", "site.simulated.ca", "site.simulated.verify"] {
         assert.stderr_lines_with(1, &[key]);
     }
-    assert_eq!(site.queries(), site.asked(0));
+    assert_eq!(site.queries(), site.queried(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Servers that do not say which port they got when they are asked for any.
+//! Servers that do not print which port they got when they start on any.
 
 use std::net::TcpListener;
 use std::process::Command;

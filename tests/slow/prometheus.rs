@@ -1,4 +1,4 @@
-//! Debian's Prometheus, and its own word on what it scraped.
+//! Debian's Prometheus, and what it scraped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,12 +53,12 @@ impl Prometheus {
 
     /// An instant query: each series' labels, without its name, `instance` and `job`, and its value.
     pub async fn query(&self, expression: &str) -> BTreeMap<Labels, f64> {
-        let series = self.ask("query", &[("query", expression)]).await;
+        let series = self.api_query("query", &[("query", expression)]).await;
         series.iter().map(|one| (labels_of(&one["metric"]), value_of(&one["value"][1]))).collect()
     }
 
     /// What it answers to a query of this kind: series, as it writes them. Panics when it is refused.
-    pub async fn ask(&self, kind: &str, parameters: &[(&str, &str)]) -> Vec<Value> {
+    pub async fn api_query(&self, kind: &str, parameters: &[(&str, &str)]) -> Vec<Value> {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let mut answer: Value =
             serde_json::from_slice(&self.server.get(&format!("/api/v1/{kind}?{query}")).await.body).unwrap();
@@ -66,8 +66,8 @@ impl Prometheus {
         serde_json::from_value(answer["data"]["result"].take()).unwrap()
     }
 
-    /// Waits until an instant query has exactly this result.
-    pub async fn says(&self, expression: &str, expected: BTreeMap<Labels, f64>) {
+    /// Asserts that an instant query comes to have exactly this result.
+    pub async fn assert_becomes(&self, expression: &str, expected: BTreeMap<Labels, f64>) {
         becomes(expected, expression, async || self.query(expression).await).await;
     }
 }

@@ -7,7 +7,7 @@ use crate::support::exporter::Exporter;
 use crate::support::hostile::hostile_ids;
 use crate::support::site::Site;
 
-/// What promtool says of this text, and whether it is content.
+/// What promtool reports of this text, and whether it is content.
 fn check(text: &str) -> (String, bool) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -16,16 +16,16 @@ fn check(text: &str) -> (String, bool) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("promtool starts; tests/run installs it");
-    // It reads everything before it says a word.
+    // It reads everything before it prints anything.
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
-    (String::from_utf8([said.stdout, said.stderr].concat()).unwrap(), said.status.success())
+    let printed = promtool.wait_with_output().unwrap();
+    (String::from_utf8([printed.stdout, printed.stderr].concat()).unwrap(), printed.status.success())
 }
 
 #[test]
 fn promtool_does_complain_when_there_is_something() {
-    let (said, content) = check("# HELP some_total Something.\n# TYPE some_total gauge\nsome_total 1\n");
-    assert!(!content && said.contains("some_total"), "{said}");
+    let (printed, content) = check("# HELP some_total Something.\n# TYPE some_total gauge\nsome_total 1\n");
+    assert!(!content && printed.contains("some_total"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

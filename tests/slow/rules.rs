@@ -102,9 +102,9 @@ fn rules() -> Vec<Rule> {
 /// Runs one of Prometheus' tools, which must be content, and gives what it printed.
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("it starts; tests/run installs it");
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?}: {}{}", said(&output.stdout), said(&output.stderr));
-    said(&output.stdout)
+    let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}: {}{}", printed(&output.stdout), printed(&output.stderr));
+    printed(&output.stdout)
 }
 
 #[test]
@@ -201,9 +201,9 @@ fn the_documentation_lists_every_alert_and_every_recorded_name() {
             "{first}"
         );
     }
-    let told = rows.iter().filter(|row| row[0].starts_with("[Qlik") || row[0].contains(':')).count();
+    let reported = rows.iter().filter(|row| row[0].starts_with("[Qlik") || row[0].contains(':')).count();
     // QlikExporterDown is two rules and one row.
-    assert_eq!(told, rules.len() - 1);
+    assert_eq!(reported, rules.len() - 1);
 }
 
 #[test]

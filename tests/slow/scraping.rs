@@ -1,4 +1,4 @@
-//! Debian's Prometheus scrapes the exporter, and says what it got.
+//! Debian's Prometheus scrapes the exporter, and shows what it got.
 
 use crate::prometheus::Prometheus;
 use crate::support::expected::{pair_labels, user_labels};
@@ -12,13 +12,13 @@ async fn the_demo_is_up_and_its_users_sessions_add_up_to_its_sessions() {
     let exporter = Exporter::start(&["demo"], &[]).await;
     let prometheus = Prometheus::scraping(exporter.authority()).await;
 
-    prometheus.says("up", [(labels([]), 1.0)].into()).await;
+    prometheus.assert_becomes("up", [(labels([]), 1.0)].into()).await;
     // Two proxy services, three virtual proxies.
-    prometheus.says("count(qlik_proxy_up == 1)", [(labels([]), 6.0)].into()).await;
+    prometheus.assert_becomes("count(qlik_proxy_up == 1)", [(labels([]), 6.0)].into()).await;
     // At one instant, for each pair. A pair without users has no series to sum.
     let difference = "qlik_proxy_sessions - qlik_proxy_anonymous_sessions \
          - (sum by (site, proxy, virtual_proxy, instance, job) (qlik_user_sessions) or 0 * qlik_proxy_sessions)";
-    prometheus.says(&format!("count({difference})"), [(labels([]), 6.0)].into()).await;
+    prometheus.assert_becomes(&format!("count({difference})"), [(labels([]), 6.0)].into()).await;
     assert_eq!(prometheus.query(&format!("({difference}) != 0")).await, [].into());
     assert!(prometheus.query("sum(qlik_user_sessions)").await[&labels([])] > 0.0);
 }
@@ -33,17 +33,17 @@ async fn a_stopped_proxys_series_turn_stale_and_come_back() {
     let of = |values: &[f64]| {
         values.iter().zip([(1, ""), (2, "")]).map(|(value, pair)| (pair_labels(pair), *value)).collect()
     };
-    prometheus.says("qlik_proxy_sessions", of(&[2.0, 3.0])).await;
-    prometheus.says("sum(qlik_user_sessions)", [(labels([]), 5.0)].into()).await;
+    prometheus.assert_becomes("qlik_proxy_sessions", of(&[2.0, 3.0])).await;
+    prometheus.assert_becomes("sum(qlik_user_sessions)", [(labels([]), 5.0)].into()).await;
 
     site.simulator.stop_node(2).await;
-    prometheus.says("qlik_proxy_sessions", of(&[2.0])).await;
-    prometheus.says("qlik_proxy_up", of(&[1.0, 0.0])).await;
-    prometheus.says("sum(qlik_user_sessions)", [(labels([]), 2.0)].into()).await;
+    prometheus.assert_becomes("qlik_proxy_sessions", of(&[2.0])).await;
+    prometheus.assert_becomes("qlik_proxy_up", of(&[1.0, 0.0])).await;
+    prometheus.assert_becomes("sum(qlik_user_sessions)", [(labels([]), 2.0)].into()).await;
     assert_eq!(prometheus.query("up").await, [(labels([]), 1.0)].into());
 
     site.simulator.start_node(2).await.unwrap();
-    prometheus.says("qlik_proxy_sessions", of(&[2.0, 3.0])).await;
+    prometheus.assert_becomes("qlik_proxy_sessions", of(&[2.0, 3.0])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn it_reads_any_user_id_as_it_is() {
         found.retain(|_, value| !value.is_empty());
         (found, 1.0)
     });
-    prometheus.says("qlik_user_sessions", expected.collect()).await;
+    prometheus.assert_becomes("qlik_user_sessions", expected.collect()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,6 +77,6 @@ async fn service_discovery_works_as_it_is() {
     ))
     .await;
 
-    prometheus.says("up", [(labels([("target", SITE)]), 1.0)].into()).await;
-    prometheus.says("sum(qlik_proxy_sessions)", [(labels([]), 2.0)].into()).await;
+    prometheus.assert_becomes("up", [(labels([("target", SITE)]), 1.0)].into()).await;
+    prometheus.assert_becomes("sum(qlik_proxy_sessions)", [(labels([]), 2.0)].into()).await;
 }

@@ -2,7 +2,7 @@
 //! then, and reloads. Every scrape is compared, exactly, with what the site sent. Started by `tests/soak`.
 //!
 //! - `trouble` what goes wrong next, out of a seed
-//! - `checker` whether a scrape says what was sent
+//! - `checker` whether a scrape has what was sent
 
 mod checker;
 mod trouble;
@@ -42,7 +42,7 @@ struct Sum {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes as long as it is told to: tests/soak MINUTES"]
+#[ignore = "takes as long as its argument: tests/soak MINUTES"]
 async fn soak() {
     let minutes: f64 = setting("SOAK_MINUTES").expect("started by tests/soak").parse().unwrap();
     let seed = setting("SOAK_SEED").map_or_else(|| fastrand::u64(..1_000_000), |seed| seed.parse().unwrap());
@@ -78,10 +78,10 @@ async fn soak() {
 
     trouble.clear(&site, &mut checker).await;
     let end = settle(&site, &exporter, &mut checker, &mut sum).await;
-    // A run that ends within the warm-up says nothing of growth.
+    // A run that ends within the warm-up shows nothing of growth.
     let start = start.unwrap_or(end);
     report(&sum, trouble.faults, seed, start, end);
-    assert_eq!(sum.mismatches, 0, "told above");
+    assert_eq!(sum.mismatches, 0, "listed above");
     assert!(end.files <= start.files + 8.0, "open files have grown");
     assert!(end.memory_mib <= start.memory_mib + MORE_MEMORY_MIB, "memory has grown");
 }
@@ -167,7 +167,7 @@ fn write_config(site: &Site, at_once: u32) -> std::path::PathBuf {
 }
 
 async fn reload(exporter: &Exporter) {
-    let answer = exporter.ask(Method::POST, "/-/reload", &[]).await;
+    let answer = exporter.request(Method::POST, "/-/reload", &[]).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
 }
 

@@ -16,7 +16,7 @@ use super::simulator::{options, session, url_of};
 /// The site's name in every configuration made here.
 pub const SITE: &str = "simulated";
 
-/// A pair that is asked: a node, counted from 1, and a virtual proxy's prefix.
+/// A pair that is queried: a node, counted from 1, and a virtual proxy's prefix.
 pub type Pair = (usize, &'static str);
 
 pub struct Site {
@@ -97,13 +97,13 @@ impl Site {
         (1..=self.nodes).flat_map(|node| self.prefixes.iter().map(move |prefix| (node, *prefix))).collect()
     }
 
-    /// How often each pair was asked for its sessions.
+    /// How often each pair was queried for its sessions.
     pub fn queries(&self) -> BTreeMap<Pair, u64> {
         self.pairs().into_iter().map(|pair| (pair, self.simulator.list_queries(pair.0, pair.1))).collect()
     }
 
-    /// That each pair was asked so many times.
-    pub fn asked(&self, times: u64) -> BTreeMap<Pair, u64> {
+    /// What [`Site::queries`] returns when each pair was queried so many times.
+    pub fn queried(&self, times: u64) -> BTreeMap<Pair, u64> {
         self.pairs().into_iter().map(|pair| (pair, times)).collect()
     }
 
@@ -163,7 +163,7 @@ impl Site {
         Exporter::with_config(&self.config_with(settings, site_settings), &[]).await
     }
 
-    /// The same with one more proxy service, asked for its default virtual proxy.
+    /// The same with one more proxy service, queried for its default virtual proxy.
     pub async fn exporter_beside(&self, settings: &str, name: &str, url: &Url) -> Exporter {
         self.exporter_with(settings, &(TRUSTED.to_owned() + &proxy_block(name, url, &[""]))).await
     }

@@ -49,7 +49,7 @@ impl Left {
 }
 
 impl Terminal {
-    /// Starts the binary in a terminal of so many rows and columns; none: it tells no size.
+    /// Starts the binary in a terminal of so many rows and columns; none: it has no size.
     pub fn start(args: &[&str], directory: &Path, size: (u16, u16)) -> Self {
         Self::run(&command(args, &[], directory), directory, size)
     }

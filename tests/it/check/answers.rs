@@ -1,4 +1,4 @@
-//! Something answers, but not what was asked for.
+//! Something answers, but not with what was requested.
 
 use qlik_session_exporter::command::check::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -27,7 +27,7 @@ async fn check_trusting(root: &Authority) -> super::checked::Checked {
 async fn a_server_certificate_of_another_ca() {
     let checked = check_trusting(&Authority::new("other-CA").unwrap()).await;
     let failed: Vec<_> = checked.steps.iter().filter(|line| line.status == "failed").collect();
-    // Our own certificate is not of that CA either, which is told too.
+    // Our own certificate is not of that CA either, which is reported too.
     let [client, proxy] = failed[..] else { panic!("{}", checked.text) };
     assert!(
         client
@@ -121,7 +121,7 @@ async fn an_expired_server_certificate() {
         &[&format!("\"CN=127.0.0.1\", expired on {day}")],
         &["certificates anew"],
     );
-    // Where nothing is checked it works, and is told all the same.
+    // With `verify = "none"` it works, and the expiry is still reported.
     let site = format!("verify = \"none\"\n{}", super::checked::proxy("Central", &url));
     let checked = files.check("", &site).await;
     assert_eq!(checked.outcome, Outcome::Good);

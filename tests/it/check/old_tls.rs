@@ -105,7 +105,7 @@ async fn a_server_that_requests_our_certificate_by_renegotiation() {
         tokio::task::spawn_blocking(move || {
             for _ in 0..2 {
                 server.after("GET /qps/session");
-                // To s_server: renegotiate, and ask for a certificate.
+                // To s_server: renegotiate, and request a certificate.
                 stdin.write_all(b"R\n").unwrap();
                 stdin.flush().unwrap();
             }

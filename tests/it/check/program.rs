@@ -18,7 +18,7 @@ async fn run(folder: &Path, args: &[&str]) -> Ended {
 }
 
 /// Whether README has this kind of step, or this member.
-fn is_told(name: &str) -> bool {
+fn is_documented(name: &str) -> bool {
     let readme = project::text("README.md");
     let (_, section) = readme.split_once("\n### What check tells\n").unwrap();
     let (section, _) = section.split_once("\n### ").unwrap();
@@ -38,8 +38,8 @@ fn json(ended: &Ended) -> Value {
     let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert!(value.is_object(), "{text}");
     for step in value["steps"].as_array().unwrap() {
-        assert!(is_told(step["step"].as_str().unwrap()), "{step}");
-        assert!(step.as_object().unwrap().keys().all(|member| is_told(member)), "{step}");
+        assert!(is_documented(step["step"].as_str().unwrap()), "{step}");
+        assert!(step.as_object().unwrap().keys().all(|member| is_documented(member)), "{step}");
     }
     value
 }
@@ -101,12 +101,12 @@ async fn each_query_is_logged_at_debug_level() {
     let log = output.stderr_text();
     let queries: Vec<_> = log.lines().filter(|line| line.contains(" message=asked ")).collect();
     assert_eq!(queries.len(), 3, "{log}");
-    let told = |line: &&str| {
+    let reported = |line: &&str| {
         ["site=production", "proxy=127.0.0.1:", "virtual_proxy=/", "sessions=", "duration="]
             .iter()
             .all(|part| line.contains(part))
     };
-    assert!(queries.iter().all(told), "{log}");
+    assert!(queries.iter().all(reported), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,9 +120,9 @@ async fn failures_and_config_errors_are_json_with_their_own_exit_codes() {
     let repository = &found["steps"].as_array().unwrap().last().unwrap();
     assert_eq!((&repository["step"], &repository["reason"]), (&"repository".into(), &"connect".into()));
 
-    let mistaken = run(files.path(), &["--output", "json", "--config.file", "nowhere.toml"]).await;
-    mistaken.assert().code(2);
-    let found = json(&mistaken);
+    let bad = run(files.path(), &["--output", "json", "--config.file", "nowhere.toml"]).await;
+    bad.assert().code(2);
+    let found = json(&bad);
     assert_eq!(found["status"], "failed");
     let step = &found["steps"][0];
     assert_eq!(step["target"], "nowhere.toml", "{found:#}");

@@ -1,4 +1,4 @@
-//! Whole sites: what works, what is only worth a word, and what is asked.
+//! Whole sites: what works, what is a warning, and what is queried.
 
 use std::time::Duration;
 
@@ -243,11 +243,11 @@ async fn config_errors_end_the_check_before_any_query() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
     assert_eq!(checked.outcome, Outcome::Mistaken);
     assert_eq!(checked.outcome.code(), 2);
-    let told = checked.lines("configuration");
-    assert_eq!(told.len(), 3, "{told:#?}");
+    let reported = checked.lines("configuration");
+    assert_eq!(reported.len(), 3, "{reported:#?}");
     assert!(
-        told[0].starts_with("failed ") && told[0].contains("checked.toml:1: cache_ttl: found 5"),
-        "{told:#?}"
+        reported[0].starts_with("failed ") && reported[0].contains("checked.toml:1: cache_ttl: found 5"),
+        "{reported:#?}"
     );
     assert!(checked.steps.iter().all(|line| line.target.contains("checked.toml:")), "{:#?}", checked.steps);
 }

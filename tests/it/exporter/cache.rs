@@ -1,4 +1,4 @@
-//! The cache and single flight: how often the proxies are asked. The simulator counts.
+//! The cache and single flight: how often the proxies are queried. The simulator counts.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ async fn a_hundred_scrapes_at_once_are_one_query_per_pair() {
 
     let scrapes = join_all((0..100).map(|_| exporter.scrape_within("60"))).await;
 
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
     let expected = expected(&site, &site.pairs());
     for scrape in scrapes {
         assert_eq!(counts(&scrape), expected);
@@ -38,12 +38,12 @@ async fn a_scrape_joins_a_query_in_flight_even_when_nothing_is_cached() {
     let exporter = site.exporter(NOT_KEPT).await;
 
     let late = async {
-        becomes(site.asked(1), "queries", async || site.queries()).await;
+        becomes(site.queried(1), "queries", async || site.queries()).await;
         exporter.scrape_within("60").await
     };
     let (first, second) = tokio::join!(exporter.scrape_within("60"), late);
 
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
     let expected = expected(&site, &site.pairs());
     assert_eq!((counts(&first), counts(&second)), (expected.clone(), expected));
     let own = exporter.scrape_path("/metrics?collect[]=exporter").await;
@@ -62,7 +62,7 @@ async fn a_second_scrape_within_the_cache_ttl_sends_no_query() {
     let second = exporter.scrape().await;
     let probe = exporter.scrape_path("/probe?target=simulated").await;
 
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
     assert_eq!([counts(&first), counts(&second), counts(&probe)], [before.clone(), before.clone(), before]);
     let own = exporter.scrape_path("/metrics?collect[]=exporter").await;
     assert_eq!(own.value("qlik_session_exporter_cache_requests_total", &[]), Some(12.0));
@@ -86,7 +86,7 @@ async fn each_scrape_queries_at_a_cache_ttl_of_zero() {
 
     for round in 1..=3 {
         exporter.scrape().await;
-        assert_eq!(site.queries(), site.asked(round));
+        assert_eq!(site.queries(), site.queried(round));
     }
 }
 
@@ -131,7 +131,7 @@ async fn a_scrape_that_gives_up_loses_nothing_that_was_sent() {
     let hits = own("qlik_session_exporter_cache_hits_total").await;
     assert_eq!(counts(&exporter.scrape().await), expected(&site, &site.pairs()));
     assert_eq!(own("qlik_session_exporter_cache_hits_total").await, hits + 4.0);
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

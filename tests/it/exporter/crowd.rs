@@ -21,7 +21,7 @@ const EIGHT: &[&str] = &["", "a", "b", "c", "d", "e", "f", "g"];
 /// Connections that the exporter serves at once.
 const SERVED: usize = 1000;
 
-/// So many clients that have said nothing yet. They come in portions, so that the operating system's own queue
+/// So many clients that have sent nothing yet. They come in portions, so that the operating system's own queue
 /// never overflows: whoever is put off there is served after those who came later.
 async fn connect(exporter: &Exporter, count: usize) -> Vec<TcpStream> {
     let files = exporter.footprint().await.files;
@@ -114,13 +114,13 @@ async fn connections_above_a_thousand_get_503_and_the_exporter_recovers() {
     let good = counts(&exporter.scrape().await);
     let files = exporter.footprint().await.files;
 
-    // The first of the served is the client that asked above.
+    // The first of the served is the client that sent the scrape above.
     let idle = connect(&exporter, SERVED - 1).await;
     let head = raw::scrape_head("10");
     let more = join_all((0..100).map(|_| raw::send(exporter.authority(), &head))).await;
-    let told = join_all(more.into_iter().map(async |mut stream| raw::status(&mut stream).await)).await;
-    assert_eq!(told, [Some(503); 100]);
-    // Those who have a connection are served as before, and there are sockets left to ask with.
+    let reported = join_all(more.into_iter().map(async |mut stream| raw::status(&mut stream).await)).await;
+    assert_eq!(reported, [Some(503); 100]);
+    // Those who have a connection are served as before, and there are sockets left for queries.
     for node in 1..=8 {
         site.simulator.stop_node(node).await;
         site.simulator.start_node(node).await.unwrap();

@@ -1,4 +1,4 @@
-//! Nothing waits without an end, and whoever cannot be asked in time gets the next turn.
+//! Every wait ends, and a pair that is not queried in time is the next one.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -79,7 +79,7 @@ async fn every_pair_is_queried_in_turn_when_time_is_short() {
         answered.push(up.into_iter().collect::<BTreeSet<_>>());
     }
 
-    assert!(answered.iter().any(|up| up.len() < SIXTEEN.len()), "they cannot all be asked in time");
+    assert!(answered.iter().any(|up| up.len() < SIXTEEN.len()), "they cannot all be queried in time");
     for three in answered.windows(3) {
         let some: BTreeSet<_> = three.iter().flatten().copied().collect();
         assert_eq!(some.len(), SIXTEEN.len(), "within three scrapes all have their turn: {answered:?}");
@@ -101,10 +101,13 @@ async fn pairs_with_the_oldest_answers_are_queried_first() {
 
     let queries: Vec<_> = site.queries().into_values().collect();
     let (least, most) = (queries.iter().min().unwrap(), queries.iter().max().unwrap());
-    assert!(*least > 0 && most - least <= 1, "nobody is asked again before all had their turn: {queries:?}");
+    assert!(
+        *least > 0 && most - least <= 1,
+        "no pair is queried again before all had their turn: {queries:?}"
+    );
 }
 
-/// Sixteen pairs of which four are asked and hang; the queries that were sent end after this time.
+/// Sixteen pairs of which four are queried and hang; the queries that were sent end after this time.
 async fn hanging() -> (Site, Exporter) {
     let site = Site::busy(1, SIXTEEN, 160, 20).await;
     site.simulator.set_fault(1, None, Fault::Hang).await.unwrap();
@@ -112,7 +115,7 @@ async fn hanging() -> (Site, Exporter) {
     (site, exporter)
 }
 
-/// That nobody was asked but those who were when the last who waited had gone.
+/// Asserts that no pair was queried after the last waiting client had gone.
 async fn only_what_was_sent(site: &Site, exporter: &Exporter) {
     // Each timeout closes a connection; were another query sent in its place, that would open one.
     becomes(0, "connections", async || site.simulator.connections(1)).await;
@@ -166,7 +169,7 @@ async fn a_slow_repository_delays_no_scrape() {
     assert_eq!(first.value("qlik_repository_up", &[]), Some(0.0));
     assert!(!ready().await);
 
-    // When it has been tried in vain, what is configured is asked.
+    // After it has failed, what is configured is queried.
     becomes(true, "ready", async || ready().await).await;
     let scrape = exporter.scrape_within("10").await;
     assert_eq!(counts(&scrape), expected(&site, &site.pairs()));

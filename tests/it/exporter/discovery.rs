@@ -1,4 +1,4 @@
-//! Discovery: whom an exporter asks that knows the repository only, and what it tells of a site.
+//! Discovery: which pairs an exporter queries that knows the repository only, and what it exports of a site.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,11 +27,11 @@ async fn uneven() -> Site {
     .await
 }
 
-/// What nobody reads from the cache: each scrape asks.
+/// Nothing comes from the cache: each scrape queries.
 const NOT_KEPT: &str = "cache_ttl = \"0s\"";
 
-/// That these pairs were asked, each as often, and no other.
-fn asked(pairs: &[Pair], site: &Site, scrape: &Scrape, times: u64) {
+/// Whether these pairs were queried, each as often, and no other.
+fn queried(pairs: &[Pair], site: &Site, scrape: &Scrape, times: u64) {
     let expected: BTreeMap<Pair, u64> =
         site.pairs().into_iter().map(|pair| (pair, if pairs.contains(&pair) { times } else { 0 })).collect();
     assert_eq!(site.queries(), expected);
@@ -50,14 +50,14 @@ async fn exactly_the_linked_pairs_are_queried() {
         let scrape = exporter.scrape().await;
 
         assert_eq!(counts(&scrape), expected(&site, LINKED));
-        asked(LINKED, &site, &scrape, round);
+        queried(LINKED, &site, &scrape, round);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_filters_narrow_queries_and_metrics() {
     let none: &[Pair] = &[];
-    for (filter, pairs, told) in [
+    for (filter, pairs, reported) in [
         ("virtual_proxies = ['/']", &LINKED[..1], &["/"][..]),
         ("virtual_proxies = ['/', 'Sales/']", &LINKED[..4], &["/", "/sales"]),
         ("virtual_proxies = ['s*']", &LINKED[1..4], &["/sales"]),
@@ -71,11 +71,11 @@ async fn the_filters_narrow_queries_and_metrics() {
 
         let scrape = exporter.scrape().await;
 
-        asked(pairs, &site, &scrape, 1);
+        queried(pairs, &site, &scrape, 1);
         assert_eq!(counts(&scrape), expected(&site, pairs), "{filter}");
-        let told: BTreeSet<String> = told.iter().map(ToString::to_string).collect();
+        let reported: BTreeSet<String> = reported.iter().map(ToString::to_string).collect();
         for name in ["qlik_virtual_proxy_info", "qlik_virtual_proxy_linked_proxies"] {
-            assert_eq!(scrape.label_values(name, "virtual_proxy"), told, "{name} with {filter}");
+            assert_eq!(scrape.label_values(name, "virtual_proxy"), reported, "{name} with {filter}");
         }
     }
 }
@@ -92,10 +92,10 @@ async fn a_filter_that_matches_nothing_is_logged_once_and_the_rest_works() {
     assert!(site.simulator.link(2, ""));
     let pairs = [(1, ""), (2, "")];
     becomes(all_labels(&pairs), "pairs", async || pairs_of(&exporter.scrape().await, "qlik_proxy_up")).await;
-    let told = exporter.program.stderr();
-    let told: Vec<_> = told.iter().filter(|line| line.contains("slaes")).collect();
-    let [told] = &told[..] else { panic!("told {} times: {told:?}", told.len()) };
-    assert!(told.contains("level=warn") && told.contains("fits no virtual proxy"), "{told}");
+    let reported = exporter.program.stderr();
+    let reported: Vec<_> = reported.iter().filter(|line| line.contains("slaes")).collect();
+    let [reported] = &reported[..] else { panic!("reported {} times: {reported:?}", reported.len()) };
+    assert!(reported.contains("level=warn") && reported.contains("fits no virtual proxy"), "{reported}");
 }
 
 /// The series of `qlik_proxy_info` with proxy, host and port.
@@ -106,7 +106,7 @@ fn addresses(scrape: &Scrape) -> BTreeSet<[String; 3]> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_section_gives_a_found_proxy_another_address_by_its_name_or_its_host() {
-    // The repository tells names that only the sections make reachable.
+    // The repository lists names that only the sections make reachable.
     let site = Site::with(2, &["", "sales"], |options| {
         options.host_names = vec!["sense1.invalid".to_owned(), "Sense2.invalid".to_owned()];
         options.links = vec![vec![String::new()], vec!["sales".to_owned()]];
@@ -141,7 +141,7 @@ async fn a_section_gives_a_found_proxy_another_address_by_its_name_or_its_host()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_section_adds_a_proxy_that_the_repository_does_not_know() {
     let site = uneven().await;
-    // A proxy that is known under another address; by address is how proxies are told apart.
+    // A proxy that is known under another address: addresses distinguish proxies.
     let url = site.url("qps-1").to_string().replace("127.0.0.1", "localhost").parse().unwrap();
     let exporter = site.discovering(NOT_KEPT, &proxy_block("Extra", &url, &["sales"])).await;
 
@@ -175,7 +175,7 @@ async fn everything_known_of_the_site_is_exported() {
 
     let scrape = exporter.scrape().await;
 
-    let told = |name: &str, expected: &[(&[(&str, &str)], f64)]| {
+    let reported = |name: &str, expected: &[(&[(&str, &str)], f64)]| {
         let expected: BTreeMap<Labels, f64> = expected
             .iter()
             .map(|(of, value)| {
@@ -188,7 +188,7 @@ async fn everything_known_of_the_site_is_exported() {
     };
     let urls = ["qps-1", "qps-2", "qps-3"].map(|name| site.url(name));
     let ports = urls.each_ref().map(|url| url.port().unwrap().to_string());
-    told(
+    reported(
         "qlik_proxy_info",
         &[
             (&[("proxy", "Central"), ("host", "127.0.0.1"), ("port", &ports[0])], 1.0),
@@ -196,11 +196,11 @@ async fn everything_known_of_the_site_is_exported() {
             (&[("proxy", "Node3"), ("host", "127.0.0.3"), ("port", &ports[2])], 1.0),
         ],
     );
-    told("qlik_repository_info", &[(&[("version", "32.25.0.0")], 1.0)]);
+    reported("qlik_repository_info", &[(&[("version", "32.25.0.0")], 1.0)]);
     let info = |virtual_proxy, description, cookie| {
         [("virtual_proxy", virtual_proxy), ("description", description), ("session_cookie_header", cookie)]
     };
-    told(
+    reported(
         "qlik_virtual_proxy_info",
         &[
             (&info("/", "Central Proxy (Default)", "X-Qlik-Session"), 1.0),
@@ -213,18 +213,18 @@ async fn everything_known_of_the_site_is_exported() {
         let paths = ["/", "/sales", "/finance", "/unlinked"].map(|path| [("virtual_proxy", path)]);
         std::iter::zip(paths, values).collect::<Vec<_>>()
     };
-    let told_each = |name, values| {
+    let reported_each = |name, values| {
         let each = each(values);
-        told(name, &each.iter().map(|(of, value)| (&of[..], *value)).collect::<Vec<_>>());
+        reported(name, &each.iter().map(|(of, value)| (&of[..], *value)).collect::<Vec<_>>());
     };
-    told_each("qlik_virtual_proxy_linked_proxies", [1.0, 3.0, 1.0, 0.0]);
-    told_each("qlik_virtual_proxy_inactivity_timeout_seconds", [1800.0; 4]);
-    told("qlik_repository_up", &[(&[], 1.0)]);
+    reported_each("qlik_virtual_proxy_linked_proxies", [1.0, 3.0, 1.0, 0.0]);
+    reported_each("qlik_virtual_proxy_inactivity_timeout_seconds", [1800.0; 4]);
+    reported("qlik_repository_up", &[(&[], 1.0)]);
     let success = scrape.value("qlik_repository_last_success_timestamp_seconds", &[("site", SITE)]).unwrap();
     // To the millisecond.
     assert!(before - 0.001 <= success && success <= now(), "{before} {success} {}", now());
     let [client, ca, server] = ["client.pem", "root.pem", "server.pem"].map(|file| not_after(&site, file));
-    told(
+    reported(
         "qlik_certificate_expiry_timestamp_seconds",
         &[
             (&[("certificate", "client")], client),
@@ -282,5 +282,5 @@ async fn twenty_proxies_with_two_hundred_virtual_proxies_are_no_strain() {
     assert_eq!(sum("qlik_proxy_sessions"), (4000, sessions as f64));
     assert_eq!(sum("qlik_virtual_proxy_linked_proxies"), (200, 4000.0));
     assert_eq!(sum("qlik_proxy_info"), (20, 20.0));
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
 }

@@ -10,7 +10,7 @@ use crate::support::wait::{becomes, eventually};
 
 const PREFIXES: &[&str] = &["", "sales", "finance"];
 
-/// Asked by each scrape; discovered as often as can be.
+/// Queried by each scrape; discovered as often as possible.
 const NOT_KEPT: &str = "cache_ttl = \"0s\"";
 const REFRESH: &str = "repository_refresh = \"1s\"";
 
@@ -107,7 +107,7 @@ async fn a_virtual_proxy_comes_unlinked_and_goes_with_its_links() {
 
     assert!(site.simulator.add_virtual_proxy("new").unwrap());
     let new = [("virtual_proxy", "/new")];
-    let scrape = eventually("the new virtual proxy is told", async || {
+    let scrape = eventually("the new virtual proxy is exported", async || {
         let scrape = exporter.scrape().await;
         scrape.value("qlik_virtual_proxy_info", &new).map(|_| scrape)
     })
@@ -117,13 +117,13 @@ async fn a_virtual_proxy_comes_unlinked_and_goes_with_its_links() {
 
     assert!(site.simulator.remove_virtual_proxy("sales"));
     let scrape = exporter.finds(&LINKED[..1]).await;
-    let told: BTreeSet<String> = ["/", "/finance", "/new"].map(str::to_owned).into();
+    let reported: BTreeSet<String> = ["/", "/finance", "/new"].map(str::to_owned).into();
     for name in [
         "qlik_virtual_proxy_info",
         "qlik_virtual_proxy_linked_proxies",
         "qlik_virtual_proxy_inactivity_timeout_seconds",
     ] {
-        assert_eq!(scrape.label_values(name, "virtual_proxy"), told, "{name}");
+        assert_eq!(scrape.label_values(name, "virtual_proxy"), reported, "{name}");
     }
     // A proxy without a link is still known.
     assert_eq!(scrape.series("qlik_proxy_info").len(), 2);

@@ -1,4 +1,4 @@
-//! A repository that fails takes nothing from anybody: what it said last stays, and it is asked again.
+//! A repository that fails affects nothing else: its last topology stays, and it is queried again.
 
 use std::time::{Duration, Instant};
 
@@ -88,8 +88,8 @@ async fn a_repository_that_never_answered_is_down_until_it_answers() {
         assert_eq!((up(&scrape), last_success(&scrape)), (Some(0.0), None), "{fault}");
         let known = ["qlik_proxy_", "qlik_virtual_proxy_", "qlik_repository_info"];
         let names = scrape.names();
-        let told = names.iter().find(|name| known.iter().any(|prefix| name.starts_with(prefix)));
-        assert_eq!(told, None, "{fault}");
+        let reported = names.iter().find(|name| known.iter().any(|prefix| name.starts_with(prefix)));
+        assert_eq!(reported, None, "{fault}");
 
         site.simulator.set_repository_fault(None).await.unwrap();
         let found = when_up_is(1.0, &exporter).await;
@@ -151,7 +151,7 @@ async fn a_scrape_waits_for_the_first_discovery() {
 
     assert_eq!(up(&scrape), Some(1.0));
     assert_eq!(counts(&scrape), expected(&site, &site.pairs()));
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

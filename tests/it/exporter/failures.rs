@@ -1,4 +1,4 @@
-//! What fails takes nothing from the rest, says why, and is forgotten with the first good answer.
+//! A failure does not affect the rest, has its reason, and ends with the first good answer.
 
 use std::time::Duration;
 

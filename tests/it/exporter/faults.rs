@@ -64,7 +64,7 @@ fn added(before: &Scrape, after: &Scrape, pair: Pair) -> (f64, BTreeMap<String, 
     (queries(after) - queries(before), more)
 }
 
-/// That this scrape, the first after `before`, says exactly what these faults come to.
+/// Asserts that this scrape, the first after `before`, has exactly what these faults come to.
 fn check(site: &Site, faults: &BTreeMap<usize, Row>, before: &Scrape, scrape: &Scrape) {
     let mut answering = Vec::new();
     for pair in site.pairs() {
@@ -99,7 +99,7 @@ fn every_kind_of_fault_is_specified() {
 async fn every_fault_has_its_reason_and_affects_no_other_pair() {
     let nodes = SPECIFICATION.len() + 1;
     let site = Site::busy(nodes.try_into().unwrap(), PREFIXES, 60 * nodes, 10 * nodes).await;
-    // Half of a list, or its bytes one by one, is told from the whole.
+    // Half of a list, or its bytes one by one, is distinguished from the whole.
     assert!(site.pairs().iter().all(|pair| site.simulator.sessions(pair.0, pair.1).len() >= 4));
     let exporter = site.exporter(SETTINGS).await;
     let well = BTreeMap::new();

@@ -39,7 +39,7 @@ async fn collect_chooses_what_is_in_a_scrape() {
 
     let own = exporter.scrape_path("/metrics?collect[]=exporter").await;
     assert_eq!(parts(&own), (false, true));
-    assert_eq!(site.queries(), site.asked(0));
+    assert_eq!(site.queries(), site.queried(0));
 
     let sites = exporter.scrape_path("/metrics?collect[]=sessions").await;
     assert_eq!(parts(&sites), (true, false));
@@ -82,12 +82,12 @@ async fn a_probe_queries_only_its_own_site() {
 
     let probe = exporter.scrape_path("/probe?target=other").await;
     assert_eq!(probe.label_values("qlik_proxy_up", "site"), ["other".to_owned()].into());
-    assert_eq!((one.queries(), two.queries()), (one.asked(0), two.asked(1)));
+    assert_eq!((one.queries(), two.queries()), (one.queried(0), two.queried(1)));
 
     let both = exporter.scrape().await;
     assert_eq!(both.value("qlik_site_users", &[("site", "other")]), Some(0.0));
     assert_eq!(both.sum("qlik_proxy_up", &[]), 2.0);
-    assert_eq!((one.queries(), two.queries()), (one.asked(1), two.asked(1)));
+    assert_eq!((one.queries(), two.queries()), (one.queried(1), two.queried(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn a_probes_debug_shows_its_steps_and_its_metrics_as_text() {
     assert!(answer.header("content-type").starts_with("text/plain"), "{answer:?}");
     let text = answer.text();
     let url = site.url("qps-1");
-    assert!(text.contains(&url.port().unwrap().to_string()), "who was asked: {text}");
+    assert!(text.contains(&url.port().unwrap().to_string()), "which address was queried: {text}");
     let series = "qlik_proxy_sessions{site=\"simulated\",proxy=\"Central\",virtual_proxy=\"/sales\"}";
     let sessions = site.simulator.sessions(1, "sales");
     assert!(text.contains(&format!("{series} {}", sessions.len())), "{text}");
@@ -127,8 +127,8 @@ async fn service_discovery_has_a_target_per_site_that_works_without_relabelling(
         }])
     };
     assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), group(exporter.authority()));
-    // The address is the one that it was asked for by.
-    let named = exporter.ask(Method::GET, "/sd", &[("Host", "exporter.company.com:9877")]).await;
+    // The address is that of the request.
+    let named = exporter.request(Method::GET, "/sd", &[("Host", "exporter.company.com:9877")]).await;
     assert_eq!(serde_json::from_slice::<Value>(&named.body).unwrap(), group("exporter.company.com:9877"));
 }
 
@@ -148,7 +148,7 @@ async fn the_format_is_negotiated_and_classic_by_default() {
         ("Application/OpenMetrics-Text; version=1.0.0; charset=utf-8", OPENMETRICS),
         (prometheus, OPENMETRICS),
     ] {
-        let answer = exporter.ask(Method::GET, "/metrics", &[("Accept", accept)]).await;
+        let answer = exporter.request(Method::GET, "/metrics", &[("Accept", accept)]).await;
         assert_eq!(answer.header("vary"), "Accept, Accept-Encoding");
         assert!(answer.header("content-type").starts_with(expected), "{accept}: {answer:?}");
         if expected == OPENMETRICS {
@@ -164,7 +164,7 @@ async fn the_format_is_negotiated_and_classic_by_default() {
 async fn gzip_is_used_when_it_is_accepted() {
     let (site, exporter) = exporter().await;
 
-    let packed = exporter.ask(Method::GET, "/metrics", &[("Accept-Encoding", "gzip")]).await;
+    let packed = exporter.request(Method::GET, "/metrics", &[("Accept-Encoding", "gzip")]).await;
     assert_eq!(packed.header("content-encoding"), "gzip");
     assert_eq!(packed.header("vary"), "Accept, Accept-Encoding");
     let mut text = String::new();
@@ -172,7 +172,7 @@ async fn gzip_is_used_when_it_is_accepted() {
     assert_eq!(counts(&Scrape::classic(&text)), expected(&site, &site.pairs()));
 
     for encodings in [&[("Accept-Encoding", "gzip;q=0")][..], &[("Accept-Encoding", "identity")], &[]] {
-        let plain = exporter.ask(Method::GET, "/metrics", encodings).await;
+        let plain = exporter.request(Method::GET, "/metrics", encodings).await;
         assert_eq!(plain.header("content-encoding"), "");
         Scrape::classic(&plain.text());
     }
@@ -231,7 +231,7 @@ async fn other_paths_are_not_found_and_other_methods_not_allowed() {
     }
     for path in ["/", "/metrics", "/probe?target=simulated", "/sd", "/-/healthy", "/-/ready"] {
         for method in [Method::POST, Method::PUT, Method::DELETE] {
-            assert_eq!(exporter.ask(method.clone(), path, &[]).await.status, 405, "{method} {path}");
+            assert_eq!(exporter.request(method.clone(), path, &[]).await.status, 405, "{method} {path}");
         }
     }
 }

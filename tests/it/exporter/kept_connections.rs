@@ -1,4 +1,4 @@
-//! Connections that are used again, and what is asked when the other side closes one of them just then.
+//! Connections that are used again, and what is sent when the other side closes one of them just then.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,8 +7,8 @@ use crate::support::scrape::Scrape;
 use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
 use crate::support::stand_in::{Request, StandIn, ok, ok_and_keep};
 
-/// An exporter that keeps no answers, and a proxy service that says this.
-struct Asked {
+/// An exporter that keeps no answers, and a proxy service with these answers.
+struct QueriedProxy {
     exporter: Exporter,
     /// The connection and the number on it of each request, in their order.
     requests: Arc<Mutex<Vec<(usize, usize)>>>,
@@ -16,7 +16,7 @@ struct Asked {
     _proxy: StandIn,
 }
 
-impl Asked {
+impl QueriedProxy {
     async fn start(respond: impl Fn(&Request<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         let site = Site::empty(1, &[""]).await;
         let requests = Arc::<Mutex<Vec<_>>>::default();
@@ -46,61 +46,63 @@ fn queries(scrape: &Scrape) -> (f64, f64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_on_a_closed_idle_connection_is_repeated_once_on_a_new_one() {
-    let asked = Asked::start(|request| (request.number == 0).then(|| ok_and_keep("[]"))).await;
+    let queried = QueriedProxy::start(|request| (request.number == 0).then(|| ok_and_keep("[]"))).await;
 
-    asked.exporter.scrape().await;
-    let scrape = asked.exporter.scrape().await;
+    queried.exporter.scrape().await;
+    let scrape = queried.exporter.scrape().await;
 
     assert_eq!(queries(&scrape), (2.0, 0.0));
-    assert_eq!(asked.requests(), [(0, 0), (0, 1), (1, 0)]);
+    assert_eq!(queried.requests(), [(0, 0), (0, 1), (1, 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_on_a_new_connection_is_sent_once() {
-    let asked = Asked::start(|_| None).await;
+    let queried = QueriedProxy::start(|_| None).await;
 
-    let scrape = asked.exporter.scrape().await;
+    let scrape = queried.exporter.scrape().await;
 
     assert_eq!(scrape.value("qlik_proxy_query_failures_total", &[("reason", "connect")]), Some(1.0));
-    assert_eq!(asked.requests(), [(0, 0)]);
+    assert_eq!(queried.requests(), [(0, 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_not_sent_a_third_time() {
-    let asked =
-        Asked::start(|request| (request.connection == 0 && request.number == 0).then(|| ok_and_keep("[]")))
-            .await;
+    let queried = QueriedProxy::start(|request| {
+        (request.connection == 0 && request.number == 0).then(|| ok_and_keep("[]"))
+    })
+    .await;
 
-    asked.exporter.scrape().await;
-    let scrape = asked.exporter.scrape().await;
+    queried.exporter.scrape().await;
+    let scrape = queried.exporter.scrape().await;
 
     assert_eq!(queries(&scrape), (2.0, 1.0));
     assert_eq!(scrape.value("qlik_proxy_query_failures_total", &[("reason", "connect")]), Some(1.0));
-    assert_eq!(asked.requests(), [(0, 0), (0, 1), (1, 0)]);
+    assert_eq!(queried.requests(), [(0, 0), (0, 1), (1, 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_answer_on_an_idle_connection_is_not_queried_again() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[";
-    let asked =
-        Asked::start(move |request| Some(if request.number == 0 { ok_and_keep("[]") } else { cut.into() }))
-            .await;
+    let queried = QueriedProxy::start(move |request| {
+        Some(if request.number == 0 { ok_and_keep("[]") } else { cut.into() })
+    })
+    .await;
 
-    asked.exporter.scrape().await;
-    let scrape = asked.exporter.scrape().await;
+    queried.exporter.scrape().await;
+    let scrape = queried.exporter.scrape().await;
 
     assert_eq!(scrape.value("qlik_proxy_query_failures_total", &[("reason", "decode")]), Some(1.0));
-    assert_eq!(asked.requests(), [(0, 0), (0, 1)]);
+    assert_eq!(queried.requests(), [(0, 0), (0, 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_the_proxy_closes_after_each_answer_fail_no_query() {
     // Without a word that it will.
-    let asked = Asked::start(|_| Some(ok("[]").replace("Connection: close\r\n", ""))).await;
+    let queried = QueriedProxy::start(|_| Some(ok("[]").replace("Connection: close\r\n", ""))).await;
 
     for _ in 0..50 {
-        asked.exporter.scrape().await;
+        queried.exporter.scrape().await;
     }
 
-    assert_eq!(queries(&asked.exporter.scrape().await), (51.0, 0.0));
+    assert_eq!(queries(&queried.exporter.scrape().await), (51.0, 0.0));
 }

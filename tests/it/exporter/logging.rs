@@ -6,7 +6,7 @@ use crate::support::exporter::Exporter;
 use crate::support::site::Site;
 use crate::support::wait::becomes;
 
-/// Enough scrapes to see what is told for each of them.
+/// Enough scrapes to see what is logged for each of them.
 const SCRAPES: usize = 8;
 
 async fn scrape_often(exporter: &Exporter) {
@@ -15,7 +15,7 @@ async fn scrape_often(exporter: &Exporter) {
     }
 }
 
-/// All that an exporter of two proxies tells at the usual level, from its start to its end.
+/// All that an exporter of two proxies logs at the usual level, from its start to its end.
 async fn log(during: impl AsyncFnOnce(&Site, &Exporter)) -> Vec<String> {
     let site = Site::empty(2, &[""]).await;
     let exporter = site.exporter("cache_ttl = \"0s\"").await;
@@ -28,7 +28,7 @@ async fn log(during: impl AsyncFnOnce(&Site, &Exporter)) -> Vec<String> {
 async fn a_failing_proxy_is_logged_when_it_starts_and_stops_failing() {
     let quiet = log(async |_, exporter| scrape_often(exporter).await).await;
 
-    let told = log(async |site, exporter| {
+    let reported = log(async |site, exporter| {
         site.simulator.stop_node(2).await;
         scrape_often(exporter).await;
         site.simulator.start_node(2).await.unwrap();
@@ -38,8 +38,8 @@ async fn a_failing_proxy_is_logged_when_it_starts_and_stops_failing() {
     })
     .await;
 
-    assert_eq!(told.len(), quiet.len() + 2, "{told:#?}");
-    let change = &told[quiet.len()..];
+    assert_eq!(reported.len(), quiet.len() + 2, "{reported:#?}");
+    let change = &reported[quiet.len()..];
     assert!(change.iter().all(|line| line.contains("Node2")), "{change:#?}");
     assert!(change[0].contains("connect") && !change[1].contains("connect"), "{change:#?}");
 }
@@ -110,7 +110,7 @@ async fn a_log_file_gets_the_lines_instead_of_standard_error() {
 
     exporter.scrape().await;
 
-    let told = async || std::fs::read_to_string(&file).unwrap().contains("Node2");
-    becomes(true, "the failure is in the file", told).await;
+    let reported = async || std::fs::read_to_string(&file).unwrap().contains("Node2");
+    becomes(true, "the failure is in the file", reported).await;
     assert_eq!(exporter.program.killed().await.stderr, Vec::<String>::new());
 }

@@ -62,7 +62,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 #[test]
 fn the_table_of_metrics_is_the_catalogue() {
     let text = section("### Metrics");
-    let told: Vec<_> = rows(&text).iter().map(|row| row[..3].join(" | ")).collect();
+    let reported: Vec<_> = rows(&text).iter().map(|row| row[..3].join(" | ")).collect();
 
     let kind = |kind| match kind {
         Kind::Gauge => "gauge",
@@ -73,11 +73,11 @@ fn the_table_of_metrics_is_the_catalogue() {
         .iter()
         .map(|metric| format!("`{}` | {} | {}", metric.name, kind(metric.kind), metric.labels.join(", ")))
         .collect();
-    assert_eq!(told, there_are);
+    assert_eq!(reported, there_are);
 }
 
 /// Every key of config.toml, commented out or not, with its value as written there. That these are all keys
-/// and their defaults, a test beside the table of keys says.
+/// and their defaults, is tested beside the table of keys.
 fn keys_of_the_example() -> BTreeMap<String, String> {
     let text = file("config.toml");
     let setting = |line: &str| {
@@ -109,9 +109,9 @@ fn the_table_of_configuration_has_every_key_with_its_default() {
     let text = section("### Configuration");
     let rows = rows(&text);
 
-    let told: BTreeSet<_> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
-    assert_eq!(told, example.keys().cloned().collect());
-    assert_eq!(told.len(), rows.len(), "a key stands there twice");
+    let reported: BTreeSet<_> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(reported, example.keys().cloned().collect());
+    assert_eq!(reported.len(), rows.len(), "a key stands there twice");
     for row in rows {
         let (key, default) = (row[0].trim_matches('`'), row[1]);
         // Where nothing is excluded or chosen, the example shows how it could be.
@@ -124,7 +124,7 @@ fn the_table_of_configuration_has_every_key_with_its_default() {
     }
 }
 
-/// What `--help` says, after a command's words or none.
+/// The output of `--help`, after a command's words or none.
 async fn help(command: &str) -> Vec<String> {
     let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
     run(&args, &[]).await.stdout
@@ -159,8 +159,8 @@ async fn every_flag_is_documented_and_every_documented_flag_exists() {
     }
 
     let text = section("### Command line");
-    let told: BTreeSet<_> = rows(&text).iter().flat_map(|row| flags(row[0])).collect();
-    assert_eq!(told, there_are);
+    let reported: BTreeSet<_> = rows(&text).iter().flat_map(|row| flags(row[0])).collect();
+    assert_eq!(reported, there_are);
     // Elsewhere, other programs have flags too: what follows our own name, and what is dotted, is ours.
     let readme = file("README.md");
     let ours = readme.lines().filter(|line| line.trim_start().starts_with("qlik-session-exporter "));
@@ -174,16 +174,16 @@ async fn every_flag_is_documented_and_every_documented_flag_exists() {
 async fn every_command_is_documented_and_every_documented_one_exists() {
     let text = section("### Command line");
     let rows = rows(&text);
-    let told = rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-'));
-    assert_eq!(told.map(str::to_owned).collect::<BTreeSet<_>>(), commands().await);
+    let reported = rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-'));
+    assert_eq!(reported.map(str::to_owned).collect::<BTreeSet<_>>(), commands().await);
 }
 
 #[tokio::test]
 async fn watch_has_the_flags_of_list_as_documented() {
     let own = async |command| flags(&help(command).await.join("\n"));
     let (list, watch) = (own("sessions list").await, own("sessions watch").await);
-    let told = section("### Live").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("the flags of `sessions list` but `--wide`, and `--interval`"), "{told}");
+    let reported = section("### Live").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(reported.contains("the flags of `sessions list` but `--wide`, and `--interval`"), "{reported}");
     let only = |of: &BTreeSet<String>, other| of.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(
         (only(&list, &watch), only(&watch, &list)),
@@ -194,16 +194,17 @@ async fn watch_has_the_flags_of_list_as_documented() {
 #[test]
 fn the_table_of_keys_is_that_of_the_view() {
     let text = section("### Live");
-    let told: Vec<_> = rows(&text).iter().map(|row| code(row[0]).collect::<Vec<_>>().join(", ")).collect();
+    let reported: Vec<_> =
+        rows(&text).iter().map(|row| code(row[0]).collect::<Vec<_>>().join(", ")).collect();
     let there_are: Vec<_> = KEYS.iter().map(|(keys, _)| *keys).collect();
-    assert_eq!(told, there_are);
+    assert_eq!(reported, there_are);
 }
 
 #[test]
 fn every_failure_reason_is_documented() {
     let text = section("### Reasons");
-    let told: Vec<_> = rows(&text).iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
-    assert_eq!(told, Reason::ALL.map(Reason::as_str));
+    let reported: Vec<_> = rows(&text).iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(reported, Reason::ALL.map(Reason::as_str));
 }
 
 #[tokio::test(flavor = "multi_thread")]

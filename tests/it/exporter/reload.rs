@@ -84,7 +84,7 @@ async fn a_change_to_plain_labels_queries_again_and_all_else_continues() {
     site.config(&format!("{KEPT}[users]\nlabel = \"off\""));
     exporter.reload().await;
     assert_eq!(exporter.scrape().await.series("qlik_user_sessions"), [].into());
-    assert_eq!((site.queries(), site.simulator.connections(1)), (site.asked(3), connections));
+    assert_eq!((site.queries(), site.simulator.connections(1)), (site.queried(3), connections));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,18 +93,18 @@ async fn a_changed_cache_ttl_takes_effect() {
     let exporter = start(&site, KEPT).await;
     exporter.scrape().await;
     exporter.scrape().await;
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
 
     site.config(NOT_KEPT);
     exporter.reload().await;
     exporter.scrape().await;
     exporter.scrape().await;
-    assert_eq!(site.queries(), site.asked(3));
+    assert_eq!(site.queries(), site.queried(3));
 
     site.config(KEPT);
     exporter.reload().await;
     assert_eq!(counts(&exporter.scrape().await), expected(&site, &site.pairs()));
-    assert_eq!(site.queries(), site.asked(3), "the last answer is young enough again");
+    assert_eq!(site.queries(), site.queried(3), "the last answer is young enough again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,14 +125,14 @@ async fn a_site_is_added_removed_and_renamed() {
     exporter.reload().await;
     assert_eq!(sites().await, (named(&["other", SITE]), 8.0));
     assert_eq!(exporter.get("/probe?target=other").await.status.as_u16(), 200);
-    assert_eq!(other.queries(), other.asked(2));
+    assert_eq!(other.queries(), other.queried(2));
 
     site.write_config(&format!("{NOT_KEPT}{}", site.discovered("renamed")));
     exporter.reload().await;
     assert_eq!(sites().await, (named(&["renamed"]), 4.0));
     assert_eq!(exporter.get("/probe?target=other").await.status.as_u16(), 400);
     assert_eq!(exporter.scrape().await.sum(QUERIES, &[("site", "renamed")]), 8.0);
-    assert_eq!(other.queries(), other.asked(2));
+    assert_eq!(other.queries(), other.queried(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +207,7 @@ async fn a_renewed_client_certificate_is_used_from_then_on() {
     let renewed = authority.issue(&Leaf { not_after, ..Leaf::client("QlikClient") }).unwrap();
     fs::write(site.certificates().join("client.pem"), renewed.certificate).unwrap();
     fs::write(site.certificates().join("client_key.pem"), renewed.key).unwrap();
-    assert_eq!(expiry(&exporter.scrape().await), expiry(&before), "read again only when asked to");
+    assert_eq!(expiry(&exporter.scrape().await), expiry(&before), "read again only by a reload");
     exporter.reload().await;
 
     let after = exporter.scrape().await;
@@ -252,8 +252,8 @@ async fn a_changed_address_that_a_flag_overrides_is_not_logged() {
     exporter.reload().await;
 
     assert_eq!(exporter.scrape().await.value("qlik_user_session_limit", &[]), Some(2.0));
-    let told = exporter.program.stderr();
-    assert!(told.iter().all(|line| !line.contains("level=warn")), "{told:#?}");
+    let reported = exporter.program.stderr();
+    assert!(reported.iter().all(|line| !line.contains("level=warn")), "{reported:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,7 +281,7 @@ async fn a_configuration_that_is_the_same_changes_nothing() {
             assert_eq!(counts(&scrape), expected(&site, &site.pairs()));
         }
 
-        assert_eq!(site.queries(), site.asked(1));
+        assert_eq!(site.queries(), site.queried(1));
         assert_eq!([1, 2].map(|node| site.simulator.connections(node)), connections);
         let own = exporter.scrape_path("/metrics?collect[]=exporter").await;
         assert_eq!(own.value("qlik_session_exporter_cache_requests_total", &[]), Some(16.0));

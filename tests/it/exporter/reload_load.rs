@@ -121,7 +121,7 @@ async fn under_load(site: &Site, exporter: &Exporter, write: impl Fn(usize)) {
     }
     assert_eq!(limits.keys().collect::<Vec<_>>(), ["3", "5"], "both configurations were in force");
     assert_eq!(exporter.scrape().await.sum("qlik_proxy_query_failures_total", &[]), 0.0);
-    // What is on its way when the configuration changes is not asked for a second time.
+    // A query in flight when the configuration changes is not sent a second time.
     assert_eq!(site.simulator.most_in_flight(2), PREFIXES.len());
 }
 
@@ -242,8 +242,8 @@ async fn a_scrape_waits_for_the_discovery_of_the_new_configuration() {
     let server = Server::at(exporter.url().clone());
     let scrape = tokio::spawn(async move { server.scrape_within("50").await });
     // It has begun, and waits.
-    let asked = async || [site.simulator.list_queries(1, ""), site.simulator.list_queries(1, "sales")];
-    becomes([1, 1], "queries", asked).await;
+    let queried = async || [site.simulator.list_queries(1, ""), site.simulator.list_queries(1, "sales")];
+    becomes([1, 1], "queries", queried).await;
 
     site.simulator.set_repository_fault(None).await.unwrap();
     site.discovery_config(PATIENT, "user_id = \"another\"");
@@ -268,7 +268,7 @@ async fn twenty_reloads_at_once_all_succeed() {
     for pair in site.pairs() {
         assert_eq!(of_pair(&scrape, "qlik_proxy_queries_total", pair), Some(2.0));
     }
-    assert_eq!(site.queries(), site.asked(2));
+    assert_eq!(site.queries(), site.queried(2));
 }
 
 #[cfg(unix)]

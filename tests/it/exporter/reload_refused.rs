@@ -1,4 +1,4 @@
-//! How a reload is asked for, and what becomes of a bad configuration: it is refused as a whole.
+//! How a reload is requested, and what becomes of a bad configuration: it is refused as a whole.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ async fn start(site: &Site, args: &[&str]) -> Exporter {
     Exporter::with_config(&site.config(NOT_KEPT), args).await
 }
 
-/// What the exporter says of its last reload: whether it was good, and when the last good one was.
+/// What the exporter exports of its last reload: whether it was good, and when the last good one was.
 async fn last_reload(exporter: &Exporter) -> (f64, f64) {
     let scrape = exporter.scrape_path("/metrics?collect[]=exporter").await;
     (scrape.value(SUCCESSFUL, &[]).unwrap(), scrape.value(TIMESTAMP, &[]).unwrap())
@@ -72,17 +72,17 @@ async fn post_reloads_with_the_flag_only_and_get_never() {
     let before = [last_reload(&with).await, last_reload(&without).await];
     site.config(&format!("{NOT_KEPT}[users]\nsession_limit = 3"));
 
-    let refused = without.ask_to_reload().await;
+    let refused = without.request_reload().await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.text().contains("--web.enable-lifecycle"), "{}", refused.text());
     for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
-        let answer = with.ask(method.clone(), "/-/reload", &[]).await;
+        let answer = with.request(method.clone(), "/-/reload", &[]).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
         assert_eq!(answer.header("allow"), "POST", "{method}");
     }
     assert_eq!([last_reload(&with).await, last_reload(&without).await], before);
 
-    let done = with.ask_to_reload().await;
+    let done = with.request_reload().await;
     assert_eq!((done.status, &*done.text()), (StatusCode::OK, "the configuration was read again\n"));
     assert_eq!((limit(&with).await, limit(&without).await), (Some(3.0), Some(5.0)));
 }
@@ -99,18 +99,18 @@ async fn a_bad_file_is_refused_with_all_its_errors_and_changes_nothing() {
         "cache_tll = \"10s\"\nrequest_timeout = \"soon\"\n[users]\nsession_limit = 0",
         &format!("{TRUSTED}repository = \"ftp://x\"\nkey_password_file = \"nowhere\"\n"),
     );
-    let refused = exporter.ask_to_reload().await;
+    let refused = exporter.request_reload().await;
 
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     let text = refused.text();
-    let mistakes = ["cache_tll", "request_timeout", "session_limit", "repository", "key_password_file"];
-    for mistake in mistakes {
-        let told = text.lines().any(|line| line.contains(mistake));
-        assert!(told, "{mistake} is not in the answer:\n{text}");
+    let errors = ["cache_tll", "request_timeout", "session_limit", "repository", "key_password_file"];
+    for key in errors {
+        let reported = text.lines().any(|line| line.contains(key));
+        assert!(reported, "{key} is not in the answer:\n{text}");
         exporter
             .program
-            .printed(&format!("{mistake} in the log"), |line| {
-                (line.contains("level=warn") && line.contains(mistake)).then_some(())
+            .printed(&format!("{key} in the log"), |line| {
+                (line.contains("level=warn") && line.contains(key)).then_some(())
             })
             .await;
     }
@@ -138,7 +138,7 @@ async fn a_deleted_file_is_refused() {
     let before = last_reload(&exporter).await;
     fs::remove_file(site.certificates().join("../config.toml")).unwrap();
 
-    let refused = exporter.ask_to_reload().await;
+    let refused = exporter.request_reload().await;
 
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     assert!(refused.text().contains("config.toml"), "{}", refused.text());
@@ -154,11 +154,11 @@ async fn certificates_that_do_not_fit_each_other_are_refused() {
     let expiries = scrape.series("qlik_certificate_expiry_timestamp_seconds");
     let foreign = fs::read(other.certificates().join("client.pem")).unwrap();
 
-    for (content, told) in [(&*foreign, "does not belong"), (b"no certificate", "client.pem")] {
+    for (content, reported) in [(&*foreign, "does not belong"), (b"no certificate", "client.pem")] {
         fs::write(site.certificates().join("client.pem"), content).unwrap();
-        let refused = exporter.ask_to_reload().await;
+        let refused = exporter.request_reload().await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST);
-        assert!(refused.text().contains(told), "{}", refused.text());
+        assert!(refused.text().contains(reported), "{}", refused.text());
         assert!(!refused.text().contains("PRIVATE KEY"));
     }
 

@@ -28,7 +28,7 @@ async fn site() -> Site {
     .await
 }
 
-/// A proxy service with what is needed to ask it, and nothing else.
+/// A proxy service with what is needed to query it, and nothing else.
 fn proxy_service(site: &Site, node: usize, name: &str, prefixes: &[&str]) -> Value {
     let url = site.url(&format!("qps-{node}"));
     let links: Vec<Value> = prefixes.iter().map(|prefix| json!({ "prefix": prefix })).collect();
@@ -38,18 +38,18 @@ fn proxy_service(site: &Site, node: usize, name: &str, prefixes: &[&str]) -> Val
     })
 }
 
-/// An exporter that is told what this repository says of the site.
-async fn told(site: &Site, answers: &[(&'static str, &str)]) -> (Exporter, StandIn) {
+/// An exporter of a site whose repository has these answers.
+async fn reported(site: &Site, answers: &[(&'static str, &str)]) -> (Exporter, StandIn) {
     let answers: BTreeMap<_, _> = answers.iter().map(|(path, text)| (*path, ok(text))).collect();
     let repository = StandIn::start(&site.certificates(), move |request| {
         Some(answers.get(request.path).cloned().unwrap_or_else(|| response("404 Not Found", "", "")))
     })
     .await;
-    (asking(site, &repository).await, repository)
+    (querying(site, &repository).await, repository)
 }
 
-/// An exporter that asks this repository every second.
-async fn asking(site: &Site, repository: &StandIn) -> Exporter {
+/// An exporter that queries this repository every second.
+async fn querying(site: &Site, repository: &StandIn) -> Exporter {
     let text = format!(
         "cache_ttl = \"0s\"\n[site.{SITE}]{TRUSTED}repository = \"{}\"\nrepository_refresh = \"1s\"\n",
         repository.url
@@ -67,7 +67,7 @@ async fn members_may_be_missing() {
     let virtual_proxies = r#"[{}, {"prefix": "sales", "description": null}]"#;
     let answers =
         [(ABOUT, "{}"), (PROXY_SERVICES, &*services.to_string()), (VIRTUAL_PROXIES, virtual_proxies)];
-    let (exporter, _repository) = told(&site, &answers).await;
+    let (exporter, _repository) = reported(&site, &answers).await;
 
     let scrape = exporter.scrape().await;
 
@@ -106,7 +106,7 @@ async fn new_members_may_come_and_the_version_may_be_kept_secret() {
         r#"[{"prefix": ""}, {"prefix": "sales", "sessionInactivityTimeout": 71582, "new": {"x": 1e300}}]"#;
     // Without an answer for /qrs/about.
     let answers = [(PROXY_SERVICES, &*services.to_string()), (VIRTUAL_PROXIES, virtual_proxies)];
-    let (exporter, _repository) = told(&site, &answers).await;
+    let (exporter, _repository) = reported(&site, &answers).await;
 
     let scrape = exporter.scrape().await;
 
@@ -126,7 +126,7 @@ async fn proxies_without_a_name_of_their_own_are_named_by_host() {
                 [proxy_service(&site, 1, name, &["", "sales"]), proxy_service(&site, 2, name, &["sales"]),]
             );
         let answers = [(ABOUT, "{}"), (PROXY_SERVICES, &*services.to_string()), (VIRTUAL_PROXIES, "[]")];
-        let (exporter, _repository) = told(&site, &answers).await;
+        let (exporter, _repository) = reported(&site, &answers).await;
 
         let scrape = exporter.scrape().await;
 
@@ -143,7 +143,7 @@ async fn an_answer_that_is_no_list_is_reported_with_the_reason() {
     let site = site().await;
     let wrong = r#"[{"settings": {"restListenPort": "4243"}}]"#;
     let answers = [(ABOUT, "{}"), (PROXY_SERVICES, wrong), (VIRTUAL_PROXIES, "[]")];
-    let (mut exporter, _repository) = told(&site, &answers).await;
+    let (mut exporter, _repository) = reported(&site, &answers).await;
 
     becomes(true, "ready", async || exporter.is_ready().await).await;
 
@@ -162,20 +162,20 @@ async fn a_repository_without_proxy_services_fails_and_the_topology_stays() {
         proxy_service(&site, 2, "Node2", &["sales"])
     ]);
     let has_rights = Arc::new(AtomicBool::new(false));
-    let asked = has_rights.clone();
+    let queried = has_rights.clone();
     let repository = StandIn::start(&site.certificates(), move |request| {
-        let shows = request.path == PROXY_SERVICES && asked.load(Ordering::Relaxed);
+        let shows = request.path == PROXY_SERVICES && queried.load(Ordering::Relaxed);
         Some(ok(&if shows { services.to_string() } else { "[]".to_owned() }))
     })
     .await;
-    let mut exporter = asking(&site, &repository).await;
+    let mut exporter = querying(&site, &repository).await;
     let up = async |exporter: &Exporter| exporter.scrape().await.value("qlik_repository_up", &[]);
 
     let scrape = exporter.scrape().await;
     assert_eq!(scrape.value("qlik_repository_up", &[]), Some(0.0));
     assert_eq!(scrape.series("qlik_proxy_up"), [].into());
-    let told = |line: &str| line.contains("no proxy service").then(|| line.to_owned());
-    let line = exporter.program.printed("why", told).await;
+    let reported = |line: &str| line.contains("no proxy service").then(|| line.to_owned());
+    let line = exporter.program.printed("why", reported).await;
     assert!(line.contains("level=warn") && line.contains("reason=denied"), "{line}");
 
     has_rights.store(true, Ordering::Relaxed);

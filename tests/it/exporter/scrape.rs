@@ -1,4 +1,4 @@
-//! The figures: what a scrape says is what the proxies say at that moment.
+//! The figures: a scrape has what the proxies list at that moment.
 
 use crate::support::expected::{counts, expected, of_pair, pair_labels, user_labels};
 use crate::support::exporter::Exporter;
@@ -161,5 +161,5 @@ async fn no_more_requests_than_allowed_are_in_flight_to_one_proxy() {
 
     assert_eq!(scrape.sum("qlik_proxy_up", &[]), 14.0);
     assert_eq!([1, 2].map(|node| site.simulator.most_in_flight(node)), [2, 2]);
-    assert_eq!(site.queries(), site.asked(1));
+    assert_eq!(site.queries(), site.queried(1));
 }

@@ -1,4 +1,4 @@
-//! Asked to stop, it stops: soon, in order, whatever is under way.
+//! Shutdown: soon, in order, whatever is in flight.
 
 use std::process::Command;
 use std::time::Duration;
@@ -36,7 +36,7 @@ async fn a_scrape_that_waits_for_a_slow_proxy_does_not_delay_shutdown() {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.get(url).header("X-Prometheus-Scrape-Timeout-Seconds", "120");
         let scrape = tokio::spawn(request.send());
-        becomes(site.asked(1), "queries", async || site.queries()).await;
+        becomes(site.queried(1), "queries", async || site.queries()).await;
 
         let ended = exporter.program.signal(signal).await;
 
@@ -92,10 +92,13 @@ async fn an_unread_output_does_not_end_it() {
     for subcommand in [&["serve", "--config.file", config.to_str().unwrap()][..], &["demo"]] {
         let folder = tempfile::tempdir().unwrap();
         let flags = ["--web.listen-address", "127.0.0.1:0", "--log.level", "debug"];
-        let told = command(&[subcommand, &flags].concat(), &[], folder.path());
+        let reported = command(&[subcommand, &flags].concat(), &[], folder.path());
         // Every write fails, as it does when a reader has gone.
         let mut shell = Command::new("sh");
-        shell.args(["-c", "exec \"$0\" \"$@\" >/dev/full"]).arg(told.get_program()).args(told.get_args());
+        shell
+            .args(["-c", "exec \"$0\" \"$@\" >/dev/full"])
+            .arg(reported.get_program())
+            .args(reported.get_args());
         let mut program = Program::start(&mut shell);
         let listens = |line: &str| line.contains("message=listening").then_some(());
         program.printed("it listens", listens).await;

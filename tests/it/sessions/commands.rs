@@ -44,7 +44,7 @@ pub fn open(site: &Site) -> BTreeMap<Pair, Vec<String>> {
     site.pairs().into_iter().map(|pair| (pair, ids(pair))).collect()
 }
 
-/// The configuration of a proxy service that says this, with these virtual proxies.
+/// The configuration of a proxy service with these answers and virtual proxies.
 pub async fn stand_in(
     site: &Site,
     virtual_proxies: &[&str],

@@ -114,8 +114,8 @@ async fn nothing_found_is_a_failure() {
     let site = Site::busy(1, &[""], 20, 5).await;
     let before = open(&site);
     let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\nobody", "--yes"]).await;
-    let told = [r"--user LAB\nobody: there is no session of that user", "there is nothing to end"];
-    ended.assert().code(1).stderr_is(&told);
+    let reported = [r"--user LAB\nobody: there is no session of that user", "there is nothing to end"];
+    ended.assert().code(1).stderr_is(&reported);
     assert_eq!(open(&site), before);
 }
 
@@ -127,11 +127,11 @@ async fn a_user_in_another_case_is_reported_and_keeps_the_sessions() {
     let config = site.discovery_config("", "");
     let ended = delete(&config, &["--user", r"lab\anna", "--yes"]).await;
     ended.assert().code(1).stdout_is_empty();
-    let told =
+    let reported =
         r"--user lab\anna: there is no session of that user, listed as LAB\Anna: upper and lower case count";
-    ended.assert().stderr_is(&[told, "there is nothing to end"]);
+    ended.assert().stderr_is(&[reported, "there is nothing to end"]);
 
-    // Who has sessions is told of nobody else, also when they have ended.
+    // A user with sessions gets no such hint, also when they have ended.
     site.open(1, "", ("lab", "anna"), 1);
     delete(&config, &["--user", r"lab\anna", r"LAB\bob", "--yes", "--log.level", "error"])
         .await
@@ -147,7 +147,7 @@ async fn more_than_one_value_is_reported_by_its_flag() {
     let config = site.write_config(&(site.discovered("one") + &site.discovered("two")));
     let pair = ["--proxy", "Central", "--virtual-proxy", "/", "--yes"];
     for whose in [&["--all"][..], &["--session-id", "x"]] {
-        for (more, told) in [
+        for (more, reported) in [
             (&["--site", "one", "--site", "two"][..], "expected --site once, found one, two"),
             (&["--site", "one", "--proxy", "Node2"], "expected --proxy once, found Central, Node2"),
             (
@@ -160,10 +160,10 @@ async fn more_than_one_value_is_reported_by_its_flag() {
                 .assert()
                 .code(2)
                 .stdout_is_empty()
-                .stderr_contains(told);
+                .stderr_contains(reported);
         }
     }
-    assert_eq!(site.queries(), site.asked(0));
+    assert_eq!(site.queries(), site.queried(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +196,7 @@ async fn without_a_terminal_nothing_ends_unless_yes_is_given() {
             .stderr_contains("--yes");
     }
     assert_eq!(open(&site), before);
-    assert_eq!(site.queries(), site.asked(0));
+    assert_eq!(site.queries(), site.queried(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,7 +242,7 @@ async fn with_several_sites_one_is_to_be_named() {
 
     delete(&config, &["--site", "two", "--user", r"LAB\anna", "--yes"]).await.assert().code(0);
     assert_eq!((open(&site)[&(1, "")].len(), open(&other)[&(1, "")].len()), (2, 0));
-    assert_eq!(site.queries(), site.asked(0), "the other site was not asked");
+    assert_eq!(site.queries(), site.queried(0), "the other site was not queried");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,10 +254,10 @@ async fn a_site_is_named_by_a_name_that_fits_no_other() {
     for whose in [&["--user", r"LAB\anna"][..], &all] {
         let ended = delete(&config, &[&["--site", "ONE", "--yes"], whose].concat()).await;
         ended.assert().code(2).stdout_is_empty();
-        let told = "error: --site ONE: fits several sites, expected one of One, one";
-        ended.assert().stderr_is(&[told]);
+        let reported = "error: --site ONE: fits several sites, expected one of One, one";
+        ended.assert().stderr_is(&[reported]);
     }
-    assert_eq!(site.queries(), site.asked(0));
+    assert_eq!(site.queries(), site.queried(0));
 
     delete(&config, &["--site", "One", "--yes", "--user", r"LAB\anna"]).await.assert().code(0);
 }

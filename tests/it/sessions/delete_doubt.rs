@@ -47,7 +47,7 @@ async fn some_have_ended(site: &Site) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_answers_404_to_every_delete_ends_nothing() {
+async fn deletes_answered_with_404_are_not_counted_as_ended() {
     for whose in [&ALL[..], &ANNAS] {
         let site = slow_site().await;
         let delete = begin(&site.discovery_config("", ""), whose);
@@ -58,8 +58,8 @@ async fn a_proxy_that_answers_404_to_every_delete_ends_nothing() {
         ended.assert().code(1);
         let kept = left(&site);
         assert!(kept > 0);
-        let told = format!("{} sessions ended, {kept} not known whether gone", 100 - kept);
-        ended.assert().stdout_has_line(&told).stderr_lacks("already gone");
+        let reported = format!("{} sessions ended, {kept} not known whether gone", 100 - kept);
+        ended.assert().stdout_has_line(&reported).stderr_lacks("already gone");
     }
 }
 
@@ -101,10 +101,10 @@ async fn a_session_not_found_but_still_listed_is_a_failure() {
     let site = Site::empty(1, &[""]).await;
     let ids = ["--session-id", "one", "two"];
     for whose in [&ALL[..], &ANNAS, &[&ids, &ALL[1..]].concat()] {
-        let asked = AtomicUsize::new(0);
+        let queried = AtomicUsize::new(0);
         let (_proxy, config) = stand_in(&site, &["/"], move |request| {
             Some(match request.path {
-                "/qps/session" if asked.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
+                "/qps/session" if queried.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
                 "/qps/session" => list(&["two"]),
                 "/qps/session/two" => response("404 Not Found", "", ""),
                 _ => response("200 OK", "", "{}"),
@@ -122,12 +122,12 @@ async fn a_session_not_found_but_still_listed_is_a_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_session_that_is_still_listed_is_a_failure() {
     let site = Site::empty(1, &[""]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
+    let queried = Arc::new(AtomicUsize::new(0));
     let (_proxy, config) = stand_in(&site, &["/"], {
-        let asked = asked.clone();
+        let queried = queried.clone();
         move |request| {
             Some(match request.path {
-                "/qps/session" if asked.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
+                "/qps/session" if queried.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
                 "/qps/session" => list(&["one"]),
                 _ => response("200 OK", "", "{}"),
             })
@@ -149,15 +149,15 @@ async fn a_deleted_session_that_is_still_listed_is_a_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_that_cannot_succeed_is_tried_once() {
     let site = Site::empty(1, &[""]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
+    let queried = Arc::new(AtomicUsize::new(0));
     let (_proxy, config) = stand_in(&site, &["/"], {
-        let asked = asked.clone();
+        let queried = queried.clone();
         move |request| {
             Some(match request.path {
-                // The dots are no id that can be asked for.
+                // The dots are no id that can be requested.
                 "/qps/session" => list(&["one", "two", ".."]),
                 _ => {
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    queried.fetch_add(1, Ordering::Relaxed);
                     response("403 Forbidden", "", "")
                 }
             })
@@ -166,19 +166,19 @@ async fn a_delete_that_cannot_succeed_is_tried_once() {
     .await;
     let ended = delete(&config, &ANNAS).await;
     ended.assert().code(1);
-    assert_eq!(asked.load(Ordering::Relaxed), 2, "{ended:?}");
+    assert_eq!(queried.load(Ordering::Relaxed), 2, "{ended:?}");
     ended.assert().stdout_has_line("0 sessions ended, 3 failed").stderr_lines_with(3, &["did not end"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_neither_found_nor_listed_is_gone() {
     let site = Site::empty(1, &[""]).await;
-    let asked = Arc::new(AtomicUsize::new(0));
+    let queried = Arc::new(AtomicUsize::new(0));
     let (_proxy, config) = stand_in(&site, &["/"], {
-        let asked = asked.clone();
+        let queried = queried.clone();
         move |request| {
             Some(match request.path {
-                "/qps/session" if asked.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
+                "/qps/session" if queried.fetch_add(1, Ordering::Relaxed) == 0 => list(&["one", "two"]),
                 "/qps/session" => list(&["three"]),
                 "/qps/session/two" => response("404 Not Found", "", ""),
                 // Any good status will do.
@@ -188,7 +188,7 @@ async fn a_session_neither_found_nor_listed_is_gone() {
     })
     .await;
     delete(&config, &ALL).await.assert().code(0).stdout_has_line("1 session ended, 1 already gone");
-    assert_eq!(asked.load(Ordering::Relaxed), 2, "what began meanwhile was not to end");
+    assert_eq!(queried.load(Ordering::Relaxed), 2, "what began meanwhile was not to end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +211,7 @@ async fn a_proxy_that_fails_later_is_reported_and_nothing_twice() {
     let advice = ended.stderr.iter().filter(|line| line.starts_with("  → "));
     let advice: Vec<_> = advice.collect();
     let once: std::collections::HashSet<_> = advice.iter().collect();
-    assert_eq!(advice.len(), once.len(), "advice is told once: {advice:?}");
+    assert_eq!(advice.len(), once.len(), "advice is printed once: {advice:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,14 +221,14 @@ async fn sessions_with_unknown_outcome_are_logged() {
     let (_proxy, config) = stand_in(&site, &["/"], move |request| match request.path {
         "/qps/session" if lists.fetch_add(1, Ordering::Relaxed) == 0 => Some(list(&["one", "two", "three"])),
         "/qps/session/one" => Some(response("200 OK", "", "{}")),
-        // The connection breaks, and no list tells what became of them.
+        // The connection breaks, and no list shows what became of them.
         _ => None,
     })
     .await;
     let ended = delete(&config, &ALL).await;
     ended.assert().code(1);
-    let told = "1 session ended, 2 not known whether gone".to_owned();
-    ended.assert().stdout_has_line(&told).stderr_lines_with(2, &["it is not known whether a session"]);
+    let reported = "1 session ended, 2 not known whether gone".to_owned();
+    ended.assert().stdout_has_line(&reported).stderr_lines_with(2, &["it is not known whether a session"]);
     let begins = ended.stderr.iter().position(|line| line.contains("message=\"ending sessions\"")).unwrap();
     assert!(ended.stderr[begins].contains("sessions=3") && ended.stderr[begins].contains("by="));
     assert!(ended.stderr[..begins].iter().all(|line| !line.contains("not known")), "{:?}", ended.stderr);
@@ -268,8 +268,8 @@ async fn any_signal_stops_it_after_the_requests_in_flight() {
         ended.assert().code(1);
         let kept = left(&site);
         assert!(kept > 0);
-        let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
-        ended.assert().stdout_has_line(&told);
+        let reported = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+        ended.assert().stdout_has_line(&reported);
     }
 }
 
@@ -307,11 +307,11 @@ async fn a_second_signal_ends_it_at_once() {
     let mut delete = begin(&config, &ALL);
     eventually("all are under way", async || (hangs.load(Ordering::Relaxed) == 3).then_some(())).await;
     delete.send("INT");
-    delete.printed("the first is told", |line| line.contains("Ctrl-C again").then_some(())).await;
+    delete.printed("the first is acknowledged", |line| line.contains("Ctrl-C again").then_some(())).await;
     let ended = delete.signal("INT").await;
     ended.assert().code(1);
-    let told = "stopped: 0 sessions ended, 3 not known whether gone";
-    ended.assert().stdout_has_line(told).stderr_lines_with(1, &["level=warn", "sessions=3"]);
+    let reported = "stopped: 0 sessions ended, 3 not known whether gone";
+    ended.assert().stdout_has_line(reported).stderr_lines_with(1, &["level=warn", "sessions=3"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -328,6 +328,6 @@ async fn a_full_disk_behind_standard_error_interrupts_nothing() {
     let ended = delete.signal("INT").await;
     ended.assert().code(1);
     let kept = left(&site);
-    let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
-    ended.assert().stdout_has_line(&told);
+    let reported = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+    ended.assert().stdout_has_line(&reported);
 }

@@ -18,14 +18,14 @@ const OF_DEFAULT: [&str; 2] = ["--virtual-proxy", "/"];
 
 /// A proxy service that lists all that it has for the default virtual proxy. Each session is named after its own
 /// virtual proxy; one of them the configuration leaves out.
-struct TellsAll {
+struct ListsAll {
     _proxy: StandIn,
     config: PathBuf,
     /// The paths of the DELETEs.
     gone: Arc<Mutex<BTreeSet<String>>>,
 }
 
-impl TellsAll {
+impl ListsAll {
     async fn start(site: &Site) -> Self {
         let all = ["/", "/sales", "/left-out"];
         Self::configured(site, &all, r#"exclude_virtual_proxies = ["/left-out"]"#).await
@@ -79,14 +79,14 @@ impl TellsAll {
 async fn sessions_of_another_virtual_proxy_stay_when_the_default_one_is_deleted() {
     let site = Site::empty(1, &[""]).await;
     for whose in [&ALL[..], &[&ANNAS[..], &OF_DEFAULT].concat()] {
-        let proxy = TellsAll::start(&site).await;
+        let proxy = ListsAll::start(&site).await;
         let ended = proxy.delete(whose).await;
         ended.assert().code(0);
         assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
-        let told: Vec<_> = ended.stderr.iter().filter(|line| line.contains("left out: ")).collect();
+        let reported: Vec<_> = ended.stderr.iter().filter(|line| line.contains("left out: ")).collect();
         assert!(
-            matches!(&told[..], [line] if line.contains("left out: 2 sessions of another virtual proxy")),
-            "{whose:?}: {told:?}"
+            matches!(&reported[..], [line] if line.contains("left out: 2 sessions of another virtual proxy")),
+            "{whose:?}: {reported:?}"
         );
         ended.assert().stdout_has_line("1 session ended");
     }
@@ -96,7 +96,7 @@ async fn sessions_of_another_virtual_proxy_stay_when_the_default_one_is_deleted(
 async fn virtual_proxies_left_out_by_a_section_keep_their_sessions_too() {
     let site = Site::empty(1, &["", "sales", "left-out"]).await;
     for whose in [&ALL[..], &ANNAS] {
-        let proxy = TellsAll::found(&site).await;
+        let proxy = ListsAll::found(&site).await;
         proxy.delete(whose).await.assert().code(0);
         assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
     }
@@ -107,14 +107,14 @@ async fn nothing_of_the_default_one_ends_while_the_others_are_unknown() {
     let site = Site::empty(1, &["", "sales", "left-out"]).await;
     site.simulator.set_repository_fault(Some(Fault::Status(StatusCode::SERVICE_UNAVAILABLE))).await.unwrap();
     for whose in [&ALL[..], &ANNAS] {
-        let proxy = TellsAll::found(&site).await;
+        let proxy = ListsAll::found(&site).await;
         let ended = proxy.delete(whose).await;
         ended.assert().code(1);
         assert_eq!(proxy.gone(), [""; 0], "{ended:?}");
         ended.assert().stderr_contains(" /: nothing is ended there: ");
     }
     // What is named is meant.
-    let proxy = TellsAll::found(&site).await;
+    let proxy = ListsAll::found(&site).await;
     proxy.delete(&[&["--session-id", "default"], &ALL[1..]].concat()).await;
     assert_eq!(proxy.gone(), ["/qps/session/default"]);
 }
@@ -122,7 +122,7 @@ async fn nothing_of_the_default_one_ends_while_the_others_are_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_another_one_end_whatever_is_listed_for_the_default_one() {
     let site = Site::empty(1, &[""]).await;
-    let proxy = TellsAll::start(&site).await;
+    let proxy = ListsAll::start(&site).await;
     proxy.delete(&["--all", "--proxy", "Central", "--virtual-proxy", "sales"]).await.assert().code(0);
     assert_eq!(proxy.gone(), ["/qps/sales/session/sales"]);
 }
@@ -157,7 +157,7 @@ async fn a_users_sessions_end_on_all_selected_pairs_and_nowhere_else() {
         // There the user can be helped, whatever is listed for the default one.
         (&["--virtual-proxy", "sales"], &["sales"]),
     ] {
-        let proxy = TellsAll::start(&site).await;
+        let proxy = ListsAll::start(&site).await;
         proxy.delete(&[&ANNAS[..], place].concat()).await.assert().code(0);
         let gone = proxy.gone();
         let ids: BTreeSet<&str> = gone.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
@@ -168,7 +168,7 @@ async fn a_users_sessions_end_on_all_selected_pairs_and_nowhere_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_by_id_ends_exactly_that_session() {
     let site = Site::empty(1, &[""]).await;
-    let proxy = TellsAll::start(&site).await;
+    let proxy = ListsAll::start(&site).await;
     proxy.delete(&[&["--session-id", "sales"], &ALL[1..]].concat()).await.assert().code(0);
     assert_eq!(proxy.gone(), ["/qps/session/sales"]);
 }

@@ -1,4 +1,4 @@
-//! Deletes in a terminal: what is asked, and what the answers do.
+//! Deletes in a terminal: the prompt, and what the answers do.
 
 use super::commands::open;
 use crate::support::exporter::command;
@@ -50,7 +50,7 @@ async fn every_other_answer_ends_nothing() {
         left.assert_code(1);
         assert!(left.screen.contains("nothing was ended"), "{keys:?}: {}", left.screen);
     }
-    for (keys, told) in [
+    for (keys, reported) in [
         ("\r", r#"expected /sales, found """#),
         ("y\r", r#"expected /sales, found "y""#),
         ("/finance\r", r#"expected /sales, found "/finance""#),
@@ -59,7 +59,7 @@ async fn every_other_answer_ends_nothing() {
     ] {
         let left = answered(&site, ALL, "type the virtual proxy's name /sales:", keys).await;
         left.assert_code(1);
-        assert!(left.screen.contains(told), "{keys:?}: {}", left.screen);
+        assert!(left.screen.contains(reported), "{keys:?}: {}", left.screen);
     }
     assert_eq!(open(&site), before);
 }

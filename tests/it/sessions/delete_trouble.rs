@@ -100,9 +100,9 @@ async fn the_result_is_reported_also_when_standard_output_is_closed() {
     // As `head -1` does.
     BufReader::new(delete.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
     let ended = delete.wait_with_output().unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!((ended.status.code(), left(&site, (1, ""))), (Some(0), 0), "{told}");
-    assert!(told.contains("30 sessions ended\n") && told.contains("five minutes"), "{told}");
+    let reported = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), left(&site, (1, ""))), (Some(0), 0), "{reported}");
+    assert!(reported.contains("30 sessions ended\n") && reported.contains("five minutes"), "{reported}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +139,6 @@ async fn ctrl_c_stops_it_after_the_requests_in_flight() {
     ended.assert().code(1);
     let kept = left(&site, (1, ""));
     assert!(kept > 0);
-    let told = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
-    ended.assert().stdout_has_line(&told).stderr_contains(format!("sessions={}", 100 - kept));
+    let reported = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+    ended.assert().stdout_has_line(&reported).stderr_contains(format!("sessions={}", 100 - kept));
 }

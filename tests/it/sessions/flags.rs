@@ -85,7 +85,7 @@ async fn errors_name_the_flag() {
     std::fs::write(folder.path().join("empty"), "").unwrap();
     let good =
         ["--repository", "https://sense1", "--certificate", "empty", "--key", "empty", "--ca", "empty"];
-    for (change, told) in [
+    for (change, reported) in [
         (&["--repository", "sense1:x"][..], "--repository: found"),
         (&["--certificate", "none.pem"], "--certificate: there is no file"),
         (&["--key", "none.pem"], "--key: there is no file"),
@@ -103,7 +103,7 @@ async fn errors_name_the_flag() {
             let ended = run(command, &flags, &[], folder.path()).await;
             ended.assert().code(2);
             let lines = ended.lines();
-            assert!(lines.iter().any(|line| line.contains(told)), "{told}: {lines:?}");
+            assert!(lines.iter().any(|line| line.contains(reported)), "{reported}: {lines:?}");
             assert!(!lines.iter().any(|line| line.contains("site.sense1")), "{lines:?}");
         }
     }
@@ -126,11 +126,12 @@ async fn all_missing_flags_are_reported_at_once() {
             let ended = run(command, &flags, &[], folder.path()).await;
             ended.assert().code(2);
             let lines = ended.lines();
-            let told: Vec<_> = lines.iter().filter(|line| line.contains(": missing, ")).collect();
-            assert_eq!(told.len(), missing.len(), "{lines:#?}");
+            let reported: Vec<_> = lines.iter().filter(|line| line.contains(": missing, ")).collect();
+            assert_eq!(reported.len(), missing.len(), "{lines:#?}");
             for (flag, expected) in missing {
-                let told = told.iter().find(|line| line.contains(&format!("{flag}: missing, {expected}")));
-                assert!(told.is_some(), "{flag}: {lines:#?}");
+                let reported =
+                    reported.iter().find(|line| line.contains(&format!("{flag}: missing, {expected}")));
+                assert!(reported.is_some(), "{flag}: {lines:#?}");
             }
         }
     }
@@ -139,7 +140,7 @@ async fn all_missing_flags_are_reported_at_once() {
 #[tokio::test]
 async fn a_site_is_given_by_a_file_or_by_flags() {
     let folder = tempfile::tempdir().unwrap();
-    for (flags, told) in [
+    for (flags, reported) in [
         (&["--user-id", "foo"][..], "--config.file and --user-id exclude each other"),
         (
             &["--repository", "https://sense1", "--certificate", "c", "--key", "k"],
@@ -152,7 +153,7 @@ async fn a_site_is_given_by_a_file_or_by_flags() {
             let ended = run(command, &flags, &[], folder.path()).await;
             ended.assert().code(2).stdout_is_empty();
             let [line] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
-            assert!(line.starts_with(&format!("error: {told}: ")), "{line}");
+            assert!(line.starts_with(&format!("error: {reported}: ")), "{line}");
         }
     }
 }
@@ -175,7 +176,7 @@ async fn advice_names_settings_as_flags() {
     let site = Site::empty(1, &[""]).await;
     let folder = site.certificates();
     let encrypted = project::path("tests/keys/pkcs8-aes256.pem");
-    for (flag, value, told) in [
+    for (flag, value, reported) in [
         (
             "--key",
             encrypted.to_str().unwrap(),
@@ -191,6 +192,6 @@ async fn advice_names_settings_as_flags() {
         let mut flags = flags(&site);
         let place = flags.iter().position(|given| given == flag).unwrap();
         flags[place + 1] = value.to_owned();
-        run(&["sessions", "list"], &flags, &[], &folder).await.assert().stderr_contains(told);
+        run(&["sessions", "list"], &flags, &[], &folder).await.assert().stderr_contains(reported);
     }
 }

@@ -91,8 +91,8 @@ async fn only_pairs_that_pass_the_filters_are_queried() {
     let rows = listed(&config, &["--proxy", "Central", "--virtual-proxy", "Sales/"]).await;
     assert!(!rows.is_empty());
     assert!(rows.iter().all(|row| row["proxy"] == "Central" && row["virtual_proxy"] == "/sales"));
-    let asked = |pair| u64::from(pair == (1, "sales"));
-    assert_eq!(site.queries(), site.pairs().into_iter().map(|pair| (pair, asked(pair))).collect());
+    let queried = |pair| u64::from(pair == (1, "sales"));
+    assert_eq!(site.queries(), site.pairs().into_iter().map(|pair| (pair, queried(pair))).collect());
 
     // By its host name, twice, and together with another.
     let count = async |args: &[&str]| listed(&config, args).await.len();

@@ -1,4 +1,4 @@
-//! What cannot be asked is told, and the rest is listed.
+//! Failed queries are reported, and the rest is listed.
 
 use std::process::{Command, Stdio};
 
@@ -58,7 +58,7 @@ async fn each_query_is_logged_at_debug_level_without_an_id() {
     let has = |log: &[String], parts: &[&str]| {
         log.iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     };
-    let asked = [
+    let queried = [
         "message=asked ",
         "site=simulated",
         "proxy=127.0.0.1:",
@@ -66,9 +66,9 @@ async fn each_query_is_logged_at_debug_level_without_an_id() {
         "sessions=3",
         "duration=",
     ];
-    assert_eq!(has(&listed.stderr, &asked), 1, "{:#?}", listed.stderr);
-    let in_vain = ["message=\"asked in vain\"", "proxy=127.0.0.2:", "error=", "403", "duration="];
-    assert_eq!(has(&listed.stderr, &in_vain), 1, "{:#?}", listed.stderr);
+    assert_eq!(has(&listed.stderr, &queried), 1, "{:#?}", listed.stderr);
+    let failed = ["message=\"asked in vain\"", "proxy=127.0.0.2:", "error=", "403", "duration="];
+    assert_eq!(has(&listed.stderr, &failed), 1, "{:#?}", listed.stderr);
     assert_eq!(has(&ended.stderr, &["message=\"asked to end a session\""]), 3, "{:#?}", ended.stderr);
     let log = [listed.stderr, ended.stderr].concat().join("\n");
     assert!(ids.len() == 3 && ids.iter().all(|id| !log.contains(id.as_str())), "{log}");
@@ -89,7 +89,7 @@ async fn a_signal_ends_it_during_a_query() {
         let before = site.queries();
         let args = ["sessions", "list", "--config.file", config.to_str().unwrap()];
         let list = Program::start(&mut command(&args, &[], site.certificates().as_path()));
-        eventually("it asks", async || (site.queries() != before).then_some(())).await;
+        eventually("it queries", async || (site.queries() != before).then_some(())).await;
         assert_eq!(list.signal(name).await.status.signal(), Some(number));
     }
 }
@@ -98,7 +98,7 @@ async fn a_signal_ends_it_during_a_query() {
 async fn a_filter_that_matches_nothing_is_reported() {
     let site = Site::busy(1, &["", "sales"], 20, 5).await;
     let config = site.discovery_config("", "");
-    for (args, code, told) in [
+    for (args, code, reported) in [
         (&["--site", "production"][..], 2, "there is no such site, expected one of simulated"),
         (&["--proxy", "Node7"], 1, "--proxy Node7: there is none of that name, expected one of Central"),
         (
@@ -111,7 +111,7 @@ async fn a_filter_that_matches_nothing_is_reported() {
             .await
             .assert()
             .code(code)
-            .stderr_contains(told);
+            .stderr_contains(reported);
     }
     for args in [
         &["list", "--virtual-proxy", "a b"][..],
@@ -133,8 +133,8 @@ async fn existing_names_are_listed_only_when_they_are_known() {
     for args in [["--proxy", "Node7"], ["--virtual-proxy", "finance"]] {
         let ended = sessions(&config, &[&["list"], &args[..]].concat()).await;
         ended.assert().code(1);
-        let told = ended.stderr_text();
-        assert!(told.contains("503") && !told.contains("none of that name"), "{args:?}: {told}");
+        let reported = ended.stderr_text();
+        assert!(reported.contains("503") && !reported.contains("none of that name"), "{args:?}: {reported}");
     }
 }
 
@@ -146,18 +146,18 @@ async fn a_user_listed_in_another_case_is_suggested() {
     // Nothing of it reaches a terminal as it is.
     site.open(2, "", ("LAB", "bo\u{202e}b"), 1);
     let config = site.discovery_config("", "");
-    let told = async |users: &[&str]| {
+    let reported = async |users: &[&str]| {
         let flags: Vec<&str> = users.iter().flat_map(|user| ["--user", user]).collect();
         let ended = sessions(&config, &[&["list", "--output", "json"], &flags[..]].concat()).await;
         ended.assert().code(0);
         (rows(&ended).len(), ended.stderr)
     };
-    let (listed, lines) = told(&[r"lab\anna"]).await;
+    let (listed, lines) = reported(&[r"lab\anna"]).await;
     assert_eq!(listed, 0);
     let expected = r"--user lab\anna: there is no session of that user, listed as LAB\Anna, Lab\anna: ";
     assert!(matches!(&lines[..], [line] if line.starts_with(expected)), "{lines:?}");
 
-    let (listed, lines) = told(&[r"Lab\anna", "lab\\BO\u{202e}B", r"LAB\ann"]).await;
+    let (listed, lines) = reported(&[r"Lab\anna", "lab\\BO\u{202e}B", r"LAB\ann"]).await;
     assert_eq!(listed, 1);
     let [other_case, absent] = &lines[..] else { panic!("{lines:?}") };
     assert!(other_case.contains(r"listed as LAB\bo\u{202e}b: "), "{other_case}");
@@ -179,7 +179,7 @@ async fn an_existing_virtual_proxy_without_query_is_reported_with_reason() {
     let site = Site::busy(1, &["", "sales", "finance"], 30, 5).await;
     let config = site.discovery_config("", "exclude_virtual_proxies = [\"/sales\"]");
     site.simulator.unlink(1, "finance");
-    for (virtual_proxy, told) in [
+    for (virtual_proxy, reported) in [
         ("/sales", "error: --virtual-proxy /sales: the configuration leaves it out"),
         ("/finance", "error: --virtual-proxy /finance: no proxy service links it"),
         ("/hr", "error: --virtual-proxy /hr: there is none of that name, expected one of /"),
@@ -189,7 +189,7 @@ async fn an_existing_virtual_proxy_without_query_is_reported_with_reason() {
             .assert()
             .code(1)
             .stdout_is_empty()
-            .stderr_contains(told);
+            .stderr_contains(reported);
     }
 }
 

@@ -147,10 +147,10 @@ async fn a_table_fits_the_terminal_and_keeps_ids_whole() {
     let id = "940aa6f6-2738-495c-b994-bb1b03b0fabd";
     site.simulator.open_session(1, "", session(("LABORATORY", "somebody.with.a.long.name@company.com"), id));
     let config = site.discovery_config("", "");
-    // A terminal that tells no size is taken for one of 80 columns.
-    for (told, columns) in [((40, 60), 60), ((40, 80), 80), ((40, 200), 200), ((0, 0), 80)] {
+    // A terminal without a size is taken for one of 80 columns.
+    for (reported, columns) in [((40, 60), 60), ((40, 80), 80), ((40, 200), 200), ((0, 0), 80)] {
         let args = ["sessions", "list", "--config.file", config.to_str().unwrap()];
-        let terminal = Terminal::start(&args, site.certificates().as_path(), told);
+        let terminal = Terminal::start(&args, site.certificates().as_path(), reported);
         let left = terminal.ended().await;
         assert!(left.status.success());
         let longest = left.written.lines().map(|line| line.trim_end().chars().count()).max().unwrap();

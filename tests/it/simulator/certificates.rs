@@ -46,7 +46,7 @@ async fn a_client_without_a_certificate_of_the_site_gets_an_alert_each_time() {
     }
 }
 
-/// What a plain client says of the certificate of a site that found this set of files.
+/// What a plain client reports of the certificate of a site that found this set of files.
 async fn verdict(set: CertificateSet) -> Option<rustls::Error> {
     let folder = tempfile::tempdir().unwrap();
     set.write(folder.path()).unwrap();

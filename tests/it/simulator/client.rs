@@ -49,8 +49,8 @@ impl SiteWithClient {
         url_of(&self.simulator, name).as_str().trim_end_matches('/').to_owned()
     }
 
-    /// As our own exporter asks.
-    pub fn ask(&self, method: Method, listener: &str, path: &str) -> RequestBuilder {
+    /// As our own exporter does.
+    pub fn request(&self, method: Method, listener: &str, path: &str) -> RequestBuilder {
         let url = format!("{}{path}?Xrfkey={KEY}", self.url(listener));
         let request = self.client.request(method, url).header("X-Qlik-Xrfkey", KEY);
         request.header("X-Qlik-User", "UserDirectory=INTERNAL; UserId=sa%5Fapi")
@@ -78,7 +78,7 @@ impl SiteWithClient {
         TlsConnector::from(Arc::new(config)).connect(name, tcp).await
     }
 
-    /// Asks by nothing but TLS and reads to the connection's end, which is asked for.
+    /// Sends a request by nothing but TLS and reads to the connection's end, which it requests.
     pub async fn exchange(&self, listener: &str, path: &str) -> Exchange {
         let mut stream = self.connect(listener, self.tls()).await.unwrap();
         stream.write_all(request(path).as_bytes()).await.unwrap();
@@ -90,13 +90,13 @@ impl SiteWithClient {
     }
 
     pub async fn json(&self, method: Method, listener: &str, path: &str) -> Value {
-        let answer = self.ask(method, listener, path).send().await.unwrap();
+        let answer = self.request(method, listener, path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         read(answer).await
     }
 
     pub async fn status(&self, method: Method, listener: &str, path: &str) -> StatusCode {
-        self.ask(method, listener, path).send().await.unwrap().status()
+        self.request(method, listener, path).send().await.unwrap().status()
     }
 }
 
@@ -192,7 +192,7 @@ pub fn ids(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|session| session["SessionId"].as_str().unwrap()).collect()
 }
 
-/// What TLS says was wrong with a connection.
+/// What TLS reports as wrong with a connection.
 pub fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }

@@ -25,7 +25,7 @@ async fn butler_sos_gets_the_sessions_of_each_virtual_proxy() {
     }
 }
 
-/// As Ctrl-Q asks: everything about the key and the header in lower case, the user's values as they are.
+/// As Ctrl-Q does: everything about the key and the header in lower case, the user's values as they are.
 fn ctrl_q(site: &SiteWithClient, method: Method, base: &str, path: &str, more: &str) -> RequestBuilder {
     let request = site.client.request(method, format!("{base}{path}?xrfkey={KEY}{more}"));
     request.header("x-qlik-xrfkey", KEY).header("X-Qlik-User", "UserDirectory=Internal;UserId=sa_api")

@@ -59,12 +59,12 @@ async fn it_explains_itself_and_every_fault() {
 fn the_readme_lists_the_same_faults() {
     let readme = project::text("README.md");
     let (_, after) = readme.split_once("| kind | what the service does |\n| --- | --- |\n").unwrap();
-    let told: Vec<_> = after.lines().take_while(|line| line.starts_with('|')).collect();
+    let reported: Vec<_> = after.lines().take_while(|line| line.starts_with('|')).collect();
     let expected = FAULTS.iter().map(|kind| {
         let argument = kind.argument.map_or_else(String::new, |argument| format!("[:{argument}]"));
         format!("| `{}{argument}` | {} |", kind.name, kind.does)
     });
-    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(reported, expected.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the site says it sent in full.
+//! What the site counts as sent in full.
 
 use std::collections::BTreeSet;
 
@@ -65,11 +65,11 @@ async fn what_is_no_whole_list_is_not_counted() {
     // Those without an end are left at the first byte that is too much.
     for fault in others.filter(|fault| !lists.contains(fault) && !delays(fault)) {
         site.simulator.set_fault(1, Some("sales"), fault).await.unwrap();
-        let asked = site.simulator.list_queries(1, "sales");
+        let queried = site.simulator.list_queries(1, "sales");
         let mut stream = site.connect("qps-1", site.tls()).await.unwrap();
         stream.write_all(request(SALES).as_bytes()).await.unwrap();
         if fault == Fault::Hang {
-            while site.simulator.list_queries(1, "sales") == asked {
+            while site.simulator.list_queries(1, "sales") == queried {
                 tokio::task::yield_now().await;
             }
         } else {
@@ -84,7 +84,7 @@ async fn what_is_no_whole_list_is_not_counted() {
     }
 }
 
-/// A site with a list that no socket's buffers hold, and a connection on which it is asked for and begun to be
+/// A site with a list that no socket's buffers hold, and a connection on which it is requested and begun to be
 /// read.
 async fn begun(fault: Option<Fault>) -> (SiteWithClient, TlsStream<TcpStream>) {
     let site = SiteWithClient::with(|options| {

@@ -1,4 +1,4 @@
-//! Faults of answers: each seen by a plain client as what it says.
+//! Faults of answers: each seen by a plain client as it is named.
 
 use std::io::Read;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ async fn a_stopped_node_comes_back_on_its_port_with_its_sessions() {
     let site = SiteWithClient::start().await;
     let before = site.json(Method::GET, "qps-2", "/qps/session").await;
     site.simulator.stop_node(2).await;
-    let error = site.ask(Method::GET, "qps-2", "/qps/session").send().await.unwrap_err();
+    let error = site.request(Method::GET, "qps-2", "/qps/session").send().await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
     site.json(Method::GET, "qps-1", "/qps/session").await;
     site.json(Method::GET, "qrs", "/qrs/about").await;
@@ -25,7 +25,7 @@ async fn a_stopped_node_comes_back_on_its_port_with_its_sessions() {
 async fn stopping_a_node_ends_what_is_on_its_way() {
     let site = SiteWithClient::start().await;
     site.simulator.set_latency(Duration::from_secs(600));
-    let request = tokio::spawn(site.ask(Method::GET, "qps-1", "/qps/session").send());
+    let request = tokio::spawn(site.request(Method::GET, "qps-1", "/qps/session").send());
     while site.simulator.list_queries(1, "") == 0 {
         tokio::task::yield_now().await;
     }
@@ -38,7 +38,7 @@ async fn everything_ends_within_a_second() {
     let site = SiteWithClient::with(|options| options.churn = 1.0).await;
     site.json(Method::GET, "qrs", "/qrs/about").await;
     site.simulator.set_latency(Duration::from_secs(600));
-    let held = tokio::spawn(site.ask(Method::GET, "qps-1", "/qps/session").send());
+    let held = tokio::spawn(site.request(Method::GET, "qps-1", "/qps/session").send());
     while site.simulator.list_queries(1, "") == 0 {
         tokio::task::yield_now().await;
     }

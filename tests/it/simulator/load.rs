@@ -15,7 +15,7 @@ async fn requests_are_held_back_together_and_counted() {
     let begun = Instant::now();
     let requests = (0..5).map(|n| {
         let path = if n < 3 { "/qps/session" } else { "/qps/sales/session" };
-        site.ask(Method::GET, "qps-1", path).send()
+        site.request(Method::GET, "qps-1", path).send()
     });
     for answer in futures::future::join_all(requests).await {
         assert_eq!(answer.unwrap().status(), StatusCode::OK);

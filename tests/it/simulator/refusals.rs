@@ -57,7 +57,7 @@ async fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_refused() {
 async fn a_body_that_is_no_session_is_refused() {
     let site = SiteWithClient::start().await;
     for body in ["", "[]", "{}", r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":""}"#] {
-        let answer = site.ask(Method::POST, "qps-1", "/qps/session").body(body).send().await.unwrap();
+        let answer = site.request(Method::POST, "qps-1", "/qps/session").body(body).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
     }
 }

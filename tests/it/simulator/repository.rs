@@ -1,4 +1,4 @@
-//! What the repository tells of the site.
+//! What the repository returns of the site.
 
 use reqwest::Method;
 

@@ -15,7 +15,7 @@ async fn a_proxy_service_is_alive() {
 #[tokio::test]
 async fn a_session_is_added_read_and_deleted() {
     let site = SiteWithClient::with(|options| options.sessions = 0).await;
-    let post = site.ask(Method::POST, "qps-2", "/qps/sales/session");
+    let post = site.request(Method::POST, "qps-2", "/qps/sales/session");
     let post = post.header("Content-Type", "application/json").body(session_json("one").to_string());
     assert_eq!(post.send().await.unwrap().status(), StatusCode::CREATED);
     site.simulator.open_session(2, "/sales", session("two"));

@@ -6,8 +6,8 @@ use reqwest::{Method, StatusCode};
 
 use super::client::{SiteWithClient, ids, session};
 
-/// What the repository tells: each proxy service's port and the prefixes that it links.
-async fn told(site: &SiteWithClient) -> BTreeMap<String, (u64, Vec<String>)> {
+/// What the repository returns: each proxy service's port and the prefixes that it links.
+async fn reported(site: &SiteWithClient) -> BTreeMap<String, (u64, Vec<String>)> {
     let proxies = site.json(Method::GET, "qrs", "/qrs/proxyservice/full").await;
     let proxies = proxies.as_array().unwrap().iter().map(|proxy| {
         let links = proxy["settings"]["virtualProxies"].as_array().unwrap();
@@ -19,7 +19,7 @@ async fn told(site: &SiteWithClient) -> BTreeMap<String, (u64, Vec<String>)> {
 }
 
 async fn links(site: &SiteWithClient, node: &str) -> Vec<String> {
-    told(site).await.remove(node).unwrap().1
+    reported(site).await.remove(node).unwrap().1
 }
 
 async fn prefixes(site: &SiteWithClient) -> Vec<String> {
@@ -70,7 +70,7 @@ async fn an_added_node_is_listed_and_answers_on_its_own_port() {
     site.simulator.open_session(3, "sales", session("one"));
     let list = site.json(Method::GET, "qps-3", "/qps/sales/session").await;
     assert_eq!(ids(&list), ["one"]);
-    let (port, links) = told(&site).await.remove("Node3").unwrap();
+    let (port, links) = reported(&site).await.remove("Node3").unwrap();
     assert_eq!(links, ["", "sales"]);
     // By the address and with the name check of an ordinary client.
     assert_eq!(site.url("qps-3"), format!("https://127.0.0.3:{port}"));
@@ -81,16 +81,16 @@ async fn a_node_that_would_link_what_is_not_there_is_refused() {
     let site = SiteWithClient::start().await;
     let error = site.simulator.add_node(&["sales", "hr"]).await.unwrap_err().to_string();
     assert_eq!(error, r#"there is no virtual proxy "hr" (there are "", "sales", "finance")"#);
-    assert_eq!(told(&site).await.len(), 2);
+    assert_eq!(reported(&site).await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_removed_node_is_unlisted_closed_and_its_number_is_not_reused() {
     let site = SiteWithClient::start().await;
-    let request = site.ask(Method::GET, "qps-2", "/qps/session");
+    let request = site.request(Method::GET, "qps-2", "/qps/session");
     assert!(site.simulator.remove_node(2).await);
     assert!(request.send().await.unwrap_err().is_connect());
-    assert!(!told(&site).await.contains_key("Node2"));
+    assert!(!reported(&site).await.contains_key("Node2"));
     assert!(site.simulator.listeners().iter().all(|(name, _)| name != "qps-2"));
     assert!(!site.simulator.remove_node(2).await);
     assert_eq!(site.simulator.add_node(&[]).await.unwrap(), 3);

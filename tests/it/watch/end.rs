@@ -79,8 +79,8 @@ async fn a_log_that_cannot_be_written_is_reported_at_the_end() {
     let written = terminal.ended().await.written;
     let (_, shown) = written.split_once("\x1b[?1049h").unwrap();
     let (view, after) = shown.split_once("\x1b[?1049l").unwrap();
-    let told = "a log line cannot be written";
-    assert!(!view.contains(told) && after.contains(told), "{written:?}");
+    let reported = "a log line cannot be written";
+    assert!(!view.contains(reported) && after.contains(reported), "{written:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

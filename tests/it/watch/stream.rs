@@ -71,13 +71,13 @@ async fn a_failure_and_its_recovery_are_reported_once() {
     program.printed("all", |line| line.contains("=bert").then_some(())).await;
     site.simulator.set_fault(2, None, Fault::Refuse).await.unwrap();
     program.printed("the failure", |line| line.starts_with("error: simulated Node2 (").then_some(())).await;
-    let asked = site.simulator.list_queries(1, "");
-    eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= asked + 3).then_some(()))
+    let queried = site.simulator.list_queries(1, "");
+    eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= queried + 3).then_some(()))
         .await;
     site.simulator.clear_faults().await.unwrap();
     program.printed("the end of it", |line| line.ends_with("/: answers again").then_some(())).await;
-    let told = program.stderr();
-    assert_eq!(told.iter().filter(|line| line.contains("Node2")).count(), 2, "{told:?}");
+    let reported = program.stderr();
+    assert_eq!(reported.iter().filter(|line| line.contains("Node2")).count(), 2, "{reported:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,12 +98,12 @@ async fn a_filter_that_matches_nothing_is_reported_once_when_known() {
     for begin in expected {
         program.printed(begin, |line| line.starts_with(begin).then_some(())).await;
     }
-    let asked = site.simulator.list_queries(1, "");
-    eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= asked + 3).then_some(()))
+    let queried = site.simulator.list_queries(1, "");
+    eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= queried + 3).then_some(()))
         .await;
-    let told = program.stderr();
+    let reported = program.stderr();
     for begin in expected {
-        assert_eq!(told.iter().filter(|line| line.starts_with(begin)).count(), 1, "{told:?}");
+        assert_eq!(reported.iter().filter(|line| line.starts_with(begin)).count(), 1, "{reported:?}");
     }
 }
 
@@ -144,13 +144,13 @@ async fn a_view_without_a_terminal_is_refused_with_what_to_use() {
     let site = site().await;
     let ended = watch(&site.discovery_config("", ""), &[]).ended().await;
     ended.assert().code(2).stdout_is_empty();
-    let [told] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
-    assert!(told.contains("sessions list") && told.contains("--output json"), "{told}");
+    let [reported] = &ended.stderr[..] else { panic!("{:?}", ended.stderr) };
+    assert!(reported.contains("sessions list") && reported.contains("--output json"), "{reported}");
     assert_eq!(site.simulator.list_queries(1, ""), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interval_of_zero_is_refused() {
+async fn an_interval_out_of_range_is_refused() {
     let site = site().await;
     let config = site.discovery_config("", "");
     for interval in ["0s", "99ms", "soon", "2days", "10000000000years"] {

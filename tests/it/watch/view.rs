@@ -18,7 +18,7 @@ pub async fn site() -> Site {
     site
 }
 
-/// The view of this site, asked very often.
+/// The view of this site, queried very often.
 pub fn watch(site: &Site, size: (u16, u16), args: &[&str]) -> Terminal {
     watch_with(site, "", size, args)
 }
@@ -39,8 +39,8 @@ fn row(terminal: &Terminal, begin: &[&str]) -> Vec<String> {
     found.unwrap_or_else(|| panic!("no {begin:?}: {screen}"))
 }
 
-/// How often the site's first pair was asked.
-fn asked(site: &Site) -> u64 {
+/// How often the site's first pair was queried.
+fn queried(site: &Site) -> u64 {
     site.simulator.list_queries(1, "")
 }
 
@@ -121,7 +121,7 @@ async fn flags_leave_what_they_name() {
     let terminal = watch(&site, (24, 80), &args);
     terminal.shows("4 sessions").await;
     terminal.shows("1 Proxies (1)").await;
-    assert_eq!((asked(&site), site.simulator.list_queries(2, "sales")), (0, 0));
+    assert_eq!((queried(&site), site.simulator.list_queries(2, "sales")), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,8 +147,8 @@ async fn a_pause_keeps_the_picture_and_the_keys_go_on() {
     // Another view sees it, and goes on.
     let other = watch(&site, (24, 80), &[]);
     other.shows("11 sessions").await;
-    let before = asked(&site);
-    eventually("more refreshes", async || (asked(&site) >= before + 5).then_some(())).await;
+    let before = queried(&site);
+    eventually("more refreshes", async || (queried(&site) >= before + 5).then_some(())).await;
     terminal.press("3").await;
     terminal.shows("opened-9").await;
     assert!(terminal.screen().contains("10 sessions") && !terminal.screen().contains("cora"));
@@ -247,14 +247,14 @@ async fn a_proxy_without_an_answer_is_named_and_delays_no_other() {
     terminal.shows(": waiting for an answer since ").await;
     terminal.shows("2 of 4 waiting").await;
     let queries = site.simulator.list_queries(2, "");
-    // The others are asked as before, and their answers are seen.
+    // The others are queried as before, and their answers are seen.
     site.open(1, "", ("LAB", "cora"), 3);
     terminal.shows("LAB\\cora").await;
     terminal.shows("≥10 sessions").await;
     let row = |begin: &[&str]| row(&terminal, begin);
     assert_eq!(row(&["Central", "/"])[2..4], ["6", "2"]);
     assert_eq!(row(&["Node2", "/"])[2..4], ["waiting", "-"]);
-    assert_eq!(site.simulator.list_queries(2, ""), queries, "who owes an answer is not asked for another");
+    assert_eq!(site.simulator.list_queries(2, ""), queries, "a proxy with a query in flight gets no other");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,7 +267,7 @@ async fn late_answers_are_shown_when_they_arrive() {
     terminal.hides("≥").await;
     terminal.shows("10 sessions").await;
     terminal.hides("waiting").await;
-    assert_eq!(asked(&site), 1);
+    assert_eq!(queried(&site), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

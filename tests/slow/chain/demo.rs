@@ -42,7 +42,7 @@ impl Folder {
     }
 
     /// Puts a shell script in the place of a program. `$FOLDER` is this folder, `real` the installed program;
-    /// asked for its version, the script is silent.
+    /// called for its version, the script is silent.
     fn instead_of(&self, program: &str, script: &str) {
         let path = self.path("bin").join(program);
         let real = format!("real() {{ PATH=${{PATH#*:}} exec {program} \"$@\"; }}");
@@ -82,7 +82,7 @@ impl Demo {
         processes_in(&self.folder.path("tmp"))
     }
 
-    /// Asked to end or not, nothing is left of it.
+    /// Whether by a signal or not, nothing is left of it.
     async fn leaves_nothing(folder: &Folder) {
         becomes(Vec::<Pid>::new(), "children", async || processes_in(&folder.path("tmp"))).await;
         assert_eq!(fs::read_dir(folder.path("tmp")).unwrap().count(), 0);
@@ -132,11 +132,12 @@ async fn demo_scrapes_the_exporter_and_sends_alerts_until_a_signal() {
 
     let up = format!(r#"up{{instance="{}",job="qlik"}}"#, web.authority());
     let query = url::form_urlencoded::byte_serialize(up.as_bytes()).collect::<String>();
-    let said = async || prometheus.text(&format!("/api/v1/query?query={query}"), &[]).await;
-    eventually("the exporter is scraped", async || said().await.contains("\"1\"]").then_some(())).await;
-    let told = format!("http://{}/api/v2/alerts", alertmanager.authority());
-    let said = async || prometheus.text("/api/v1/alertmanagers", &[]).await;
-    eventually("Prometheus knows Alertmanager", async || said().await.contains(&told).then_some(())).await;
+    let answered = async || prometheus.text(&format!("/api/v1/query?query={query}"), &[]).await;
+    eventually("the exporter is scraped", async || answered().await.contains("\"1\"]").then_some(())).await;
+    let reported = format!("http://{}/api/v2/alerts", alertmanager.authority());
+    let answered = async || prometheus.text("/api/v1/alertmanagers", &[]).await;
+    eventually("Prometheus knows Alertmanager", async || answered().await.contains(&reported).then_some(()))
+        .await;
     assert!(prometheus.text("/api/v1/rules", &[]).await.contains("QlikUserAtSessionLimit"));
 
     // On this address alone, and without others of its kind.
@@ -187,7 +188,7 @@ async fn unread_messages_delay_nothing() {
     let mut demo = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let (mut chat, mut web) = (None, None);
-    // Until all is told that it tells by itself.
+    // Until it has printed all that it prints by itself.
     loop {
         let line = lines.next_line().await.unwrap().expect("it goes on");
         if let Some(url) = line.strip_prefix("listening chat ") {
@@ -232,19 +233,19 @@ async fn a_program_that_exits_ends_the_demo_and_its_log_is_printed() {
     demo.listening("prometheus").await;
     let is_prometheus = |process: &Process| process.name().to_string_lossy() == "prometheus";
     let found = demo.children().into_iter().find(|id| with_process(*id, is_prometheus) == Some(true));
-    // Asked to end, it says so in its log.
-    let asked = |process: &Process| process.kill_with(sysinfo::Signal::Term);
-    with_process(found.expect("a child is Prometheus"), asked).unwrap();
+    // It logs that a signal ended it.
+    let queried = |process: &Process| process.kill_with(sysinfo::Signal::Term);
+    with_process(found.expect("a child is Prometheus"), queried).unwrap();
 
     let ended = demo.ended().await;
 
     ended.assert().code(1);
-    let told = ended.stderr_text();
+    let reported = ended.stderr_text();
     assert!(
-        told.contains("error: prometheus ended by itself (exit status: 0). The end of its log:\n  "),
-        "{told}"
+        reported.contains("error: prometheus ended by itself (exit status: 0). The end of its log:\n  "),
+        "{reported}"
     );
-    assert!(told.contains("See you next time!"), "{told}");
+    assert!(reported.contains("See you next time!"), "{reported}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,9 +256,9 @@ async fn a_program_that_cannot_start_ends_the_demo_and_its_log_is_printed() {
     let ended = folder.start().ended().await;
 
     ended.assert().code(1);
-    let told = ended.stderr_text();
+    let reported = ended.stderr_text();
     let expected = "error: prometheus ended by itself (exit status: 3). The end of its log:\n  2\n  3\n  4\n  5\n  no \\u{1b}[2Jluck";
-    assert!(told.ends_with(expected), "{told}");
+    assert!(reported.ends_with(expected), "{reported}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,12 +282,12 @@ async fn a_port_that_another_program_takes_meanwhile_is_left_to_it() {
     folder.instead_of(
         "prometheus",
         "mkdir $FOLDER/first || real \"$@\"\n\
-         echo \"$*\" > $FOLDER/args; mv $FOLDER/args $FOLDER/asked\n\
+         echo \"$*\" > $FOLDER/args; mv $FOLDER/args $FOLDER/started\n\
          until [ -e $FOLDER/taken ]; do sleep 0.05; done; exit 1",
     );
     let mut demo = folder.start();
-    let asked = demo.folder.path("asked");
-    let args = eventually("it is asked for a port", async || fs::read_to_string(&asked).ok()).await;
+    let queried = demo.folder.path("started");
+    let args = eventually("it gets a port", async || fs::read_to_string(&queried).ok()).await;
     let address = args.split("--web.listen-address=").nth(1).unwrap().split_whitespace().next().unwrap();
     let taken = TcpListener::bind(address).await.unwrap();
     fs::write(demo.folder.path("taken"), "").unwrap();
@@ -304,10 +305,10 @@ async fn missing_programs_are_reported_before_anything_starts() {
 
     ended.assert().code(2).stdout_is_empty();
     assert_eq!(ended.stderr.len(), 1, "{ended:?}");
-    let told = &ended.stderr[0];
+    let reported = &ended.stderr[0];
     let missing = "prometheus and alertmanager (or prometheus-alertmanager) cannot be found in the PATH";
-    assert!(told.starts_with("error: --with-prometheus") && told.contains(missing), "{told}");
-    assert!(told.contains("https://prometheus.io/download/"), "{told}");
+    assert!(reported.starts_with("error: --with-prometheus") && reported.contains(missing), "{reported}");
+    assert!(reported.contains("https://prometheus.io/download/"), "{reported}");
 }
 
 #[tokio::test]

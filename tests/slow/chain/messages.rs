@@ -1,4 +1,4 @@
-//! What goes wrong on the site, and who is told.
+//! What goes wrong on the site, and who gets a message.
 
 use reqwest::Method;
 
@@ -26,7 +26,7 @@ async fn a_users_fifth_session_and_its_end_send_messages_with_the_name() {
     let chain = Chain::start().await;
     chain.site(Method::POST, r"/sessions?node=1&user=LAB%5Canna&count=4").await;
     chain.site(Method::POST, r"/sessions?node=2&user=LAB%5Cbert&count=3").await;
-    chain.prometheus.says("sum(qlik_user_sessions)", [(labels([]), 7.0)].into()).await;
+    chain.prometheus.assert_becomes("sum(qlik_user_sessions)", [(labels([]), 7.0)].into()).await;
     assert_eq!(about_users(&chain, 0), []);
 
     chain.site(Method::POST, r"/sessions?node=2&prefix=sales&user=LAB%5Canna").await;
@@ -61,7 +61,7 @@ async fn a_stopped_proxy_sends_a_message_and_no_user_alert_flaps() {
     // Longer than an alert about a user keeps firing and its group waits with a message: fifteen seconds.
     let long =
         r#"max(count_over_time(ALERTS{alertname="QlikProxyDown", alertstate="firing"}[1m])) > bool 60"#;
-    chain.prometheus.says(long, [(labels([]), 1.0)].into()).await;
+    chain.prometheus.assert_becomes(long, [(labels([]), 1.0)].into()).await;
 
     chain.site(Method::DELETE, "/fault/2/*").await;
     chain.receiver.chat_after(earlier, PROXY_UP).await;
@@ -87,13 +87,13 @@ async fn a_proxy_that_fails_for_a_moment_ends_no_alert_about_its_users() {
     let users =
         |anna, bert| [(labels([("user_id", "anna")]), anna), (labels([("user_id", "bert")]), bert)].into();
     chain.site(Method::PUT, "/fault/2/*?kind=refuse").await;
-    chain.prometheus.says(seen, users(4.0, 3.0)).await;
+    chain.prometheus.assert_becomes(seen, users(4.0, 3.0)).await;
     chain.site(Method::DELETE, "/fault/2/*").await;
-    chain.prometheus.says(seen, users(5.0, 4.0)).await;
+    chain.prometheus.assert_becomes(seen, users(5.0, 4.0)).await;
 
-    // As long as Alertmanager takes to tell of a change: five seconds, and some.
+    // As long as Alertmanager takes to report a change: five seconds, and some.
     let for_long = r#"min(min_over_time(site_user:qlik_user_sessions:sum{user_id="anna"}[8s])) == bool 5"#;
-    chain.prometheus.says(for_long, [(labels([]), 1.0)].into()).await;
+    chain.prometheus.assert_becomes(for_long, [(labels([]), 1.0)].into()).await;
     // An alert that ends and comes again is another one, which begins later.
     let again =
         r#"sum by (alertname) (changes(ALERTS_FOR_STATE{alertname=~"QlikUser(At|Near)SessionLimit"}[1m]))"#;

@@ -24,7 +24,7 @@ const SPEED: u32 = 60;
 const SETTINGS: &[(&str, &str)] =
     &[("QLIK_SESSION_EXPORTER_CACHE_TTL", "167ms"), ("QLIK_SESSION_EXPORTER_SCRAPE_TIMEOUT_OFFSET", "8ms")];
 
-/// Its parts end in this order: who asks before who is asked.
+/// Its parts end in this order: clients before their servers.
 pub struct Chain {
     pub prometheus: Prometheus,
     _alertmanager: Alertmanager,
@@ -50,7 +50,7 @@ impl Chain {
         let address = |server: &Server| server.authority().parse().unwrap();
         let files = shipped::prometheus(address(&exporter), address(&alertmanager.server));
         let prometheus = Prometheus::start_in(quickly(files)).await;
-        prometheus.says("count(qlik_proxy_up == 1)", [(labels([]), 4.0)].into()).await;
+        prometheus.assert_becomes("count(qlik_proxy_up == 1)", [(labels([]), 4.0)].into()).await;
         Self {
             prometheus,
             _alertmanager: alertmanager,
@@ -64,7 +64,7 @@ impl Chain {
 
     /// Has the site's control address do something.
     pub async fn site(&self, method: Method, path: &str) {
-        let answer = self.control.ask(method, path, &[]).await;
+        let answer = self.control.request(method, path, &[]).await;
         assert!([StatusCode::OK, StatusCode::CREATED].contains(&answer.status), "{path}: {}", answer.text());
     }
 }

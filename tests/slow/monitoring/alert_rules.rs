@@ -16,7 +16,7 @@ const STEP: &str = "15s";
 /// Tests of an alert that first waits and then keeps firing, which Grafana before 12 cannot.
 const KEEPS_AFTER_WAITING: &str = "near.yml";
 
-/// What tells one alert from another: there may be two of a name, of different severities.
+/// What distinguishes one alert from another: there may be two of a name, of different severities.
 fn key(name: &Value, rule: &Value) -> (String, String) {
     (string(name).to_owned(), string(&rule["labels"]["severity"]).to_owned())
 }
@@ -103,8 +103,12 @@ fn grafanas_rules_pass_the_tests_of_those_of_prometheus() {
         fs::copy(test.path(), tests.join(test.file_name())).unwrap();
         promtool.arg(test.file_name());
     }
-    let said = promtool.output().expect("promtool starts; tests/run installs it");
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&[said.stdout, said.stderr].concat()));
+    let printed = promtool.output().expect("promtool starts; tests/run installs it");
+    assert!(
+        printed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat())
+    );
 }
 
 #[test]
@@ -149,12 +153,12 @@ fn what_is_provisioned_names_what_is_provisioned() {
         list(&contacts["contactPoints"]).iter().map(|contact| string(&contact["name"]).to_owned()).collect();
     let policies = yaml("grafana/provisioning/alerting/policies.yml");
     let root = &policies["policies"][0];
-    let told: BTreeSet<_> = list(&root["routes"])
+    let reported: BTreeSet<_> = list(&root["routes"])
         .iter()
         .chain([root])
         .map(|policy| string(&policy["receiver"]).to_owned())
         .collect();
-    assert_eq!(told, contacts);
+    assert_eq!(reported, contacts);
 }
 
 /// Members by the names that Grafana's documentation of provisioning has for them; it ignores others silently.

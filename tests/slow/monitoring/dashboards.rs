@@ -112,7 +112,7 @@ fn every_metric_they_name_is_one_of_the_exporters() {
             let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
             let mut metrics =
                 words.filter(|word| word.starts_with("qlik_") || word.starts_with("process_")).peekable();
-            // Or what Prometheus itself says of each scrape.
+            // Or what Prometheus itself records of each scrape.
             let of_scrapes = ["(up{", "(scrape_duration_seconds{"];
             assert!(metrics.peek().is_some() || of_scrapes.iter().any(|one| expression.contains(one)));
             for metric in metrics {
@@ -146,8 +146,8 @@ fn links_between_them_keep_time_and_choices() {
         assert_eq!(parts.next(), Some("${__url_time_range}"), "{link}");
         let (mut given, mut kept) = (BTreeSet::new(), BTreeSet::new());
         for part in parts {
-            let told = part.strip_prefix("var-").and_then(|part| part.split_once('='));
-            if let Some((variable, value)) = told {
+            let reported = part.strip_prefix("var-").and_then(|part| part.split_once('='));
+            if let Some((variable, value)) = reported {
                 assert!(value.ends_with(":percentencode}") && has(target, variable), "{link}");
                 given.insert(variable);
             } else {

@@ -1,4 +1,4 @@
-//! Every expression of every dashboard and rule, asked of Prometheus.
+//! Every expression of every dashboard and rule, sent to Prometheus.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -85,7 +85,7 @@ async fn offered(variable: &Value, choices: &Choices, prometheus: &Prometheus) -
     let inside = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
     let (series, label) = inside.rsplit_once(", ").unwrap();
     let series = replaced(series, choices, PAST);
-    let found = prometheus.ask("query", &[("query", &format!("group by ({label}) ({series})"))]).await;
+    let found = prometheus.api_query("query", &[("query", &format!("group by ({label}) ({series})"))]).await;
     found.iter().map(|one| string(&one["metric"][label]).to_owned()).collect()
 }
 
@@ -115,24 +115,24 @@ async fn choices(dashboard: &Dashboard, exporter: &Exporter, prometheus: &Promet
 }
 
 /// What Prometheus answers to a panel's question.
-async fn asked(query: &Query<'_>, choices: &Choices, prometheus: &Prometheus) -> Vec<Value> {
+async fn queried(query: &Query<'_>, choices: &Choices, prometheus: &Prometheus) -> Vec<Value> {
     let expression = replaced(query.expression, choices, PAST);
     if query.instant {
-        return prometheus.ask("query", &[("query", &expression)]).await;
+        return prometheus.api_query("query", &[("query", &expression)]).await;
     }
     // With its fraction: a scrape of this very second counts.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
     let (start, end) = ((now - PAST as f64).to_string(), now.to_string());
     let span = [("query", expression.as_str()), ("start", &start), ("end", &end), ("step", "60")];
-    prometheus.ask("query_range", &span).await
+    prometheus.api_query("query_range", &span).await
 }
 
-/// Asks everything that the dashboards ask, as opened: which panels show nothing.
+/// Sends every query of the dashboards, as opened: which panels show nothing.
 async fn empty_panels(prometheus: &Prometheus) -> Vec<(&'static str, String)> {
     let mut empty = Vec::new();
     for dashboard in dashboards() {
         for query in dashboard.queries() {
-            if asked(&query, &as_opened(&dashboard), prometheus).await.is_empty() {
+            if queried(&query, &as_opened(&dashboard), prometheus).await.is_empty() {
                 empty.push((dashboard.name, query.panel.to_owned()));
             }
         }
@@ -152,7 +152,7 @@ async fn every_panel_query_is_valid_and_shows_data_for_every_choice() {
     for dashboard in dashboards() {
         for choices in choices(&dashboard, &exporter, &prometheus).await {
             for query in dashboard.queries() {
-                let shown = !asked(&query, &choices, &prometheus).await.is_empty();
+                let shown = !queried(&query, &choices, &prometheus).await.is_empty();
                 let expected = !among(&NOTHING_TO_SHOW, dashboard.name, query.panel);
                 assert!(
                     shown || !expected,
@@ -193,7 +193,7 @@ async fn any_text_can_be_searched_for() {
     ] {
         choices.insert("user".to_owned(), Choice::Text(text.to_owned()));
         for query in users.queries() {
-            let answer = asked(&query, &choices, &prometheus).await;
+            let answer = queried(&query, &choices, &prometheus).await;
             if query.panel == "Users found" {
                 assert_eq!(!answer.is_empty(), found, "{text}: {}", query.expression);
             }
@@ -201,7 +201,7 @@ async fn any_text_can_be_searched_for() {
     }
 }
 
-/// What the panel that comes first under this title says, as opened.
+/// What the panel that comes first under this title shows, as opened.
 async fn figure(dashboard: &str, panel: &str, prometheus: &Prometheus) -> f64 {
     let dashboard = dashboards().into_iter().find(|one| one.name == dashboard).unwrap();
     let query = dashboard.queries().find(|query| query.panel == panel).unwrap();
@@ -233,8 +233,8 @@ async fn nothing_doubles_when_two_exporters_see_a_site() {
             if query.expression.contains("qlik_proxy_query_duration_seconds") {
                 continue;
             }
-            let of_one = shown(&asked(&query, &choices, &alone).await);
-            let of_both = shown(&asked(&query, &choices, &both).await);
+            let of_one = shown(&queried(&query, &choices, &alone).await);
+            let of_both = shown(&queried(&query, &choices, &both).await);
             let place = format!("{} {}: {}", dashboard.name, query.panel, query.expression);
             assert!(of_one.keys().eq(of_both.keys()), "{place}\n{of_one:?}\n{of_both:?}");
             for (series, value) in of_one {
@@ -289,14 +289,14 @@ async fn users_without_names_are_shown_as_far_as_they_have_series() {
     }
 }
 
-/// There is no such column where no user has a directory: the link tells an empty one, or its own text.
+/// There is no such column where no user has a directory: the link has an empty one, or its own text.
 async fn a_link_from_a_user_without_a_directory_finds_the_user(prometheus: &Prometheus) {
     let users = dashboards().into_iter().find(|dashboard| dashboard.name == "users").unwrap();
     let query = users.queries().find(|query| query.panel == "Users found").unwrap();
     for directory in ["", "${__data.fields.user_directory:percentencode}"] {
         let mut choices = as_opened(&users);
         choices.insert("user_directory".to_owned(), Choice::Some(vec![directory.to_owned()]));
-        assert!(!asked(&query, &choices, prometheus).await.is_empty(), "{directory}: {}", query.expression);
+        assert!(!queried(&query, &choices, prometheus).await.is_empty(), "{directory}: {}", query.expression);
     }
 }
 

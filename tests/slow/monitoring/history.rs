@@ -39,7 +39,7 @@ pub async fn prometheus(exporters: &[&Exporter]) -> Prometheus {
     prometheus
 }
 
-/// Writes what the exporter says now into Prometheus' storage, as if it had said so all the time.
+/// Writes what the exporter exports now into Prometheus' storage, as if it had been so all the time.
 async fn remember(exporter: &Exporter, job: &str, folder: &Path) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs()).unwrap();
     let labels = format!("job=\"{job}\",instance=\"{}\"", exporter.authority());

@@ -43,7 +43,7 @@ fn installed(version: &str) -> PathBuf {
             .arg(&requirements)
             .arg("--target")
             .arg(&packages),
-        "The first run takes the SDK from PyPI, so it needs the network (or a package index that pip is told of).",
+        "The first run takes the SDK from PyPI, so it needs the network (or a package index that pip is configured with).",
     );
     fs::write(done, wanted).unwrap();
     packages
@@ -66,10 +66,10 @@ fn grafanas_types_read_and_write_every_dashboard_without_losing_a_member() {
     fs::write(&unknown, text.replacen("\"showHeader\"", "\"showHeaders\"", 1)).unwrap();
     for version in VERSIONS {
         assert_eq!(lost(version, &dashboards), "", "with the types of Grafana {version}");
-        let told = lost(version, std::slice::from_ref(&unknown));
+        let reported = lost(version, std::slice::from_ref(&unknown));
         assert!(
-            told.trim_end().ends_with(".options.showHeaders is lost") && told.lines().count() == 1,
-            "{told}"
+            reported.trim_end().ends_with(".options.showHeaders is lost") && reported.lines().count() == 1,
+            "{reported}"
         );
     }
 }

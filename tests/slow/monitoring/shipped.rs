@@ -12,7 +12,7 @@ pub struct Dashboard {
     pub json: Value,
 }
 
-/// One question that a panel asks.
+/// One query of a panel.
 pub struct Query<'a> {
     pub panel: &'a str,
     pub expression: &'a str,
@@ -45,7 +45,7 @@ pub fn grafana_rules() -> Vec<Value> {
     list(&file["groups"]).iter().flat_map(|group| list(&group["rules"])).cloned().collect()
 }
 
-/// The question that a Grafana alert rule asks.
+/// The query of a Grafana alert rule.
 pub fn expression(rule: &Value) -> &str {
     string(&rule["data"][0]["model"]["expr"])
 }

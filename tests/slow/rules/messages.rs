@@ -53,7 +53,7 @@ fn a_mail_names_every_user_and_what_to_do() {
             assert_eq!(mail.matches(&format!("User LAB\\<!u{user}&> has 5")).count(), 1, "{template}");
             assert_eq!(mail.matches(&format!("delete --user='LAB\\<!u{user}&>'")).count(), 1, "{template}");
         }
-        // What is said of all is said once.
+        // What concerns all stands there once.
         for mail in [&mail, &message(template, 1)] {
             assert_eq!(mail.matches("Ask the user.").count(), 1, "{template}");
         }

@@ -42,11 +42,13 @@ async fn shows_the_demo(way: usize, targets: BTreeMap<Labels, f64>) {
     let exporter = Exporter::start(&["demo"], &[]).await;
     let prometheus = prometheus_scraping(&exporter, way).await;
     let up = format!(r#"count by (target) (up{{job=~"qlik.*", instance="{}"}} == 1)"#, exporter.authority());
-    prometheus.says(&up, targets).await;
+    prometheus.assert_becomes(&up, targets).await;
     // Each pair once, and the exporter's own metrics once.
-    prometheus.says("count(qlik_proxy_up == 1)", [(labels([]), 6.0)].into()).await;
-    prometheus.says("count(qlik_session_exporter_build_info)", [(labels([]), 1.0)].into()).await;
-    prometheus.says("count(site_proxy_virtual_proxy:qlik_proxy_up:max)", [(labels([]), 6.0)].into()).await;
+    prometheus.assert_becomes("count(qlik_proxy_up == 1)", [(labels([]), 6.0)].into()).await;
+    prometheus.assert_becomes("count(qlik_session_exporter_build_info)", [(labels([]), 1.0)].into()).await;
+    prometheus
+        .assert_becomes("count(site_proxy_virtual_proxy:qlik_proxy_up:max)", [(labels([]), 6.0)].into())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
-//! Whether a scrape says what was sent, exactly.
+//! Whether a scrape has what was sent, exactly.
 //!
 //! One scraper, and nothing kept (`cache_ttl = "0s"`): a pair that is up was answered in this scrape, or by a
-//! query of an earlier one that had given up. Nothing is asked between two scrapes, so that the last list that
+//! query of an earlier one that had given up. Nothing is queried between two scrapes, so that the last list that
 //! was sent in full is the one that was used. A pair is *settled* when no query of it can be under way: then it
 //! is known which fault the next one meets, and its outcome is the specification's, with nothing left open.
 

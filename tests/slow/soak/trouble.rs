@@ -48,7 +48,7 @@ impl Trouble {
                 Some(place) => {
                     site.simulator.clear_fault(place.0, place.1).await.unwrap();
                     let was = self.set.remove(&place);
-                    self.tell(checker, place, was);
+                    self.inform(checker, place, was);
                 }
                 None => self.add(site, checker).await,
             }
@@ -68,7 +68,7 @@ impl Trouble {
         site.simulator.clear_faults().await.unwrap();
         self.repository = false;
         for (place, fault) in std::mem::take(&mut self.set) {
-            self.tell(checker, place, Some(fault));
+            self.inform(checker, place, Some(fault));
         }
     }
 
@@ -80,15 +80,15 @@ impl Trouble {
         site.simulator.set_fault(node, place.1, fault).await.unwrap();
         let was = self.set.insert(place, fault);
         self.faults += 1;
-        self.tell(checker, place, was);
+        self.inform(checker, place, was);
     }
 
     fn any_fault(&mut self) -> Fault {
         SPECIFICATION[self.rng.usize(..SPECIFICATION.len())].0.parse().unwrap()
     }
 
-    /// Tells the checker what has changed at a place where this was before.
-    fn tell(&self, checker: &mut Checker, place: Place, was: Option<Fault>) {
+    /// Informs the checker of what has changed at a place where this was before.
+    fn inform(&self, checker: &mut Checker, place: Place, was: Option<Fault>) {
         let handshake = |fault: Option<&Fault>| fault.is_some_and(|fault| fault.is_of_whole_node());
         let cut = handshake(was.as_ref()) || handshake(self.set.get(&place));
         for pair in self.pairs.iter().filter(|pair| pair.0 == place.0) {

@@ -116,7 +116,7 @@ async fn hanging() -> (Site, Exporter) {
 }
 
 /// Asserts that no pair was queried after the last waiting client had gone.
-async fn only_what_was_sent(site: &Site, exporter: &Exporter) {
+async fn assert_only_what_was_sent(site: &Site, exporter: &Exporter) {
     // Each timeout closes a connection; were another query sent in its place, that would open one.
     becomes(0, "connections", async || site.simulator.connections(1)).await;
     assert_eq!(queries(site), AT_ONCE);
@@ -138,7 +138,7 @@ async fn a_waiting_query_is_not_sent_after_its_scrape_has_timed_out() {
 
     assert_eq!(up(&scrape, &site), []);
     assert_eq!(queries(&site), AT_ONCE);
-    only_what_was_sent(&site, &exporter).await;
+    assert_only_what_was_sent(&site, &exporter).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +149,7 @@ async fn a_waiting_query_is_not_sent_after_its_client_is_gone() {
     becomes(AT_ONCE, "queries", async || queries(&site)).await;
     drop(scraper);
 
-    only_what_was_sent(&site, &exporter).await;
+    assert_only_what_was_sent(&site, &exporter).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

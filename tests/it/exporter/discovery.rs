@@ -31,7 +31,7 @@ async fn uneven() -> Site {
 const NOT_KEPT: &str = "cache_ttl = \"0s\"";
 
 /// Whether these pairs were queried, each as often, and no other.
-fn queried(pairs: &[Pair], site: &Site, scrape: &Scrape, times: u64) {
+fn assert_queried(pairs: &[Pair], site: &Site, scrape: &Scrape, times: u64) {
     let expected: BTreeMap<Pair, u64> =
         site.pairs().into_iter().map(|pair| (pair, if pairs.contains(&pair) { times } else { 0 })).collect();
     assert_eq!(site.queries(), expected);
@@ -50,7 +50,7 @@ async fn exactly_the_linked_pairs_are_queried() {
         let scrape = exporter.scrape().await;
 
         assert_eq!(counts(&scrape), expected(&site, LINKED));
-        queried(LINKED, &site, &scrape, round);
+        assert_queried(LINKED, &site, &scrape, round);
     }
 }
 
@@ -71,7 +71,7 @@ async fn the_filters_narrow_queries_and_metrics() {
 
         let scrape = exporter.scrape().await;
 
-        queried(pairs, &site, &scrape, 1);
+        assert_queried(pairs, &site, &scrape, 1);
         assert_eq!(counts(&scrape), expected(&site, pairs), "{filter}");
         let reported: BTreeSet<String> = reported.iter().map(ToString::to_string).collect();
         for name in ["qlik_virtual_proxy_info", "qlik_virtual_proxy_linked_proxies"] {

@@ -66,7 +66,7 @@ async fn a_virtual_proxy_that_the_proxy_does_not_know_fails_alone() {
 }
 
 /// One scrape of a site that fails for this reason alone.
-async fn fails_with(reason: &str, exporter: &Exporter) {
+async fn assert_fails_with(reason: &str, exporter: &Exporter) {
     let scrape = exporter.scrape().await;
     assert_eq!(scrape.value("qlik_proxy_up", &[]), Some(0.0));
     assert_eq!(failures(&scrape, (1, "")), [(reason.to_owned(), 1.0)].into());
@@ -80,7 +80,7 @@ async fn a_client_certificate_of_another_site_fails_with_tls() {
     let settings = TRUSTED.replace("{certs}/client", &format!("{foreign}/client"));
     let exporter = site.exporter_with("", &settings).await;
 
-    fails_with("tls", &exporter).await;
+    assert_fails_with("tls", &exporter).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,7 +90,7 @@ async fn a_server_certificate_of_another_site_fails_with_tls() {
     let settings = TRUSTED.replace("{certs}/root", &format!("{foreign}/root"));
     let exporter = site.exporter_with("", &settings).await;
 
-    fails_with("tls", &exporter).await;
+    assert_fails_with("tls", &exporter).await;
 
     let unverified = format!("{settings}\nverify = \"none\"");
     let exporter = site.exporter_with("", &unverified).await;
@@ -103,7 +103,7 @@ async fn an_answer_that_takes_too_long_fails_with_timeout() {
     site.simulator.set_latency(Duration::from_secs(60));
     let exporter = site.exporter("request_timeout = \"500ms\"").await;
 
-    fails_with("timeout", &exporter).await;
+    assert_fails_with("timeout", &exporter).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +112,7 @@ async fn an_answer_that_is_too_large_is_not_read_to_its_end() {
     site.open(1, "", ("LAB", "anna"), 100);
     let exporter = site.exporter("max_response_size = \"1KiB\"").await;
 
-    fails_with("too_large", &exporter).await;
+    assert_fails_with("too_large", &exporter).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,7 +65,7 @@ fn added(before: &Scrape, after: &Scrape, pair: Pair) -> (f64, BTreeMap<String, 
 }
 
 /// Asserts that this scrape, the first after `before`, has exactly what these faults come to.
-fn check(site: &Site, faults: &BTreeMap<usize, Row>, before: &Scrape, scrape: &Scrape) {
+fn assert_matches(site: &Site, faults: &BTreeMap<usize, Row>, before: &Scrape, scrape: &Scrape) {
     let mut answering = Vec::new();
     for pair in site.pairs() {
         let (fault, outcome) = outcome(faults, pair);
@@ -111,12 +111,12 @@ async fn every_fault_has_its_reason_and_affects_no_other_pair() {
         let start = Instant::now();
         let scrape = exporter.scrape_within(TIMEOUT).await;
         let took = start.elapsed();
-        check(&site, &faults, &last, &scrape);
+        assert_matches(&site, &faults, &last, &scrape);
         assert!(took < Duration::from_secs(10), "a scrape of {TIMEOUT} s took {took:?}");
 
         site.simulator.clear_faults().await.unwrap();
         last = exporter.scrape_within(TIMEOUT).await;
-        check(&site, &well, &scrape, &last);
+        assert_matches(&site, &well, &scrape, &last);
         if round == 0 {
             // By now everything has happened once that may need memory for good.
             settled = exporter.footprint().await;

@@ -83,7 +83,7 @@ impl Demo {
     }
 
     /// Whether by a signal or not, nothing is left of it.
-    async fn leaves_nothing(folder: &Folder) {
+    async fn assert_leaves_nothing(folder: &Folder) {
         becomes(Vec::<Pid>::new(), "children", async || processes_in(&folder.path("tmp"))).await;
         assert_eq!(fs::read_dir(folder.path("tmp")).unwrap().count(), 0);
     }
@@ -94,13 +94,13 @@ impl Demo {
 
     async fn signalled(self, name: &str) -> Ended {
         let ended = self.program.signal(name).await;
-        Self::leaves_nothing(&self.folder).await;
+        Self::assert_leaves_nothing(&self.folder).await;
         ended
     }
 
     async fn ended(self) -> Ended {
         let ended = self.program.ended().await;
-        Self::leaves_nothing(&self.folder).await;
+        Self::assert_leaves_nothing(&self.folder).await;
         ended
     }
 }
@@ -212,7 +212,7 @@ async fn unread_messages_delay_nothing() {
     with_process(Pid::from_u32(demo.id().unwrap()), term).unwrap();
     let status = eventually("the demo ends", async || demo.try_wait().unwrap()).await;
     assert_eq!(status.code(), Some(0));
-    Demo::leaves_nothing(&folder).await;
+    Demo::assert_leaves_nothing(&folder).await;
     drop(lines);
 }
 
@@ -286,8 +286,8 @@ async fn a_port_that_another_program_takes_meanwhile_is_left_to_it() {
          until [ -e $FOLDER/taken ]; do sleep 0.05; done; exit 1",
     );
     let mut demo = folder.start();
-    let queried = demo.folder.path("started");
-    let args = eventually("it gets a port", async || fs::read_to_string(&queried).ok()).await;
+    let started = demo.folder.path("started");
+    let args = eventually("it gets a port", async || fs::read_to_string(&started).ok()).await;
     let address = args.split("--web.listen-address=").nth(1).unwrap().split_whitespace().next().unwrap();
     let taken = TcpListener::bind(address).await.unwrap();
     fs::write(demo.folder.path("taken"), "").unwrap();

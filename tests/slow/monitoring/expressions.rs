@@ -277,7 +277,7 @@ async fn users_without_names_are_shown_as_far_as_they_have_series() {
         let prometheus = history::prometheus(&[&exporter]).await;
         let empty = empty_panels(&prometheus).await;
         if named {
-            a_link_from_a_user_without_a_directory_finds_the_user(&prometheus).await;
+            assert_links_find_users_without_a_directory(&prometheus).await;
         }
         for (dashboard, panel) in OF_NAMED_USERS {
             assert_eq!(
@@ -290,7 +290,7 @@ async fn users_without_names_are_shown_as_far_as_they_have_series() {
 }
 
 /// There is no such column where no user has a directory: the link has an empty one, or its own text.
-async fn a_link_from_a_user_without_a_directory_finds_the_user(prometheus: &Prometheus) {
+async fn assert_links_find_users_without_a_directory(prometheus: &Prometheus) {
     let users = dashboards().into_iter().find(|dashboard| dashboard.name == "users").unwrap();
     let query = users.queries().find(|query| query.panel == "Users found").unwrap();
     for directory in ["", "${__data.fields.user_directory:percentencode}"] {

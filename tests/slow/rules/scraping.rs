@@ -38,7 +38,7 @@ async fn prometheus_scraping(exporter: &Exporter, way: usize) -> Prometheus {
 }
 
 /// The demo as each way to scrape it shows it, with so many targets of no site and of its site.
-async fn shows_the_demo(way: usize, targets: BTreeMap<Labels, f64>) {
+async fn assert_shows_the_demo(way: usize, targets: BTreeMap<Labels, f64>) {
     let exporter = Exporter::start(&["demo"], &[]).await;
     let prometheus = prometheus_scraping(&exporter, way).await;
     let up = format!(r#"count by (target) (up{{job=~"qlik.*", instance="{}"}} == 1)"#, exporter.authority());
@@ -53,15 +53,15 @@ async fn shows_the_demo(way: usize, targets: BTreeMap<Labels, f64>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_sites_at_once_can_be_scraped() {
-    shows_the_demo(1, [(labels([]), 1.0)].into()).await;
+    assert_shows_the_demo(1, [(labels([]), 1.0)].into()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sites_can_be_discovered_as_targets() {
-    shows_the_demo(2, [(labels([]), 1.0), (labels([("target", SITE)]), 1.0)].into()).await;
+    assert_shows_the_demo(2, [(labels([]), 1.0), (labels([("target", SITE)]), 1.0)].into()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sites_can_be_named_as_targets() {
-    shows_the_demo(3, [(labels([]), 1.0), (labels([("target", SITE)]), 1.0)].into()).await;
+    assert_shows_the_demo(3, [(labels([]), 1.0), (labels([("target", SITE)]), 1.0)].into()).await;
 }

@@ -1,4 +1,4 @@
-//! The program against the simulated site, over mutual TLS on loopback: needs nothing but cargo.
+//! The program against the simulated site, over mutual TLS on loopback. Needs cargo, openssl and python3.
 //!
 //! - `cli` the command line itself
 //! - `config` configuration files, good and bad

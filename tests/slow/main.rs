@@ -1,5 +1,5 @@
-//! What needs more than cargo: Debian's Prometheus and Alertmanager, Chromium, Grafana's SDK from PyPI, or
-//! minutes. `tests/run` installs the programs.
+//! What needs Debian's Prometheus and Alertmanager, Grafana's SDK from PyPI, or minutes. `tests/run` installs the
+//! programs.
 //!
 //! - `chain` from a user's fifth session to a message in a chat
 //! - `monitoring` the dashboards and Grafana's alert rules

@@ -31,14 +31,19 @@ pub struct Ended {
 
 impl Program {
     pub fn start(command: &mut Command) -> Self {
+        Self::start_and_read(command, usize::MAX)
+    }
+
+    /// Starts a program whose standard output is closed after so many lines, as `head` does.
+    pub fn start_and_read(command: &mut Command, lines: usize) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} cannot be started ({error}); tests/run installs it"));
-        let stdout = Lines::read(child.stdout.take().unwrap());
-        let stderr = Lines::read(child.stderr.take().unwrap());
+        let stdout = Lines::read(child.stdout.take().unwrap(), lines);
+        let stderr = Lines::read(child.stderr.take().unwrap(), usize::MAX);
         Self { command: format!("{command:?}"), child, stdout, stderr }
     }
 
@@ -117,11 +122,11 @@ struct Lines {
 }
 
 impl Lines {
-    fn read(output: impl Read + Send + 'static) -> Self {
+    fn read(output: impl Read + Send + 'static, limit: usize) -> Self {
         let read = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&read);
         let reader = std::thread::spawn(move || {
-            for line in BufReader::new(output).lines() {
+            for line in BufReader::new(output).lines().take(limit) {
                 let Ok(line) = line else { return };
                 lines.lock().unwrap().push(line);
             }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::checked::Files;
 
 /// A TLS server in another language, on a port that it prints; it ends with the test.
-struct Server {
+struct TlsServer {
     child: Child,
     lines: mpsc::Receiver<String>,
     stdin: Option<ChildStdin>,
 }
 
-impl Server {
+impl TlsServer {
     fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
@@ -42,7 +42,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for TlsServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -71,7 +71,7 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_speaks_only_tls_1_0_and_1_1() {
     let files = Files::new();
-    let server = Server::start(Command::new("python3").args(["-c", ONLY_OLD]).current_dir(files.path()));
+    let server = TlsServer::start(Command::new("python3").args(["-c", ONLY_OLD]).current_dir(files.path()));
     let url = format!("https://127.0.0.1:{}", server.after("PORT ")).parse().unwrap();
     files.check_proxy(&url).await.assert_failed(
         "tls",
@@ -97,7 +97,7 @@ async fn a_server_that_requests_our_certificate_by_renegotiation() {
         ])
         .args(["-CAfile", "root.pem"])
         .current_dir(files.path());
-    let mut server = Server::start(&mut command);
+    let mut server = TlsServer::start(&mut command);
     let url = format!("https://127.0.0.1:{}", server.after("ACCEPT 127.0.0.1:")).parse().unwrap();
     let mut stdin = server.stdin.take().unwrap();
     let (_, checked) = tokio::join!(

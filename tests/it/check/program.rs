@@ -1,7 +1,6 @@
 //! `check` as it is typed: the binary, its two outputs and its exit code.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -81,13 +80,8 @@ async fn the_exit_code_is_the_same_when_nobody_reads() {
         files.replace("config.toml", &section(&format!("repository = \"{repository}\"\n")));
         for output in ["text", "json"] {
             let mut command = command(&["check", "--output", output], &[], files.path());
-            let ended = tokio::task::spawn_blocking(move || {
-                let mut check = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-                drop(check.stdout.take());
-                check.wait_with_output().unwrap()
-            });
-            let ended = ended.await.unwrap();
-            assert_eq!((ended.status.code(), &*ended.stderr), (Some(code), &b""[..]), "{output}");
+            let check = Program::start_and_read(&mut command, 0);
+            check.ended().await.assert().code(code).stderr_is_empty();
         }
     }
 }

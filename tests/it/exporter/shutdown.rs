@@ -92,13 +92,10 @@ async fn an_unread_output_does_not_end_it() {
     for subcommand in [&["serve", "--config.file", config.to_str().unwrap()][..], &["demo"]] {
         let folder = tempfile::tempdir().unwrap();
         let flags = ["--web.listen-address", "127.0.0.1:0", "--log.level", "debug"];
-        let reported = command(&[subcommand, &flags].concat(), &[], folder.path());
+        let plain = command(&[subcommand, &flags].concat(), &[], folder.path());
         // Every write fails, as it does when a reader has gone.
         let mut shell = Command::new("sh");
-        shell
-            .args(["-c", "exec \"$0\" \"$@\" >/dev/full"])
-            .arg(reported.get_program())
-            .args(reported.get_args());
+        shell.args(["-c", "exec \"$0\" \"$@\" >/dev/full"]).arg(plain.get_program()).args(plain.get_args());
         let mut program = Program::start(&mut shell);
         let listens = |line: &str| line.contains("message=listening").then_some(());
         program.printed("it listens", listens).await;

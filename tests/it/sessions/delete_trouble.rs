@@ -1,8 +1,6 @@
 //! Deletes in which something goes wrong, or changes while they run.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use qlik_session_exporter::simulator::Fault;
@@ -95,14 +93,10 @@ async fn the_result_is_reported_also_when_standard_output_is_closed() {
     let config = site.discovery_config("", "");
     let args =
         ["sessions", "delete", "--user", r"LAB\anna", "--yes", "--config.file", config.to_str().unwrap()];
-    let mut delete = command(&args, &[], config.parent().unwrap());
-    let mut delete = delete.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // As `head -1` does.
-    BufReader::new(delete.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
-    let ended = delete.wait_with_output().unwrap();
-    let reported = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!((ended.status.code(), left(&site, (1, ""))), (Some(0), 0), "{reported}");
-    assert!(reported.contains("30 sessions ended\n") && reported.contains("five minutes"), "{reported}");
+    let delete = Program::start_and_read(&mut command(&args, &[], config.parent().unwrap()), 1);
+    let ended = delete.ended().await;
+    ended.assert().code(0).stderr_contains("30 sessions ended\n").stderr_contains("five minutes");
+    assert_eq!(left(&site, (1, "")), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,10 @@
 //! Failed queries are reported, and the rest is listed.
 
-use std::process::{Command, Stdio};
-
 use qlik_session_exporter::simulator::Fault;
 
 use super::commands::{rows, sessions};
 use crate::support::exporter::{command, run};
+use crate::support::program::Program;
 use crate::support::site::{SITE, Site, TRUSTED, proxy_block};
 use crate::support::stand_in::{StandIn, ok};
 
@@ -247,14 +246,10 @@ async fn a_closed_pipe_ends_it_quietly() {
         let config = config.to_str().unwrap();
         let args =
             ["sessions", "list", "--output", output, "--virtual-proxy", place, "--config.file", config];
-        let mut list: Command = command(&args, &[], site.certificates().as_path());
-        let ended = tokio::task::spawn_blocking(move || {
-            let mut list = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            drop(list.stdout.take());
-            list.wait_with_output().unwrap()
-        });
-        let ended = ended.await.unwrap();
-        assert_eq!((ended.status.code(), ended.stderr.is_empty()), (Some(code), code == 0), "{output}");
+        let list = Program::start_and_read(&mut command(&args, &[], &site.certificates()), 0);
+        let ended = list.ended().await;
+        ended.assert().code(code);
+        assert_eq!(ended.stderr.is_empty(), code == 0, "{ended:?}");
     }
 }
 
@@ -264,11 +259,11 @@ async fn an_attribute_that_is_no_text_matters_only_where_it_is_shown() {
     let row = r#"{"UserDirectory":"LAB","UserId":"anna","SessionId":"1","Attributes":[{"group":7}]}"#;
     let proxy = StandIn::start(&site.certificates(), move |_| Some(ok(&format!("[{row}]")))).await;
     let config = site.config_with("", &(TRUSTED.to_owned() + &proxy_block("Odd", &proxy.url, &[""])));
-    let code = async |args: &[&str]| sessions(&config, args).await.status.code();
-    assert_eq!(code(&["list"]).await, Some(0));
-    assert_eq!(code(&["delete", "--user", r"LAB\anna", "--dry-run"]).await, Some(0));
+    for args in [&["list"][..], &["delete", "--user", r"LAB\anna", "--dry-run"]] {
+        sessions(&config, args).await.assert().code(0);
+    }
     for args in [&["list", "--wide"][..], &["list", "--output", "json"], &["list", "--output", "csv"]] {
-        assert_eq!(code(args).await, Some(1), "{args:?}");
+        sessions(&config, args).await.assert().code(1);
     }
 }
 

@@ -8,7 +8,7 @@ use super::file;
 use super::keys::{self, KEYS, Kind};
 use super::layers::Layer;
 use super::mistakes::{Mistakes, Origin};
-use super::reading::distance;
+use super::similarity::distance;
 
 /// What every variable of ours begins with.
 pub const PREFIX: &str = "QLIK_SESSION_EXPORTER_";

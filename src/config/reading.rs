@@ -9,6 +9,7 @@ use super::keys::{self, Key, Kind, Place, without_quotes};
 use super::layers::Merged;
 use super::mistakes::{Mistakes, Origin};
 use super::paths;
+use super::similarity::{distance, is_like};
 use super::values::{Problem, Read, found};
 
 /// Secrets, keys and certificates are some kilobytes.
@@ -174,16 +175,6 @@ impl Reading<'_> {
             path.pop();
         }
     }
-}
-
-/// Whether a known name may have been meant by this one.
-pub fn is_like(name: &str, known: &str) -> bool {
-    name != known && distance(name, known) <= known.len() / 3
-}
-
-/// How many letters of a name are not those of a known one.
-pub fn distance(name: &str, known: &str) -> usize {
-    strsim::damerau_levenshtein(known, &name.to_lowercase())
 }
 
 /// What may have been meant by an unknown key.

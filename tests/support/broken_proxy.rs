@@ -19,7 +19,7 @@ impl BrokenProxy {
         Self::start(false).await
     }
 
-    /// One that takes connections and never says a word.
+    /// One that takes connections and never answers.
     pub async fn silent() -> Self {
         Self::start(true).await
     }

@@ -1,4 +1,4 @@
-//! What a scrape must say of the simulator's own sessions, counted the plain way.
+//! What a scrape must have of the simulator's own sessions, counted the plain way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,12 +23,12 @@ pub type Counts = BTreeMap<&'static str, BTreeMap<Labels, f64>>;
 /// A user, and the sessions on each pair.
 type Users = BTreeMap<(String, String), BTreeMap<Pair, usize>>;
 
-/// What the scrape says.
+/// What the scrape has.
 pub fn counts(scrape: &Scrape) -> Counts {
     COUNTS.into_iter().map(|name| (name, scrape.series(name))).collect()
 }
 
-/// What it must say when these pairs answer, with the default settings for users.
+/// What it must have when these pairs answer, with the default settings for users.
 pub fn expected(site: &Site, answering: &[Pair]) -> Counts {
     let sessions = |pair: &Pair| (*pair, site.simulator.sessions(pair.0, pair.1));
     expected_of(&answering.iter().map(sessions).collect::<Vec<_>>())

@@ -42,7 +42,7 @@ pub async fn run_with_config(config: impl AsRef<[u8]>, args: &[&str]) -> Ended {
 /// The flag that allows `POST /-/reload`.
 pub const LIFECYCLE: &[&str] = &["--web.enable-lifecycle"];
 
-/// An exporter that listens; what it serves is asked through the [`Server`] that it is, too.
+/// An exporter that listens; it is a [`Server`], too.
 pub struct Exporter {
     pub program: Program,
     server: Server,
@@ -57,7 +57,7 @@ impl Exporter {
         Self::spawn(&on_any_port(args), environment, |command| command).await
     }
 
-    /// The same, started where 1024 files may be open until it asks for more, as it is on most systems.
+    /// The same, started where 1024 files may be open until it raises the limit, as it is on most systems.
     #[cfg(unix)]
     pub async fn with_few_files(config: &Path) -> Self {
         let script = "ulimit -S -n 1024 && exec \"$0\" \"$@\"";
@@ -97,18 +97,18 @@ impl Exporter {
         Self { program, server, _directory: directory }
     }
 
-    /// Asks it to read its configuration again.
-    pub async fn ask_to_reload(&self) -> Answer {
-        self.ask(Method::POST, "/-/reload", &[]).await
+    /// Requests that it reads its configuration again.
+    pub async fn request_reload(&self) -> Answer {
+        self.request(Method::POST, "/-/reload", &[]).await
     }
 
-    /// Lets it read a good configuration again.
+    /// Makes it read a good configuration again.
     pub async fn reload(&self) {
-        let answer = self.ask_to_reload().await;
+        let answer = self.request_reload().await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     }
 
-    /// Whether it says that it is ready.
+    /// Whether it reports that it is ready.
     pub async fn is_ready(&self) -> bool {
         self.get("/-/ready").await.status == StatusCode::OK
     }
@@ -126,7 +126,7 @@ impl Deref for Exporter {
     }
 }
 
-/// Waits for the line that tells where this listener can be reached.
+/// Waits for the line with the address of this listener.
 pub async fn listening(program: &mut Program, name: &str) -> Url {
     let start = format!("listening {name} ");
     program

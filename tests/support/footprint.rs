@@ -1,4 +1,4 @@
-//! What a running exporter takes of the machine, as far as the operating system tells it.
+//! What a running exporter takes of the machine, as far as the operating system reports it.
 
 use super::exporter::Exporter;
 
@@ -12,7 +12,7 @@ pub struct Footprint {
 }
 
 impl Exporter {
-    /// By its own metrics; 0 where the operating system does not tell.
+    /// By its own metrics; 0 where the operating system does not report it.
     pub async fn footprint(&self) -> Footprint {
         let own = self.scrape_path("/metrics?collect[]=exporter").await;
         let value = |name| own.value(name, &[]).unwrap_or_default();
@@ -22,7 +22,7 @@ impl Exporter {
         }
     }
 
-    /// The most resident memory that it had so far; 0 where there is no Linux to tell.
+    /// The most resident memory that it had so far; 0 where it is not Linux.
     pub fn peak_memory_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id()));
         let status = status.unwrap_or_default();

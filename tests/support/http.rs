@@ -42,7 +42,7 @@ impl Server {
         self.url.authority()
     }
 
-    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.client.request(method, self.url.join(path).unwrap());
         for (name, value) in headers {
             request = request.header(HeaderName::from_bytes(name.as_bytes()).unwrap(), *value);
@@ -57,12 +57,12 @@ impl Server {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, &[]).await
+        self.request(Method::GET, path, &[]).await
     }
 
     /// The text of a path that must answer 200.
     pub async fn text(&self, path: &str, headers: &[(&str, &str)]) -> String {
-        let answer = self.ask(Method::GET, path, headers).await;
+        let answer = self.request(Method::GET, path, headers).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
         answer.text()
     }

@@ -6,35 +6,45 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use super::signal::send;
 use super::wait::eventually;
 
 pub struct Program {
+    command: String,
     child: Child,
     stdout: Lines,
     stderr: Lines,
 }
 
-/// What a program that has ended left behind.
+/// What a program that has ended left behind. [`Ended::assert`] starts assertions on it.
 #[derive(Debug)]
 pub struct Ended {
+    /// As it was started, for messages of failing tests.
+    pub command: String,
     pub status: ExitStatus,
     pub stdout: Vec<String>,
     pub stderr: Vec<String>,
-    /// From the request to end (or from here on, when nobody asked) to the end.
+    /// From the wait for its end to the end.
     pub took: Duration,
 }
 
 impl Program {
     pub fn start(command: &mut Command) -> Self {
+        Self::start_and_read(command, usize::MAX)
+    }
+
+    /// Starts a program whose standard output is closed after so many lines, as `head` does.
+    pub fn start_and_read(command: &mut Command, lines: usize) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} cannot be started ({error}); tests/run installs it"));
-        let stdout = Lines::read(child.stdout.take().unwrap());
-        let stderr = Lines::read(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
+        let stdout = Lines::read(child.stdout.take().unwrap(), lines);
+        let stderr = Lines::read(child.stderr.take().unwrap(), usize::MAX);
+        Self { command: format!("{command:?}"), child, stdout, stderr }
     }
 
     /// Its number in the operating system.
@@ -71,7 +81,8 @@ impl Program {
         let start = Instant::now();
         let status = eventually("the program ends", async || self.child.try_wait().unwrap()).await;
         let took = start.elapsed();
-        Ended { status, took, stdout: self.stdout.all(), stderr: self.stderr.all() }
+        let command = std::mem::take(&mut self.command);
+        Ended { command, status, took, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
     /// Ends it the hard way, for what it printed until then.
@@ -90,12 +101,7 @@ impl Program {
     /// Sends a signal, by its name without `SIG`.
     #[cfg(unix)]
     pub fn send(&self, name: &str) {
-        // The shell's own `kill`: a package less on the machine.
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success(), "SIG{name} could not be sent");
+        send(name, &self.child.id().to_string());
     }
 }
 
@@ -116,11 +122,11 @@ struct Lines {
 }
 
 impl Lines {
-    fn read(output: impl Read + Send + 'static) -> Self {
+    fn read(output: impl Read + Send + 'static, limit: usize) -> Self {
         let read = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&read);
         let reader = std::thread::spawn(move || {
-            for line in BufReader::new(output).lines() {
+            for line in BufReader::new(output).lines().take(limit) {
                 let Ok(line) = line else { return };
                 lines.lock().unwrap().push(line);
             }

@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use qlik_sense_simulator::{CertificateSet, Options, Session, Simulator};
+use qlik_sense_simulator::{CertificateSet, Options, Simulator};
 use tempfile::TempDir;
 use url::Url;
 
 use super::exporter::{Exporter, LIFECYCLE};
+use super::simulator::{options, session, url_of};
 
 /// The site's name in every configuration made here.
 pub const SITE: &str = "simulated";
 
-/// A pair that is asked: a node, counted from 1, and a virtual proxy's prefix.
+/// A pair that is queried: a node, counted from 1, and a virtual proxy's prefix.
 pub type Pair = (usize, &'static str);
 
 pub struct Site {
@@ -70,17 +71,13 @@ impl Site {
         change: impl FnOnce(&mut Options),
     ) -> Self {
         let mut options = Options {
-            certs: folder.path().join("certs"),
             nodes,
-            qrs_port: 0,
-            qps_port: 0,
             virtual_proxies: prefixes.iter().map(ToString::to_string).collect(),
             sessions: 0,
             users: 0,
-            churn: 0.0,
             latency: Duration::ZERO,
             seed: 1,
-            ..Options::default()
+            ..options(&folder.path().join("certs"))
         };
         change(&mut options);
         let simulator = qlik_sense_simulator::start(options).await.unwrap();
@@ -88,16 +85,10 @@ impl Site {
     }
 
     /// Opens so many sessions of one user, each with an id of its own that is the same in every run.
-    pub fn open(&self, node: usize, prefix: &str, (directory, id): (&str, &str), count: usize) {
+    pub fn open(&self, node: usize, prefix: &str, user: (&str, &str), count: usize) {
         for _ in 0..count {
             let number = self.opened.fetch_add(1, Ordering::Relaxed);
-            let session = Session {
-                user_directory: directory.to_owned(),
-                user_id: id.to_owned(),
-                user_name: None,
-                attributes: Default::default(),
-                session_id: format!("opened-{number}"),
-            };
+            let session = session(user, &format!("opened-{number}"));
             self.simulator.open_session(node, prefix, session);
         }
     }
@@ -106,19 +97,18 @@ impl Site {
         (1..=self.nodes).flat_map(|node| self.prefixes.iter().map(move |prefix| (node, *prefix))).collect()
     }
 
-    /// How often each pair was asked for its sessions.
+    /// How often each pair was queried for its sessions.
     pub fn queries(&self) -> BTreeMap<Pair, u64> {
         self.pairs().into_iter().map(|pair| (pair, self.simulator.list_queries(pair.0, pair.1))).collect()
     }
 
-    /// That each pair was asked so many times.
-    pub fn asked(&self, times: u64) -> BTreeMap<Pair, u64> {
+    /// What [`Site::queries`] returns when each pair was queried so many times.
+    pub fn queried(&self, times: u64) -> BTreeMap<Pair, u64> {
         self.pairs().into_iter().map(|pair| (pair, times)).collect()
     }
 
     pub fn url(&self, listener: &str) -> Url {
-        let listeners = self.simulator.listeners();
-        listeners.into_iter().find(|(name, _)| name == listener).unwrap().1
+        url_of(&self.simulator, listener)
     }
 
     pub fn certificates(&self) -> PathBuf {
@@ -173,7 +163,7 @@ impl Site {
         Exporter::with_config(&self.config_with(settings, site_settings), &[]).await
     }
 
-    /// The same with one more proxy service, asked for its default virtual proxy.
+    /// The same with one more proxy service, queried for its default virtual proxy.
     pub async fn exporter_beside(&self, settings: &str, name: &str, url: &Url) -> Exporter {
         self.exporter_with(settings, &(TRUSTED.to_owned() + &proxy_block(name, url, &[""]))).await
     }

@@ -1,4 +1,4 @@
-//! A server that stands in for one of Qlik's services, and says what the test wants it to say.
+//! A server that stands in for one of Qlik's services, with the answers that a test wants.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-/// What is asked, without the parameters.
+/// A request, without its parameters.
 pub struct Request<'a> {
     pub path: &'a str,
     /// Of the connections that were opened to this server, from 0 on.
@@ -23,7 +23,7 @@ pub struct Request<'a> {
     pub number: usize,
 }
 
-/// What the server says to a request; nothing: it closes the connection.
+/// The server's answer to a request; nothing: it closes the connection.
 type Respond = dyn Fn(&Request<'_>) -> Option<String> + Send + Sync;
 
 pub struct StandIn {
@@ -32,7 +32,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// One with the server certificate in this folder, that asks for a client certificate of the same site,
+    /// One with the server certificate in this folder, that requests a client certificate of the same site,
     /// as Qlik's services do.
     pub async fn start(
         certificates: &Path,
@@ -65,17 +65,17 @@ impl StandIn {
     }
 }
 
-/// TLS with the server certificate in this folder; `ask`: for a client certificate of the same site, too.
+/// TLS with the server certificate in this folder, which may request a client certificate of the same site.
 pub fn tls(
     certificates: &Path,
-    ask: bool,
+    request_certificate: bool,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certificate = |name| CertificateDer::from_pem_file(certificates.join(name)).unwrap();
     let builder =
         ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).unwrap();
-    let builder = if ask {
+    let builder = if request_certificate {
         let mut roots = RootCertStore::empty();
         roots.add(certificate("root.pem")).unwrap();
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
@@ -108,7 +108,7 @@ async fn serve(connection: usize, stream: TcpStream, tls: Arc<ServerConfig>, res
         let head = String::from_utf8(head).unwrap();
         let path = head.split([' ', '?']).nth(1).unwrap();
         let Some(response) = respond(&Request { path, connection, number }) else { break };
-        // Who asked may be gone already.
+        // The client may be gone already.
         if stream.write_all(response.as_bytes()).await.is_err() || !response.contains(KEEP) {
             break;
         }

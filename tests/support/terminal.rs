@@ -41,8 +41,15 @@ pub struct Left {
     pub written: String,
 }
 
+impl Left {
+    #[track_caller]
+    pub fn assert_code(&self, code: i32) {
+        assert_eq!(self.status.code(), Some(code), "{}", self.screen);
+    }
+}
+
 impl Terminal {
-    /// Starts the binary in a terminal of so many rows and columns; none: it tells no size.
+    /// Starts the binary in a terminal of so many rows and columns; none: it has no size.
     pub fn start(args: &[&str], directory: &Path, size: (u16, u16)) -> Self {
         Self::run(&command(args, &[], directory), directory, size)
     }
@@ -143,13 +150,6 @@ impl Terminal {
             written: String::from_utf8_lossy(&seen.written).into_owned(),
         }
     }
-}
-
-/// Sends a signal, by its name without `SIG`, to the process of this number.
-pub fn send(name: &str, id: &str) {
-    let script = "kill -s \"$1\" \"$2\"";
-    let sent = Command::new("sh").args(["-c", script, "sh", name, id.trim()]).status().unwrap();
-    assert!(sent.success(), "SIG{name} could not be sent");
 }
 
 fn some(length: u16) -> NonZeroU16 {

@@ -9,27 +9,27 @@ pub const DEADLINE: Duration = Duration::from_secs(45);
 /// How often a condition is looked at.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Asks until there is an answer; panics after [`DEADLINE`], naming what was waited for.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+/// Looks until there is something; panics after [`DEADLINE`], naming what was waited for.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
-        if let Some(found) = ask().await {
+        if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < end, "waited {DEADLINE:?} in vain: {what}");
+        assert!(Instant::now() < end, "waited {DEADLINE:?}: {what}");
         tokio::time::sleep(STEP).await;
     }
 }
 
-/// Asks until the answer is this one; panics after [`DEADLINE`] with the last answer.
-pub async fn becomes<T: PartialEq + Debug>(expected: T, what: &str, mut ask: impl AsyncFnMut() -> T) {
+/// Looks until it is this; panics after [`DEADLINE`] with what it was last.
+pub async fn becomes<T: PartialEq + Debug>(expected: T, what: &str, mut look: impl AsyncFnMut() -> T) {
     let end = Instant::now() + DEADLINE;
     loop {
-        let found = ask().await;
+        let found = look().await;
         if found == expected {
             return;
         }
-        assert!(Instant::now() < end, "waited {DEADLINE:?} in vain: {what} is {found:?}, not {expected:?}");
+        assert!(Instant::now() < end, "waited {DEADLINE:?}: {what} is {found:?}, not {expected:?}");
         tokio::time::sleep(STEP).await;
     }
 }

@@ -386,7 +386,7 @@ fn what_the_repository_client_skipped_is_told() {
     skipping.skipped = vec![Skipped { prefix: "a b".into(), problem: PrefixError::Character(' ') }];
     let topology = Topology::new(&site(vec![]), Some(&skipping));
     assert_eq!(pairs(&topology).len(), 4);
-    assert!(notes(&topology)[0].starts_with("the virtual proxy with the prefix \"a b\" cannot be asked"));
+    assert!(notes(&topology)[0].starts_with("the virtual proxy with the prefix \"a b\" cannot be queried"));
 }
 
 #[test]

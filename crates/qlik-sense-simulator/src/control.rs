@@ -1,4 +1,4 @@
-//! The control address: plain HTTP on loopback, for people and tests that want something to go wrong.
+//! The control address: plain HTTP on loopback, which sets faults and opens and deletes sessions.
 
 mod state;
 
@@ -26,40 +26,59 @@ use crate::services::Services;
 use crate::session::User;
 use crate::site::{Pair, Site};
 
-/// Sessions that one request may open.
+/// The most sessions that one request may open.
 const MAX_SESSIONS: usize = 10_000;
 
-/// The control address of a running site. It answers until its token is cancelled.
+/// The control address of a running site.
 pub(super) struct Control {
     pub url: Url,
+    /// Serves requests until the token of [`start`] is cancelled.
     pub task: JoinHandle<()>,
 }
 
+/// The site that requests observe and change.
 #[derive(Clone)]
-struct Controlled {
+struct ControlledSite {
     site: Arc<Site>,
     services: Arc<Services>,
 }
 
-/// What the control address can do, with examples for `address`, and the faults there are.
-pub fn help(address: &str) -> String {
-    let examples = [
-        ("", "/state", "what is set, and what was asked and sent so far"),
-        ("-X PUT ", "/fault/1/sales?kind=503", "a fault of one virtual proxy on node 1"),
-        ("-X PUT ", "/fault/1/?kind=latency:2s", "of the default virtual proxy there"),
-        ("-X PUT ", "/fault/1/*?kind=refuse", "of the whole proxy service of node 1"),
-        ("-X PUT ", "/fault/qrs/*?kind=hang", "of the repository"),
-        ("-X DELETE ", "/fault/1/sales", "that one no longer"),
-        ("-X DELETE ", "/fault", "none any more"),
-        ("-X POST ", "/sessions?node=1&prefix=sales&user=LAB%5Canna&count=5", "opens sessions of a user"),
-        ("-X DELETE ", "/sessions?node=1&prefix=sales&user=LAB%5Canna", "ends them"),
-    ];
-    let lines =
-        examples.map(|(method, path, does)| format!("  # {does}\n  curl {method}\"{address}{path}\"\n"));
-    format!("{}\nFaults (kind=):\n{}", lines.concat(), faults::help())
+/// An example in the help.
+struct Example {
+    curl_options: &'static str,
+    path: &'static str,
+    purpose: &'static str,
 }
 
-/// Listens on loopback, and nowhere else.
+const fn example(curl_options: &'static str, path: &'static str, purpose: &'static str) -> Example {
+    Example { curl_options, path, purpose }
+}
+
+const EXAMPLES: [Example; 9] = [
+    example("", "/state", "the faults that are set, and counts of requests and responses"),
+    example("-X PUT ", "/fault/1/sales?kind=503", "sets a fault of one virtual proxy on node 1"),
+    example("-X PUT ", "/fault/1/?kind=latency:2s", "sets a fault of the default virtual proxy there"),
+    example("-X PUT ", "/fault/1/*?kind=refuse", "sets a fault of the whole proxy service of node 1"),
+    example("-X PUT ", "/fault/qrs/*?kind=hang", "sets a fault of the repository"),
+    example("-X DELETE ", "/fault/1/sales", "clears the fault of one virtual proxy"),
+    example("-X DELETE ", "/fault", "clears all faults"),
+    example("-X POST ", "/sessions?node=1&prefix=sales&user=LAB%5Canna&count=5", "opens sessions of a user"),
+    example("-X DELETE ", "/sessions?node=1&prefix=sales&user=LAB%5Canna", "deletes the sessions of a user"),
+];
+
+/// Returns the help of the control address, with examples for `address`, and the list of faults.
+pub fn help(address: &str) -> String {
+    let mut text = String::new();
+    for Example { curl_options, path, purpose } in EXAMPLES {
+        text += &format!("  # {purpose}\n  curl {curl_options}\"{address}{path}\"\n");
+    }
+    format!("{text}\nFaults (kind=):\n{}", faults::help())
+}
+
+/// Listens on the loopback address only.
+///
+/// # Errors
+/// When the port is in use.
 pub(super) async fn start(
     port: u16,
     site: Arc<Site>,
@@ -71,14 +90,14 @@ pub(super) async fn start(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     let url = Url::parse(&url).map_err(|error| failed(std::io::Error::other(error)))?;
-    let serve = axum::serve(listener, router(Controlled { site, services }, &url))
+    let serve = axum::serve(listener, router(ControlledSite { site, services }, &url))
         .with_graceful_shutdown(stop.cancelled_owned());
-    // It never fails: what cannot be accepted is tried again.
+    // Never fails: axum retries to accept connections.
     let task = tokio::spawn(async { drop(serve.into_future().await) });
     Ok(Control { url, task })
 }
 
-fn router(controlled: Controlled, url: &Url) -> Router {
+fn router(controlled: ControlledSite, url: &Url) -> Router {
     let help = format!(
         "The control address of a simulated Qlik Sense site.\n\n{}",
         help(url.as_str().trim_end_matches('/'))
@@ -89,12 +108,12 @@ fn router(controlled: Controlled, url: &Url) -> Router {
         .route("/fault", delete(clear_faults))
         .route("/fault/{node}/", put(set_default).delete(clear_default))
         .route("/fault/{node}/{*prefix}", put(set_fault).delete(clear_fault))
-        .route("/sessions", post(open_sessions).delete(close_sessions))
+        .route("/sessions", post(open_sessions).delete(delete_sessions))
         .fallback(|| async { (StatusCode::NOT_FOUND, "No such path: see GET /.\n") })
         .with_state(controlled)
 }
 
-/// A refusal, as status and text.
+/// The status and text of a refused request.
 type Refusal = (StatusCode, String);
 
 fn refusal(error: &Error) -> Refusal {
@@ -110,8 +129,8 @@ fn bad_request(text: impl std::fmt::Display) -> Refusal {
     (StatusCode::BAD_REQUEST, format!("{text}\n"))
 }
 
-/// `1` or `qps-1`.
-fn number(node: &str) -> Result<usize, Refusal> {
+/// Parses the number of a node: `1` or `qps-1`.
+fn node_number(node: &str) -> Result<usize, Refusal> {
     let number = node.strip_prefix("qps-").unwrap_or(node).parse();
     number.map_err(|_| bad_request(format!("{node:?} is no node (1, 2, … or qrs for the repository)")))
 }
@@ -121,12 +140,12 @@ struct SetFault {
     kind: String,
 }
 
-async fn site_state(State(controlled): State<Controlled>) -> Json<SiteState> {
+async fn site_state(State(controlled): State<ControlledSite>) -> Json<SiteState> {
     Json(SiteState::of(&controlled.site))
 }
 
 async fn set_default(
-    controlled: State<Controlled>,
+    controlled: State<ControlledSite>,
     Path(node): Path<String>,
     query: Query<SetFault>,
 ) -> Response {
@@ -134,55 +153,56 @@ async fn set_default(
 }
 
 async fn set_fault(
-    State(controlled): State<Controlled>,
+    State(controlled): State<ControlledSite>,
     Path((node, prefix)): Path<(String, String)>,
     Query(SetFault { kind }): Query<SetFault>,
 ) -> Response {
-    let done = async {
-        let fault = kind.parse::<Fault>().map_err(bad_request)?;
-        controlled.change(&node, &prefix, Some(fault)).await?;
-        Ok::<_, Refusal>(format!("{fault} is set\n"))
+    let fault = match kind.parse::<Fault>() {
+        Ok(fault) => fault,
+        Err(error) => return bad_request(error).into_response(),
     };
-    done.await.into_response()
+    let changed = controlled.change(&node, &prefix, Some(fault)).await;
+    changed.map(|_| format!("{fault} is set\n")).into_response()
 }
 
-async fn clear_default(controlled: State<Controlled>, Path(node): Path<String>) -> Response {
+async fn clear_default(controlled: State<ControlledSite>, Path(node): Path<String>) -> Response {
     clear_fault(controlled, Path((node, String::new()))).await
 }
 
 async fn clear_fault(
-    State(controlled): State<Controlled>,
+    State(controlled): State<ControlledSite>,
     Path((node, prefix)): Path<(String, String)>,
 ) -> Response {
     let changed = controlled.change(&node, &prefix, None).await;
     changed.map(|changed| if changed { "cleared\n" } else { "there was none\n" }).into_response()
 }
 
-async fn clear_faults(State(controlled): State<Controlled>) -> Response {
+async fn clear_faults(State(controlled): State<ControlledSite>) -> Response {
     let cleared = controlled.services.clear_faults().await;
     cleared.map(|()| "all cleared\n").map_err(|error| refusal(&error)).into_response()
 }
 
-impl Controlled {
+impl ControlledSite {
+    /// Sets or clears a fault. Returns false if there was none to clear.
     async fn change(&self, node: &str, prefix: &str, fault: Option<Fault>) -> Result<bool, Refusal> {
         let prefix = (prefix != "*").then(|| prefix.trim_matches('/'));
         let changed = match (node, prefix) {
             ("qrs", None) => self.services.set_repository_fault(fault).await,
             ("qrs", Some(_)) => return Err(bad_request("the repository's faults are set on qrs/*")),
-            (node, prefix) => self.services.set_fault(number(node)?, prefix, fault).await,
+            (node, prefix) => self.services.set_fault(node_number(node)?, prefix, fault).await,
         };
         changed.map_err(|error| refusal(&error))
     }
 
-    fn pair(&self, of: &Sessions) -> Result<Arc<Pair>, Refusal> {
-        let node = self.site.node_or_error(number(&of.node)?);
-        let pair = node.and_then(|node| node.link_or_error(of.prefix.trim_matches('/')));
+    fn pair(&self, query: &SessionsQuery) -> Result<Arc<Pair>, Refusal> {
+        let node = self.site.node_or_error(node_number(&query.node)?);
+        let pair = node.and_then(|node| node.pair_or_error(query.prefix.trim_matches('/')));
         pair.map_err(|error| refusal(&error))
     }
 }
 
 #[derive(Deserialize)]
-struct Sessions {
+struct SessionsQuery {
     #[serde(default = "first_node")]
     node: String,
     #[serde(default)]
@@ -201,36 +221,49 @@ fn one() -> usize {
     1
 }
 
-impl Sessions {
+impl SessionsQuery {
+    /// Returns the directory and the id of the user.
     fn user(&self) -> Result<(&str, &str), Refusal> {
-        self.user.split_once('\\').ok_or_else(|| bad_request(r"user is to be written DIRECTORY\ID"))
+        self.user.split_once('\\').ok_or_else(|| bad_request(r"user must have the form DIRECTORY\ID"))
     }
 }
 
-async fn open_sessions(State(controlled): State<Controlled>, Query(wanted): Query<Sessions>) -> Response {
-    let done = || {
-        let (pair, (directory, id)) = (controlled.pair(&wanted)?, wanted.user()?);
-        if wanted.count > MAX_SESSIONS {
-            return Err(bad_request(format!("count is {}, {MAX_SESSIONS} at most", wanted.count)));
-        }
-        let user = User { directory: directory.into(), id: id.into(), name: None, attributes: Vec::new() };
-        let (user, mut ids) = (Arc::new(user), fastrand::Rng::new());
-        let mut table = pair.table();
-        for _ in 0..wanted.count {
-            table.open_for(user.clone(), uuid(&mut ids));
-        }
-        Ok::<_, Refusal>((StatusCode::CREATED, format!("{} opened\n", wanted.count)))
-    };
-    done().into_response()
+async fn open_sessions(
+    State(controlled): State<ControlledSite>,
+    Query(query): Query<SessionsQuery>,
+) -> Response {
+    controlled.open_sessions(&query).into_response()
 }
 
-async fn close_sessions(State(controlled): State<Controlled>, Query(wanted): Query<Sessions>) -> Response {
-    let done = || {
-        let (pair, (directory, id)) = (controlled.pair(&wanted)?, wanted.user()?);
+async fn delete_sessions(
+    State(controlled): State<ControlledSite>,
+    Query(query): Query<SessionsQuery>,
+) -> Response {
+    controlled.delete_sessions(&query).into_response()
+}
+
+impl ControlledSite {
+    fn open_sessions(&self, query: &SessionsQuery) -> Result<(StatusCode, String), Refusal> {
+        let (pair, (directory, id)) = (self.pair(query)?, query.user()?);
+        if query.count > MAX_SESSIONS {
+            return Err(bad_request(format!("count is {}, {MAX_SESSIONS} at most", query.count)));
+        }
+        let user = User { directory: directory.into(), id: id.into(), name: None, attributes: Vec::new() };
+        let (user, mut rng) = (Arc::new(user), fastrand::Rng::new());
+        let mut table = pair.table();
+        for _ in 0..query.count {
+            table.open_for(user.clone(), uuid(&mut rng));
+        }
+        Ok((StatusCode::CREATED, format!("{} opened\n", query.count)))
+    }
+
+    fn delete_sessions(&self, query: &SessionsQuery) -> Result<String, Refusal> {
+        let (pair, (directory, id)) = (self.pair(query)?, query.user()?);
         let mut table = pair.table();
         let sessions = table.of_user(directory, id);
-        sessions.iter().for_each(|session| drop(table.close(&session.session_id)));
-        Ok::<_, Refusal>(format!("{} ended\n", sessions.len()))
-    };
-    done().into_response()
+        for session in &sessions {
+            table.close(&session.session_id);
+        }
+        Ok(format!("{} ended\n", sessions.len()))
+    }
 }

@@ -1,26 +1,26 @@
-//! Counts of the session lists that were sent in full: their last byte went to the socket without an error.
+//! Counts of the session lists that were sent completely, up to the last byte and without an error.
 
 use serde::Serialize;
 
-/// What a session list says, counted.
+/// The numbers of a session list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Rows.
+    /// The number of rows.
     pub sessions: usize,
-    /// Distinct users, anonymous ones left out.
+    /// The number of distinct users, without anonymous ones.
     pub users: usize,
-    /// Rows of anonymous users.
+    /// The number of rows of anonymous users.
     pub anonymous_sessions: usize,
 }
 
-/// How far a pair's session lists came.
+/// The session lists of one pair that were sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// Session lists sent in full so far: the running number of the last one.
+    /// The number of session lists sent completely so far.
     pub full_bodies: u64,
-    /// What the last one said.
+    /// The counts of the last of these.
     pub last: Option<Counts>,
-    /// Session lists whose last piece is on its way to the socket: they may be in the client's hands already,
-    /// or never get there. Who compares exactly looks again while this is not 0.
+    /// The number of session lists whose last piece is being written to the socket. The client may have received them
+    /// already, or may never. For an exact comparison, read again until this is 0.
     pub finishing: usize,
 }

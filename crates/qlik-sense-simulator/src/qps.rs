@@ -1,4 +1,4 @@
-//! The proxy service's interface, on port 4243.
+//! The proxy service's interface (QPS, port 4243).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use axum::{Extension, Json, Router, middleware};
 use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 
-use crate::faults::answer;
+use crate::faults::response::{self, FaultTarget};
 use crate::guard;
 use crate::qps_path::{Target, readings};
-use crate::receipt::Listed;
+use crate::receipt::PendingDelivery;
 use crate::session::Session;
-use crate::sessions::List;
+use crate::sessions::{ClosedSession, SessionList};
 use crate::site::{Node, Pair, Site};
 
-/// Everything that one node's proxy service answers.
+/// Returns the router of one node's proxy service.
 pub(super) fn router(site: Arc<Site>, node: Arc<Node>) -> Router {
-    let service = answer::Service { endpoint: node.endpoint.clone(), node: Some(node.clone()) };
+    let target = FaultTarget { endpoint: node.endpoint.clone(), node: Some(node.clone()) };
     Router::new()
         .route("/qps/alive", get(|| async { Json(true) }))
-        // A prefix may hold slashes, so that no pattern of a path fits them all.
+        // A prefix may contain slashes, so no route pattern matches all paths.
         .fallback(reply)
         .with_state(node)
         .layer(middleware::from_fn(guard::proxy))
-        .layer(middleware::from_fn_with_state(service, answer::layer))
+        .layer(middleware::from_fn_with_state(target, response::layer))
         .layer(middleware::from_fn_with_state(site, guard::delay))
 }
 
-/// What became of a session that was deleted.
+/// The response to the deletion of a session.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Deleted {
@@ -60,13 +60,10 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
             session.map_or_else(no_such_session, |session| Json(session).into_response())
         }
         (&Method::DELETE, Target::Session(id)) => {
-            // On its way until it is written: latency holds the whole answer back.
-            let in_flight = Arc::new(node.answer_begins());
+            // In flight until the response is written, the site's latency included.
+            let in_flight = Arc::new(node.begin_response());
             let closed = pair.table().close(&id);
-            let answer = closed.map_or_else(no_such_session, |(session, last_session_for_user)| {
-                Json(Deleted { session, last_session_for_user }).into_response()
-            });
-            (Extension(in_flight), answer).into_response()
+            (Extension(in_flight), closed.map_or_else(no_such_session, deleted)).into_response()
         }
         (&Method::GET, Target::User { directory, id }) => {
             Json(pair.table().of_user(&directory, &id)).into_response()
@@ -81,14 +78,20 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
     }
 }
 
+fn deleted(closed: ClosedSession) -> Response {
+    let ClosedSession { session, was_last_of_user } = closed;
+    Json(Deleted { session, last_session_for_user: was_last_of_user }).into_response()
+}
+
 async fn list(node: &Arc<Node>, pair: Arc<Pair>) -> Response {
     pair.count_list_query();
-    let in_flight = node.answer_begins();
+    let in_flight = node.begin_response();
     match pair.clone().list().await {
         Some(list) => {
-            let listed = Listed { pair, counts: Some(list.counts), _in_flight: Arc::new(in_flight) };
+            let pending =
+                PendingDelivery { pair, counts: Some(list.counts), _in_flight: Arc::new(in_flight) };
             let body = Body::new(ListBody { sent: 0, left: list.length, list });
-            (Extension(listed), [(CONTENT_TYPE, "application/json")], body).into_response()
+            (Extension(pending), [(CONTENT_TYPE, "application/json")], body).into_response()
         }
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -108,12 +111,12 @@ fn no_such_session() -> Response {
     (StatusCode::NOT_FOUND, "No such session.").into_response()
 }
 
-/// A session list on its way: shares the kept pages.
+/// The body of a session list, which shares the cached pages.
 struct ListBody {
-    list: List,
-    /// In pieces.
+    list: SessionList,
+    /// The number of pieces sent.
     sent: usize,
-    /// In bytes.
+    /// The number of bytes left.
     left: u64,
 }
 

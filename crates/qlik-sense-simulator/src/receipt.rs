@@ -5,17 +5,17 @@ use std::sync::Arc;
 use crate::delivery::Counts;
 use crate::site::{InFlight, Pair};
 
-/// What an answer with a session list is accounted for.
+/// The delivery of a session list that has begun. An extension of the response that carries it.
 #[derive(Clone)]
-pub(super) struct Listed {
+pub(super) struct PendingDelivery {
     pub pair: Arc<Pair>,
-    /// `None`: what is sent is no session list any more.
+    /// `None` if a fault turned the response into something other than a session list.
     pub counts: Option<Counts>,
-    /// Ends with the last of its holders.
+    /// Keeps the response in flight as long as a clone of this exists.
     pub _in_flight: Arc<InFlight>,
 }
 
-/// A session list whose last piece is on its way to the socket.
+/// A session list whose last piece is being written to the socket.
 pub(super) struct Receipt {
     pair: Arc<Pair>,
     counts: Counts,
@@ -23,26 +23,26 @@ pub(super) struct Receipt {
 
 impl Receipt {
     fn new(pair: Arc<Pair>, counts: Counts) -> Self {
-        pair.deliveries().finishing += 1;
+        pair.delivery().finishing += 1;
         Self { pair, counts }
     }
 
-    /// The last byte went to the socket.
-    pub fn sent(self) {
-        let mut deliveries = self.pair.deliveries();
-        deliveries.full_bodies += 1;
-        deliveries.last = Some(self.counts);
+    /// Records that the last byte was written to the socket.
+    pub fn record_sent(self) {
+        let mut delivery = self.pair.delivery();
+        delivery.full_bodies += 1;
+        delivery.last = Some(self.counts);
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        self.pair.deliveries().finishing -= 1;
+        self.pair.delivery().finishing -= 1;
     }
 }
 
-impl Listed {
-    /// `None` when what is sent is no session list.
+impl PendingDelivery {
+    /// Returns the receipt for the last piece; `None` when the response is no session list.
     pub fn receipt(self) -> Option<Receipt> {
         Some(Receipt::new(self.pair, self.counts?))
     }

@@ -1,4 +1,4 @@
-//! `GET /state`: what is set, and what was asked and sent so far.
+//! The JSON of `GET /state`: faults, and counts of requests and responses.
 
 use serde::Serialize;
 
@@ -6,6 +6,7 @@ use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::site::{Node, Site};
 
+/// The state of a site at one moment.
 #[derive(Serialize)]
 pub(super) struct SiteState {
     faults: Vec<FaultState>,
@@ -17,7 +18,7 @@ pub(super) struct SiteState {
 struct FaultState {
     /// `qrs`, or the node's number.
     node: String,
-    /// With its slash, or `*`.
+    /// The prefix after a slash, or `*` for the whole service.
     virtual_proxy: String,
     kind: String,
 }
@@ -41,18 +42,18 @@ struct NodeState {
 #[derive(Serialize)]
 struct PairState {
     virtual_proxy: String,
-    /// Open now.
+    /// The number of open sessions.
     sessions: usize,
-    /// Session lists asked for so far.
+    /// The number of requests for the session list so far.
     queries: u64,
-    /// Requests to end sessions so far, whatever became of them.
+    /// The number of requests to delete sessions so far, successful or not.
     deletions: u64,
     #[serde(flatten)]
     delivery: Delivery,
 }
 
 impl SiteState {
-    /// The state at the moment of the call.
+    /// Returns the current state.
     pub fn of(site: &Site) -> Self {
         let nodes = site.nodes();
         let mut faults = faults_of("qrs", &site.repository);
@@ -83,7 +84,7 @@ fn node_state(node: &Node) -> NodeState {
         sessions: pair.table().len(),
         queries: pair.list_queries(),
         deletions: pair.deletions(),
-        delivery: *pair.deliveries(),
+        delivery: *pair.delivery(),
     });
     NodeState {
         node: node.number,

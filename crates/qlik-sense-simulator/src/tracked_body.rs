@@ -1,4 +1,4 @@
-//! The response body that hands over its receipt at its end.
+//! A response body that notices when its last piece is handed to hyper.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,22 +7,22 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
 
 use crate::connection::Connection;
-use crate::receipt::Listed;
+use crate::receipt::PendingDelivery;
 
-/// A body that reports its end.
-pub(super) struct Accounted {
+/// The body of a session list, which hands its receipt to the connection together with its last piece.
+pub(super) struct TrackedBody {
     body: Body,
-    listed: Option<Listed>,
+    pending: Option<PendingDelivery>,
     connection: Connection,
 }
 
-impl Accounted {
-    pub fn new(body: Body, listed: Listed, connection: Connection) -> Self {
-        Self { body, listed: Some(listed), connection }
+impl TrackedBody {
+    pub fn new(body: Body, pending: PendingDelivery, connection: Connection) -> Self {
+        Self { body, pending: Some(pending), connection }
     }
 }
 
-impl hyper::body::Body for Accounted {
+impl hyper::body::Body for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -32,13 +32,13 @@ impl hyper::body::Body for Accounted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if matches!(frame, Some(Err(_))) {
-            self.listed = None;
+            self.pending = None;
         }
-        // Before the client can have it all, so that its next request is never in flight beside this one.
+        // Before the client can have all of it, so that its next request is never in flight at the same time.
         if (frame.is_none() || self.body.is_end_stream())
-            && let Some(receipt) = self.listed.take().and_then(Listed::receipt)
+            && let Some(receipt) = self.pending.take().and_then(PendingDelivery::receipt)
         {
-            self.connection.expect(receipt);
+            self.connection.add_receipt(receipt);
         }
         Poll::Ready(frame)
     }

@@ -53,9 +53,16 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
     let registry = tracing_subscriber::registry().with(filter);
     // Fails only where a log is set up already, as in a test.
     let _ = match args.log_format {
-        LogFormat::Logfmt => registry.with(tracing_logfmt::builder().layer().with_writer(writer)).try_init(),
+        LogFormat::Logfmt => {
+            let layer = tracing_logfmt::builder().with_span_name(false).with_span_path(false).layer();
+            registry.with(layer.with_writer(writer)).try_init()
+        }
         LogFormat::Json => {
-            let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+            let layer = tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_span_list(false)
+                .with_writer(writer);
             registry.with(layer).try_init()
         }
     };

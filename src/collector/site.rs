@@ -162,7 +162,7 @@ impl SiteCollector {
         let state = self.site.state();
         match &pairs.current {
             Some(current) if Arc::ptr_eq(&current.state, &state) => current.clone(),
-            _ => pairs.follow(state, &self.span),
+            _ => pairs.follow(state),
         }
     }
 }
@@ -170,14 +170,13 @@ impl SiteCollector {
 impl Pairs {
     /// Brings the pairs to the state in force. Counters go on wherever the names are the same. Those of pairs that are
     /// gone end as soon as it is known which pairs there are.
-    fn follow(&mut self, state: Arc<SiteState>, span: &Span) -> Arc<Current> {
+    fn follow(&mut self, state: Arc<SiteState>) -> Arc<Current> {
         let mut pairs = Vec::new();
         for proxy in &state.proxies {
             for virtual_proxy in &proxy.plan().virtual_proxies {
                 let name =
                     PairName { proxy: proxy.plan().name.clone(), virtual_proxy: virtual_proxy.clone() };
-                let known =
-                    self.by_name.entry(name).or_insert_with(|| ProxyPair::new(proxy, virtual_proxy, span));
+                let known = self.by_name.entry(name).or_insert_with(|| ProxyPair::new(proxy, virtual_proxy));
                 known.follow(proxy);
                 pairs.push(known.clone());
             }
@@ -193,8 +192,8 @@ impl Pairs {
 }
 
 impl ProxyPair {
-    fn new(proxy: &Arc<ProxyClient>, virtual_proxy: &VirtualProxy, span: &Span) -> Self {
-        let span = error_span!(parent: span, "pair", proxy = %proxy.plan().name, %virtual_proxy);
+    fn new(proxy: &Arc<ProxyClient>, virtual_proxy: &VirtualProxy) -> Self {
+        let span = proxy.span(virtual_proxy);
         let pair = Pair::new(virtual_proxy.clone(), span, proxy.clone(), proxy.permits().clone());
         Self { proxy: proxy.clone(), pair }
     }

@@ -6,7 +6,7 @@ use qlik_sense::qps::Deletion;
 use qlik_sense::session_list::{Counted, Named, Row, Whole};
 use qlik_sense::{QueryError, SessionId, VirtualProxy};
 use tokio::time::Instant;
-use tracing::{Instrument, Span, debug, error_span};
+use tracing::Instrument;
 
 use super::filter::{Detail, Filter};
 use super::listed::Sessions;
@@ -31,31 +31,17 @@ impl Pair {
                 Detail::Whole => rows::<Whole>(service, virtual_proxy, filter).await,
             }
         };
-        query.instrument(self.span()).await
+        query.instrument(service.span(virtual_proxy)).await
     }
 
     /// Deletes one session.
     pub async fn delete(&self, id: SessionId<'_>) -> Result<Deletion, Failure> {
         let query = async {
             let permit = self.service.permits().acquire(None).await;
-            let begun = Instant::now();
-            let outcome = self.service.delete(&permit, &self.virtual_proxy, id).await;
-            let duration = begun.elapsed();
-            match &outcome {
-                Ok(deletion) => {
-                    debug!(deleted = *deletion == Deletion::Deleted, ?duration, "delete complete");
-                }
-                Err(error) => debug!(%error, ?duration, "delete failed"),
-            }
-            outcome.map_err(|error| failure(&self.service, &error))
+            self.service.delete(&permit, &self.virtual_proxy, id).await
         };
-        query.instrument(self.span()).await
-    }
-
-    /// Carries site, proxy and virtual proxy into the log.
-    fn span(&self) -> Span {
-        let [site, proxy, virtual_proxy] = self.names();
-        error_span!("pair", site, proxy, virtual_proxy)
+        let outcome = query.instrument(self.service.span(&self.virtual_proxy)).await;
+        outcome.map_err(|error| failure(&self.service, &error))
     }
 }
 
@@ -67,25 +53,20 @@ async fn rows<R: Row>(
     let permit = service.permits().acquire(None).await;
     let begun = Instant::now();
     let mut sessions = Sessions::default();
-    let listed = service.list::<R>(&permit, virtual_proxy, |row| {
+    let keep_wanted = |row: R::Of<'_>| {
         let session = R::facts(&row);
         if filter.wants_user(session.user) {
             sessions.push(&session);
         } else if filter.wants_but_for_case(session.user) {
             sessions.other_case.insert(session.user.into());
         }
-    });
-    let outcome = listed.await;
-    let took = begun.elapsed();
-    match &outcome {
-        Ok(()) => debug!(sessions = sessions.len(), duration = ?took, "query complete"),
-        Err(error) => debug!(reason = error.reason().as_str(), %error, duration = ?took, "query failed"),
-    }
-    let outcome = match outcome {
-        Ok(()) => Ok(sessions),
-        Err(error) => Err(failure(service, &error)),
     };
-    Answer { took, outcome }
+    let outcome = service.list::<R>(&permit, virtual_proxy, keep_wanted).await;
+    let took = begun.elapsed();
+    match outcome {
+        Ok(()) => Answer { took, outcome: Ok(sessions) },
+        Err(error) => Answer { took, outcome: Err(failure(service, &error)) },
+    }
 }
 
 fn failure(service: &ProxyClient, error: &QueryError) -> Failure {

@@ -16,6 +16,7 @@ use crate::sessions::{Answer, Failure};
 use crate::site::topology::ProxyPlan;
 use crate::site::{ProxyClient, SiteState};
 use qlik_sense::{Reason, VirtualProxy};
+use tracing::Instrument;
 
 /// What one pair answered.
 type Counted = Answer<(Tally, SessionIds)>;
@@ -24,7 +25,8 @@ type Counted = Answer<(Tally, SessionIds)>;
 async fn count(service: &ProxyClient, virtual_proxy: &VirtualProxy) -> Counted {
     let permit = service.permits().acquire(None).await;
     let begun = Instant::now();
-    let outcome = count_sessions(service, &permit, virtual_proxy, Counting::default()).await;
+    let counting = count_sessions(service, &permit, virtual_proxy, Counting::default());
+    let outcome = counting.instrument(service.span(virtual_proxy)).await;
     let took = begun.elapsed();
     let outcome = outcome.map_err(|error| Failure::new(&error, service.diagnose(&error)));
     Answer { took, outcome }

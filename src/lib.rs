@@ -2,7 +2,7 @@
 //!
 //! The map of the house; arrows go one way, from top to bottom:
 //!
-//! - [`command`] the subcommands, each a short file that puts the modules below together
+//! - [`commands`] the subcommands, each a short file that puts the modules below together
 //! - [`web`] the HTTP listener and its paths
 //! - [`exposition`] snapshots to text: the catalogue of metrics, user labels, streaming
 //! - [`sessions`] the sessions themselves, listed and ended, for the commands that do that
@@ -16,7 +16,7 @@
 
 pub mod cli;
 pub mod collect;
-pub mod command;
+pub mod commands;
 pub mod config;
 pub mod exposition;
 pub mod logging;

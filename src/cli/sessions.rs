@@ -128,7 +128,7 @@ pub struct WatchArgs {
 
 fn watch_help() -> String {
     let line = |(keys, what): &(&str, &str)| format!("  {keys:<33}{what}\n");
-    let keys: String = crate::command::sessions::watch::KEYS.iter().map(line).collect();
+    let keys: String = crate::commands::sessions::watch::KEYS.iter().map(line).collect();
     format!("Keys:\n{keys}")
 }
 

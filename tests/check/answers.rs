@@ -1,6 +1,6 @@
 //! Something answers, but not what was asked for.
 
-use qlik_session_exporter::command::check::Outcome;
+use qlik_session_exporter::commands::check::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::stand_in::{StandIn, ok, response, tls};

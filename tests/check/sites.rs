@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qlik_sense_simulator::{Authority, Leaf, Session};
-use qlik_session_exporter::command::check::Outcome;
+use qlik_session_exporter::commands::check::Outcome;
 
 use crate::stand_in::{StandIn, ok, response};
 use crate::support::{Files, proxy, url_of};

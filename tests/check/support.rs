@@ -5,7 +5,7 @@ use std::path::Path;
 
 use qlik_sense_simulator::{Authority, CertificateSet, Leaf, Options, Simulator};
 use qlik_session_exporter::cli::Output;
-use qlik_session_exporter::command::check::{self, Look, Outcome};
+use qlik_session_exporter::commands::check::{self, Look, Outcome};
 use qlik_session_exporter::config::{self, Sources};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::report::{Facts, Report, Status, Step};
 use crate::collect::access::Access;
 use crate::collect::topology::Topology;
-use crate::command::counted;
+use crate::commands::counted;
 use crate::config::{ScrapeSettings, SiteSettings};
 use crate::sessions::Failure;
 use crate::site::diagnosis::Service;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::ending::{Doomed, Ended, LogAs, Outcome, end};
 use super::telling::Told;
 use super::whose::Whose;
-use crate::command::counted;
+use crate::commands::counted;
 use crate::sessions::{Asker, Roster};
 use crate::terminal::tell;
 

@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::asking::{Asking, News};
 use crate::cli::SortBy;
-use crate::command::sessions::order::Ordered;
-use crate::command::sessions::telling::Told;
-use crate::command::sessions::{troubles, written};
-use crate::command::signals::Signals;
+use crate::commands::sessions::order::Ordered;
+use crate::commands::sessions::telling::Told;
+use crate::commands::sessions::{troubles, written};
+use crate::commands::signals::Signals;
 use crate::sessions::Roster;
 use crate::terminal;
 

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::command::serve::say;
+use crate::commands::serve::say;
 use crate::terminal::escaped;
 use crate::web;
 

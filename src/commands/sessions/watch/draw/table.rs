@@ -6,8 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::text::cut;
-use crate::command::sessions::watch::history::History;
-use crate::command::sessions::watch::look::Look;
+use crate::commands::sessions::watch::history::History;
+use crate::commands::sessions::watch::look::Look;
 
 pub struct Column {
     pub title: &'static str,

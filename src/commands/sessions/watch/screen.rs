@@ -99,7 +99,7 @@ mod tests {
 
     /// Set where this test is to panic instead of looking at it.
     const PANICS: &str = "QLIK_SESSION_EXPORTER_TEST_PANICS";
-    const NAME: &str = "command::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
+    const NAME: &str = "commands::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
 
     /// How the terminal takes keys.
     fn modes() -> Vec<u8> {

@@ -6,8 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Modifier;
 
 use super::*;
-use crate::command::sessions::watch::content::SiteAnswer;
-use crate::command::sessions::watch::testing::{at, down, failure, pair, refresh, site, view};
+use crate::commands::sessions::watch::content::SiteAnswer;
+use crate::commands::sessions::watch::testing::{at, down, failure, pair, refresh, site, view};
 
 fn drawn(state: &mut State, (width, height): (u16, u16), colors: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -184,7 +184,7 @@ fn without_colours_what_matters_is_bold_or_reversed() {
 
 #[test]
 fn before_the_first_answer_the_view_says_that_it_asks() {
-    let mut state = State::new(crate::command::sessions::watch::testing::SETTINGS);
+    let mut state = State::new(crate::commands::sessions::watch::testing::SETTINGS);
     let seen = picture(&mut state, (80, 24));
     assert!(seen.contains("asking for the sessions"), "{seen}");
 }

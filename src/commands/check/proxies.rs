@@ -11,7 +11,7 @@ use super::report::{Facts, Status, Step};
 use super::site::{Site, milliseconds};
 use crate::collect::tally::{SessionIds, Tally};
 use crate::collect::topology::{ProxyPlan, Topology};
-use crate::command::counted;
+use crate::commands::counted;
 use crate::sessions::service::{self, ProxyService};
 use qlik_sense::{Reason, VirtualProxy};
 

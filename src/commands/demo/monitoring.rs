@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::chat::Chat;
 use super::server::{self, Program, Server, free_address, is_free};
 use super::shipped::{self, File};
-use crate::command::serve::say;
+use crate::commands::serve::say;
 
 /// How many ports are tried for one server.
 const TRIES: usize = 10;

@@ -11,7 +11,7 @@ use super::table::{self, Column};
 use super::totals::{AtLimit, Total, totals};
 use super::written;
 use crate::cli::{GlobalArgs, ListArgs, ListOutput, SortBy};
-use crate::command::{FAILED, wrong_usage};
+use crate::commands::{FAILED, wrong_usage};
 use crate::sessions::{Asker, Detail, Pair, Roster, Session};
 use crate::terminal::escaped;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::report::{Facts, Status, Step};
 use super::site::Site;
 use crate::collect::topology::ProxyPlan;
-use crate::command::counted;
+use crate::commands::counted;
 use crate::config;
 use qlik_sense::Client;
 use qlik_sense::credentials::{self, CertificateFacts, day, now};

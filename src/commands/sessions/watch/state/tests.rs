@@ -1,5 +1,5 @@
 use super::*;
-use crate::command::sessions::watch::testing::{SETTINGS, at, pair, refresh, site, view};
+use crate::commands::sessions::watch::testing::{SETTINGS, at, pair, refresh, site, view};
 use crossterm::event::KeyModifiers;
 
 fn press(state: &mut State, code: KeyCode) -> Wish {

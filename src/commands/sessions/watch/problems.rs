@@ -80,8 +80,8 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::sessions::watch::content::SiteAnswer;
-    use crate::command::sessions::watch::testing::{at, down, failure, pair, refresh, site};
+    use crate::commands::sessions::watch::content::SiteAnswer;
+    use crate::commands::sessions::watch::testing::{at, down, failure, pair, refresh, site};
 
     fn places(sites: Vec<SiteAnswer>, misfits: &[Misfit]) -> Vec<String> {
         let problems = all(&Sites::default().refreshed(refresh(at(0), sites)), misfits);

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::command::counted;
+use crate::commands::counted;
 use crate::terminal::{Marks, escaped, escaped_json};
 
 /// How a step ended.

@@ -11,12 +11,12 @@ use ratatui::widgets::{Paragraph, Wrap};
 use super::table::{self, Cell, Column};
 use super::text::{at_least, since};
 use super::{mark, style};
-use crate::command::sessions::watch::lines::{ProxyLine, user_text};
-use crate::command::sessions::watch::look::Look;
-use crate::command::sessions::watch::panel::Focus;
-use crate::command::sessions::watch::problems::Kind;
-use crate::command::sessions::watch::sites::{Place, Site, User};
-use crate::command::sessions::watch::state::State;
+use crate::commands::sessions::watch::lines::{ProxyLine, user_text};
+use crate::commands::sessions::watch::look::Look;
+use crate::commands::sessions::watch::panel::Focus;
+use crate::commands::sessions::watch::problems::Kind;
+use crate::commands::sessions::watch::sites::{Place, Site, User};
+use crate::commands::sessions::watch::state::State;
 use crate::terminal::escaped;
 
 /// Draws one panel into its area.

@@ -7,7 +7,7 @@ use crossterm::cursor::Show;
 use crossterm::event::DisableBracketedPaste;
 use inquire::{Confirm, InquireError, Text};
 
-use crate::command::signals::Signals;
+use crate::commands::signals::Signals;
 use crate::terminal::{escaped, tell};
 use qlik_sense::VirtualProxy;
 

@@ -7,7 +7,7 @@ use super::confirm::Question;
 use super::ending::Doomed;
 use super::telling::Told;
 use crate::cli::WhoseArgs;
-use crate::command::counted;
+use crate::commands::counted;
 use crate::sessions::{Asker, Roster};
 use crate::terminal::tell;
 use qlik_sense::VirtualProxy;

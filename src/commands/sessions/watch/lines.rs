@@ -8,7 +8,7 @@ use super::panel::{Focus, Panel};
 use super::problems::{self, Problem};
 use super::sites::{Pair, Place, Site, Sites, User};
 use crate::cli::SortBy;
-use crate::command::sessions::order;
+use crate::commands::sessions::order;
 use crate::sessions::Misfit;
 
 /// The lines of the panels. Empty where they are not known yet.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ratatui::text::{Line, Span};
 use unicode_truncate::UnicodeTruncateStr;
 
-use crate::command;
+use crate::commands;
 
 /// The beginning, as much as fits into so many columns; that something is missing is seen.
 pub fn cut(text: &str, columns: usize) -> String {
@@ -51,7 +51,7 @@ pub fn since(since: SystemTime, now: SystemTime) -> String {
 
 /// `1 session`, `≥2 sessions`.
 pub fn counted(count: usize, whole: bool, what: &str) -> String {
-    format!("{}{}", at_least(whole), command::counted(count, what))
+    format!("{}{}", at_least(whole), commands::counted(count, what))
 }
 
 /// What stands before a number that is a lower bound.

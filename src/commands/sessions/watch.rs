@@ -27,8 +27,8 @@ use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
 
 use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
-use crate::command::signals::Signals;
-use crate::command::wrong_usage;
+use crate::commands::signals::Signals;
+use crate::commands::wrong_usage;
 use crate::sessions::{Asker, Detail};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 use asking::{Asking, News};

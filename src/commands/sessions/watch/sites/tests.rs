@@ -1,6 +1,6 @@
 use super::*;
-use crate::command::sessions::watch::content::SiteAnswer;
-use crate::command::sessions::watch::testing::{at, down, failure, late, pair, refresh, site};
+use crate::commands::sessions::watch::content::SiteAnswer;
+use crate::commands::sessions::watch::testing::{at, down, failure, late, pair, refresh, site};
 use ratatui::symbols::bar::NINE_LEVELS;
 
 /// What is known after these, two seconds one after another.

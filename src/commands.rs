@@ -8,42 +8,19 @@ pub mod sessions;
 mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
+pub mod site_args;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-
-#[cfg(feature = "simulator")]
-use crate::cli::DemoArgs;
-use crate::cli::{Cli, Command, GlobalArgs, SiteArgs};
 use crate::config::{self, Mistakes, Sources};
+use crate::global::GlobalArgs;
 use crate::terminal;
+use site_args::SiteArgs;
 
 /// It ran, and something failed.
 pub const FAILED: u8 = 1;
 /// Wrong usage or configuration.
 pub const WRONG: u8 = 2;
-
-/// Runs the command that was named. An error is told by the caller and ends with [`FAILED`].
-pub async fn run(cli: Cli) -> Result<ExitCode> {
-    let Cli { command, web, global } = cli;
-    match command {
-        None => serve::run(&global, web).await,
-        Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
-        #[cfg(feature = "simulator")]
-        Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => {
-            Ok(wrong_usage("--config.file is not for demo and simulate: they read no configuration"))
-        }
-        #[cfg(feature = "simulator")]
-        Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
-        // Flags of `serve` before another command would be passed over in silence.
-        Some(_) if !web.is_empty() => Ok(wrong_usage("--web.* and --config.check belong to serve and demo")),
-        Some(Command::Check(args)) => check::from_command_line(&global, &args).await,
-        Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,
-        #[cfg(feature = "simulator")]
-        Some(Command::Simulate(args)) => simulated(args.into()).await,
-    }
-}
 
 /// Where the settings of a command come from that takes a site by flags.
 fn sources(global: &GlobalArgs, site: &SiteArgs) -> Result<Sources, ExitCode> {
@@ -62,7 +39,7 @@ fn sources(global: &GlobalArgs, site: &SiteArgs) -> Result<Sources, ExitCode> {
     Ok(Sources { site, has_site_flags: true, ..process })
 }
 
-fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
+pub fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
     terminal::tell(format_args!("error: {told}"));
     ExitCode::from(WRONG)
 }
@@ -81,14 +58,5 @@ pub fn counted(number: usize, noun: &str) -> String {
         (1, _) => format!("1 {noun}"),
         (_, Some(kind)) => format!("{number} {kind}proxies"),
         (_, None) => format!("{number} {noun}s"),
-    }
-}
-
-#[cfg(feature = "simulator")]
-async fn simulated(options: qlik_sense_simulator::Options) -> Result<ExitCode> {
-    match simulate::run(options, signals::end()?).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ qlik_sense_simulator::Error::Option { .. }) => Ok(wrong_usage(error)),
-        Err(error) => Err(error.into()),
     }
 }

@@ -19,6 +19,7 @@ pub mod collect;
 pub mod commands;
 pub mod config;
 pub mod exposition;
+pub mod global;
 pub mod logging;
 pub mod sessions;
 pub mod site;

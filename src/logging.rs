@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::{GlobalArgs, LogFormat, LogLevel};
+use crate::global::{GlobalArgs, LogFormat, LogLevel};
 use crate::terminal::{escaped, escaped_json};
 pub use held::{Held, hold};
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use qlik_session_exporter::cli::Cli;
-use qlik_session_exporter::commands::{self, FAILED, WRONG};
+use qlik_session_exporter::commands::{FAILED, WRONG};
 use qlik_session_exporter::logging;
 use qlik_session_exporter::terminal::{escaped, tell};
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let code = runtime.block_on(commands::run(cli)).unwrap_or_else(|error| {
+    let code = runtime.block_on(cli.run()).unwrap_or_else(|error| {
         // An error may quote lines, of another program's log say.
         format!("error: {error:#}").lines().for_each(tell);
         ExitCode::from(FAILED)

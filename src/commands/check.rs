@@ -9,16 +9,27 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::Args;
 
-use crate::cli::{CheckArgs, GlobalArgs, Output};
+use super::site_args::SiteArgs;
 use crate::config::{self, Config, Mistake, Mistakes, Origin};
+use crate::global::GlobalArgs;
 use crate::terminal::{has_rare_signs, stdout_has_colors};
-pub use report::Look;
+pub use report::{Look, Output};
 use report::{Report, Status, Step};
 
 /// What is checked where there is no file.
 const ENVIRONMENT: &str = "environment";
 const FLAGS: &str = "flags";
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// How the steps are written: lines for a person, or one JSON object for a script
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub output: Output,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +54,7 @@ impl Outcome {
 }
 
 /// Checks what the files and the environment say, on standard output.
-pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let sources = match super::sources(global, &args.site) {
         Ok(sources) => sources,
         Err(code) => return Ok(code),
@@ -53,7 +64,7 @@ pub async fn from_command_line(global: &GlobalArgs, args: &CheckArgs) -> anyhow:
     // What is not shown has no font.
     let rare_signs = has_rare_signs() || !io::stdout().is_terminal();
     let look = Look::new(stdout_has_colors(), rare_signs);
-    let outcome = run(config, args.output, &mut out, look).await;
+    let outcome = check(config, args.output, &mut out, look).await;
     Ok(ExitCode::from(outcome.context("cannot write to standard output")?.code()))
 }
 
@@ -83,7 +94,7 @@ impl<W: Write> Write for WhoeverReads<W> {
 ///
 /// # Errors
 /// When `out` takes no more.
-pub async fn run(
+pub async fn check(
     config: Result<Config, Mistakes>,
     output: Output,
     out: &mut impl Write,

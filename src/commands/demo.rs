@@ -11,17 +11,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use tempfile::TempDir;
 
-use super::serve::{self, Exporter, Started};
+use super::serve::{self, Exporter, ServeArgs, Started};
 use super::{signals, wrong_usage};
-use crate::cli::DemoArgs;
 use crate::config::Sources;
 use monitoring::{Monitoring, Programs, Running};
 use qlik_sense_simulator::Options;
 
 /// Where the metrics are, unless told otherwise.
 const METRICS: &str = "/metrics";
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub web: ServeArgs,
+    /// Start Prometheus and Alertmanager beside it, with the files that are shipped; both must be installed
+    #[arg(long)]
+    pub with_prometheus: bool,
+}
 
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     let DemoArgs { web: args, with_prometheus } = args;

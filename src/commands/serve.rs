@@ -5,17 +5,57 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{counted, mistaken, signals, wrong_usage};
-use crate::cli::{GlobalArgs, WebArgs};
 use crate::config::{self, Config, Sources};
+use crate::global::GlobalArgs;
 use crate::web::{self, App};
 
-pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
+/// The flags of `serve`, which `demo` accepts too.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
+    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
+    pub listen_addresses: Vec<String>,
+    /// Path under which the metrics are served [default: /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
+    pub telemetry_path: Option<String>,
+    /// Allow POST /-/reload (SIGHUP does the same on Linux)
+    #[arg(long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
+    /// Read the configuration and everything it names, ask nobody, exit
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+}
+
+impl ServeArgs {
+    /// These flags, and where one is missing, `other`'s: flags may stand before or after the command.
+    pub fn or(self, other: Self) -> Self {
+        let listen_addresses =
+            if self.listen_addresses.is_empty() { other.listen_addresses } else { self.listen_addresses };
+        Self {
+            listen_addresses,
+            telemetry_path: self.telemetry_path.or(other.telemetry_path),
+            enable_lifecycle: self.enable_lifecycle || other.enable_lifecycle,
+            config_check: self.config_check || other.config_check,
+        }
+    }
+
+    /// Whether none of the flags is given.
+    pub fn is_empty(&self) -> bool {
+        self.listen_addresses.is_empty()
+            && self.telemetry_path.is_none()
+            && !(self.enable_lifecycle || self.config_check)
+    }
+}
+
+pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<ExitCode> {
     let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
     let exporter = match Exporter::start(sources, &args).await? {
         Started::Running(exporter) => exporter,
@@ -42,7 +82,7 @@ pub(super) enum Started {
 
 impl Exporter {
     /// Sets everything up, the listeners last: nothing is half-started.
-    pub async fn start(sources: Sources, args: &WebArgs) -> Result<Started> {
+    pub async fn start(sources: Sources, args: &ServeArgs) -> Result<Started> {
         let read = sources.clone();
         let config = match tokio::task::spawn_blocking(move || config::load(&read)).await? {
             Ok(config) => config,
@@ -121,4 +161,30 @@ pub(super) fn announce(listeners: &[TcpListener]) {
 pub(super) fn say(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    if !text.starts_with('/') || !text.chars().all(plain) || text.split('/').any(|part| part == "..") {
+        return Err(
+            "expected a path such as /metrics: a slash, then letters, digits and - . _ ~ /".to_owned()
+        );
+    }
+    if text.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&text) {
+        return Err("this path serves something else already: choose another".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telemetry_path_does_not_hide_another() {
+        assert!(telemetry_path("/metrics").is_ok() && telemetry_path("/a/b").is_ok());
+        for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
+            assert!(telemetry_path(path).is_err(), "{path}");
+        }
+    }
 }

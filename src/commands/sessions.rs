@@ -7,6 +7,7 @@ mod list;
 mod order;
 mod pieces;
 mod rounds;
+mod shared_args;
 mod table;
 mod telling;
 mod totals;
@@ -17,13 +18,36 @@ mod written;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::{Args, Subcommand};
 use tracing::warn;
 
-use crate::cli::{GlobalArgs, SessionsCommand, SiteArgs};
+use super::site_args::SiteArgs;
 use crate::config::{self, Config};
+use crate::global::GlobalArgs;
 use crate::sessions::{Failure, Roster};
 use crate::terminal;
+use delete::DeleteArgs;
+use list::ListArgs;
 use telling::Told;
+use watch::WatchArgs;
+
+#[derive(Debug, Clone, Args)]
+pub struct SessionsArgs {
+    #[command(subcommand)]
+    pub command: SessionsCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum SessionsCommand {
+    /// Who is connected now
+    List(ListArgs),
+    /// End sessions
+    #[command(after_help = delete::HELP)]
+    Delete(DeleteArgs),
+    /// The same list, live in the terminal
+    #[command(after_help = watch::help())]
+    Watch(WatchArgs),
+}
 
 pub async fn run(global: &GlobalArgs, command: SessionsCommand) -> Result<ExitCode> {
     match command {

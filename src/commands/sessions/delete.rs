@@ -5,20 +5,43 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::confirm::{confirmed, somebody_is_there};
 use super::ending::{Doomed, LogAs};
 use super::rounds::Rounds;
+use super::shared_args::PlaceArgs;
 use super::table::{self, Column};
 use super::telling::{Told, users_without};
-use super::whose::Whose;
-use crate::cli::{DeleteArgs, GlobalArgs, PlaceArgs};
+use super::whose::{Whose, WhoseArgs};
 use crate::commands::signals::Signals;
+use crate::commands::site_args::SiteArgs;
 use crate::commands::{FAILED, counted, wrong_usage};
 use crate::config::Config;
+use crate::global::GlobalArgs;
 use crate::sessions::{Asker, Detail, User, sites_named};
 use crate::terminal::{escaped, tell};
+
+/// What `--help` says under the flags.
+pub const HELP: &str = "It shows what will go and asks first. Qlik may need five minutes before the user can \
+                           log in again.";
+
+#[derive(Debug, Clone, Args)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub whose: WhoseArgs,
+    /// Show what would go, and end nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
 
 pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     let config = match super::config(global, &args.site, &args.place.sites).await? {

@@ -5,15 +5,35 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use clap::Args;
 
-use super::order::Ordered;
+use super::order::{Ordered, SortBy};
+use super::shared_args::{FilterArgs, ListOutput};
 use super::table::{self, Column};
 use super::totals::{AtLimit, Total, totals};
 use super::written;
-use crate::cli::{GlobalArgs, ListArgs, ListOutput, SortBy};
+use crate::commands::site_args::SiteArgs;
 use crate::commands::{FAILED, wrong_usage};
+use crate::global::GlobalArgs;
 use crate::sessions::{Asker, Detail, Pair, Roster, Session};
 use crate::terminal::escaped;
+
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// How the sessions are written: a table for a person, or JSON or CSV for other programs
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
+    pub output: ListOutput,
+    /// The first column to sort by, without regard to case; ties by the others
+    #[arg(long, value_name = "COLUMN", value_enum, default_value = "prefix")]
+    pub sort_by: SortBy,
+    /// Show in the table all that is known of a session
+    #[arg(long)]
+    pub wide: bool,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
 
 pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
     let config = match super::config(global, &args.site, &args.filter.place.sites).await? {

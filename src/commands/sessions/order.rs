@@ -2,9 +2,23 @@
 
 use std::thread;
 
+use clap::ValueEnum;
+
 use super::pieces;
-use crate::cli::SortBy;
 use crate::sessions::{Pair, PairRoster, Roster, Session, Sessions};
+
+/// By which column a list is sorted first; the others follow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum SortBy {
+    #[default]
+    Prefix,
+    ProxyHost,
+    ProxyName,
+    UserDir,
+    UserId,
+    UserName,
+}
 
 /// All sessions of a roster in the order that was asked for.
 pub struct Ordered<'r> {

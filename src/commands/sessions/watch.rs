@@ -23,12 +23,16 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use clap::Args;
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
 
-use crate::cli::{GlobalArgs, ListOutput, WatchArgs};
+use super::order::SortBy;
+use super::shared_args::{FilterArgs, ListOutput};
 use crate::commands::signals::Signals;
+use crate::commands::site_args::SiteArgs;
 use crate::commands::wrong_usage;
+use crate::global::GlobalArgs;
 use crate::sessions::{Asker, Detail};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 use asking::{Asking, News};
@@ -43,6 +47,38 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// No picture can be shown there.
 const NO_TERMINAL: &str = "sessions watch shows a live view, and standard output is no terminal: \
                            use sessions list, or sessions watch --output json";
+
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// What is written: a live view (table), or the list at each refresh, an array a line (json) or rows that
+    /// begin with the time (csv)
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
+    pub output: ListOutput,
+    /// The first column to sort sessions by, without regard to case; ties by the others
+    #[arg(long, value_name = "COLUMN", value_enum, default_value = "prefix")]
+    pub sort_by: SortBy,
+    /// How often everybody is asked
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    pub interval: Duration,
+    #[command(flatten)]
+    pub site: SiteArgs,
+}
+
+/// What the keys of the live view do, for `--help`.
+pub fn help() -> String {
+    let line = |(keys, what): &(&str, &str)| format!("  {keys:<33}{what}\n");
+    let keys: String = crate::commands::sessions::watch::KEYS.iter().map(line).collect();
+    format!("Keys:\n{keys}")
+}
+
+fn interval(text: &str) -> Result<Duration, &'static str> {
+    let expected = "expected a duration from 100ms to 1day, such as 5s";
+    let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
+    // What humantime says of a text is about its own steps.
+    humantime::parse_duration(text).ok().filter(|interval| range.contains(interval)).ok_or(expected)
+}
 
 pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
     if args.output == ListOutput::Table && !io::stdout().is_terminal() {

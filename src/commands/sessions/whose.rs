@@ -1,16 +1,56 @@
 //! Which sessions are to end, of those that are listed.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
+
+use clap::Args;
 
 use super::confirm::Question;
 use super::ending::Doomed;
 use super::telling::Told;
-use crate::cli::WhoseArgs;
 use crate::commands::counted;
-use crate::sessions::{Asker, Roster};
+use crate::sessions::{Asker, Roster, User};
 use crate::terminal::tell;
 use qlik_sense::VirtualProxy;
+use qlik_sense::types::{SessionId, SessionIdError};
+
+/// Which sessions end.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct WhoseArgs {
+    /// The sessions of these ids, on one proxy service and virtual proxy; one that begins with a hyphen as
+    /// --session-id=-ID
+    #[arg(
+        long = "session-id",
+        value_name = "ID",
+        num_args = 1..,
+        value_parser = session_id,
+        requires = "proxies",
+        requires = "virtual_proxies"
+    )]
+    pub session_ids: Vec<GivenId>,
+    /// All sessions of these users, case as listed
+    #[arg(long = "user", value_name = r"DIR\ID", num_args = 1.., value_parser = User::parse)]
+    pub users: Vec<User>,
+    /// All sessions of one virtual proxy on one proxy service
+    #[arg(long, requires = "proxies", requires = "virtual_proxies")]
+    pub all: bool,
+}
+
+/// The id of a session. Its `Debug` hides it: whoever has it can take the session over.
+#[derive(Clone)]
+pub struct GivenId(pub String);
+
+impl fmt::Debug for GivenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GivenId(…)")
+    }
+}
+
+fn session_id(text: &str) -> Result<GivenId, SessionIdError> {
+    SessionId::parse(text).map(|id| GivenId(id.as_str().to_owned()))
+}
 
 /// Which of the sessions that were listed are to end.
 pub enum Whose {
@@ -134,5 +174,29 @@ impl Whose {
             },
             _ => Question::Yes(format!("End {sessions}?")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        #[arg(long = "proxy")]
+        proxies: Vec<String>,
+        #[arg(long = "virtual-proxy")]
+        virtual_proxies: Vec<String>,
+    }
+
+    #[test]
+    fn no_session_id_is_seen_in_what_was_parsed() {
+        let args = ["x", "--proxy=a", "--virtual-proxy=/", "--session-id", "secret-1", "secret-2"];
+        let parsed = format!("{:?}", Parsed::parse_from(args));
+        assert!(parsed.contains("session_ids") && !parsed.contains("secret"), "{parsed}");
     }
 }

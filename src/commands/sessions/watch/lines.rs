@@ -7,8 +7,7 @@ use clap::ValueEnum;
 use super::panel::{Focus, Panel};
 use super::problems::{self, Problem};
 use super::sites::{Pair, Place, Site, Sites, User};
-use crate::cli::SortBy;
-use crate::commands::sessions::order;
+use crate::commands::sessions::order::{self, SortBy};
 use crate::sessions::Misfit;
 
 /// The lines of the panels. Empty where they are not known yet.

@@ -9,7 +9,7 @@ use super::keys::{self, Action};
 use super::lines::{self, Lines};
 use super::panel::{Focus, Panels};
 use super::sites::Sites;
-use crate::cli::SortBy;
+use crate::commands::sessions::order::SortBy;
 use crate::sessions::Misfit;
 
 /// What stays the same.

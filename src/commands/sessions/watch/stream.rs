@@ -9,8 +9,7 @@ use anyhow::{Context, Result};
 use tokio::time::timeout;
 
 use super::asking::{Asking, News};
-use crate::cli::SortBy;
-use crate::commands::sessions::order::Ordered;
+use crate::commands::sessions::order::{Ordered, SortBy};
 use crate::commands::sessions::telling::Told;
 use crate::commands::sessions::{troubles, written};
 use crate::commands::signals::Signals;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::content::{PairAnswer, Refresh, SiteAnswer};
 use super::state::{Settings, State};
-use crate::cli::SortBy;
+use crate::commands::sessions::order::SortBy;
 use crate::sessions::{Cause, Failure, Sessions};
 use qlik_sense::session_list::Facts;
 use qlik_sense::{Reason, UserKey};

@@ -1,11 +1,7 @@
 //! The command line: which commands there are, and what runs each.
 
-use std::process::ExitCode;
-
-use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands;
 use crate::commands::check::{self, CheckArgs};
 #[cfg(feature = "simulator")]
 use crate::commands::demo::{self, DemoArgs};
@@ -13,6 +9,7 @@ use crate::commands::serve::{self, ServeArgs};
 use crate::commands::sessions::{self, SessionsArgs};
 #[cfg(feature = "simulator")]
 use crate::commands::simulate::{self, SimulateArgs};
+use crate::error::CommandError;
 use crate::global::GlobalArgs;
 
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
@@ -55,23 +52,21 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Runs the command that was named. An error is told by the caller and ends with [`FAILED`](commands::FAILED).
-    pub async fn run(self) -> Result<ExitCode> {
+    /// Runs the command that was named, `serve` when none was.
+    pub async fn run(self) -> Result<(), CommandError> {
         let Self { command, web, global } = self;
         match command {
             None => serve::run(&global, web).await,
             Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
             #[cfg(feature = "simulator")]
-            Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => {
-                Ok(commands::wrong_usage(
-                    "--config.file is not for demo and simulate: they read no configuration",
-                ))
-            }
+            Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => Err(
+                CommandError::usage("--config.file is not for demo and simulate: they read no configuration"),
+            ),
             #[cfg(feature = "simulator")]
             Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
-            // Flags of `serve` before another command would be passed over in silence.
+            // Otherwise this command would ignore them without a message.
             Some(_) if !web.is_empty() => {
-                Ok(commands::wrong_usage("--web.* and --config.check belong to serve and demo"))
+                Err(CommandError::usage("--web.* and --config.check belong to serve and demo"))
             }
             Some(Command::Check(args)) => check::run(&global, &args).await,
             Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,

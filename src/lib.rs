@@ -18,6 +18,7 @@ pub mod cli;
 pub mod collect;
 pub mod commands;
 pub mod config;
+pub mod error;
 pub mod exposition;
 pub mod global;
 pub mod logging;

@@ -6,13 +6,13 @@ mod report;
 mod site;
 
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 
 use super::site_args::SiteArgs;
 use crate::config::{self, Config, Mistake, Mistakes, Origin};
+use crate::error::{CommandError, ExitKind};
 use crate::global::GlobalArgs;
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 pub use report::{Look, Output};
@@ -43,29 +43,26 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The program's exit code.
-    pub fn code(self) -> u8 {
+    /// Returns what the command ends with: all errors are in its report.
+    pub fn result(self) -> Result<(), CommandError> {
         match self {
-            Self::Good => 0,
-            Self::Failed => super::FAILED,
-            Self::Mistaken => super::WRONG,
+            Self::Good => Ok(()),
+            Self::Failed => Err(CommandError::AlreadyReported(ExitKind::Failure)),
+            Self::Mistaken => Err(CommandError::AlreadyReported(ExitKind::Usage)),
         }
     }
 }
 
 /// Checks what the files and the environment say, on standard output.
-pub async fn run(global: &GlobalArgs, args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let sources = match super::sources(global, &args.site) {
-        Ok(sources) => sources,
-        Err(code) => return Ok(code),
-    };
+pub async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<(), CommandError> {
+    let sources = args.site.sources(global)?;
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
     let mut out = WhoeverReads(anstream::stdout());
     // What is not shown has no font.
     let rare_signs = has_rare_signs() || !io::stdout().is_terminal();
     let look = Look::new(stdout_has_colors(), rare_signs);
     let outcome = check(config, args.output, &mut out, look).await;
-    Ok(ExitCode::from(outcome.context("cannot write to standard output")?.code()))
+    outcome.context("cannot write to standard output")?.result()
 }
 
 /// Where a reader may have seen enough, as `head` has: the check goes on, so that its exit code stays true.

@@ -8,15 +8,15 @@ pub mod shipped;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::serve::{self, Exporter, ServeArgs, Started};
-use super::{signals, wrong_usage};
+use super::serve::{self, Exporter, ServeArgs};
+use super::signals;
 use crate::config::Sources;
+use crate::error::CommandError;
 use monitoring::{Monitoring, Programs, Running};
 use qlik_sense_simulator::Options;
 
@@ -32,20 +32,20 @@ pub struct DemoArgs {
     pub with_prometheus: bool,
 }
 
-pub async fn run(args: DemoArgs) -> Result<ExitCode> {
+pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let DemoArgs { web: args, with_prometheus } = args;
     let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS);
     let programs = match with_prometheus {
         false => None,
         true if telemetry_path != METRICS => {
-            return Ok(wrong_usage(
+            return Err(CommandError::usage(
                 "--with-prometheus takes the shipped prometheus.yml, which scrapes /metrics: \
                  leave out --web.telemetry-path",
             ));
         }
-        true => match Programs::find().await? {
-            Ok(programs) => Some(programs),
-            Err(missing) => return Ok(wrong_usage(missing)),
+        true => match Programs::find().await {
+            Err(monitoring::Error::Missing(missing)) => return Err(CommandError::usage(missing)),
+            programs => Some(programs?),
         },
     };
     let folder = temporary_folder().context("cannot make a folder for the certificates")?;
@@ -65,10 +65,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     };
     // The demo has nothing to read again: a terminal that is closed ends it, too.
     let end = signals::end()?;
-    let exporter = match Exporter::start(sources, &args).await? {
-        Started::Running(exporter) => exporter,
-        Started::Checked(code) => return Ok(code),
-    };
+    let Some(exporter) = Exporter::start(sources, &args).await? else { return Ok(()) };
     announce(&simulator);
     serve::announce(&exporter.listeners);
     let listener = exporter.listeners.first().context("the exporter has no address")?;
@@ -88,7 +85,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         monitoring.end().await;
     }
     simulator.shutdown().await;
-    broken.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+    broken.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// A folder that is gone with the demo, named so that whoever finds one of a killed demo knows what it is.

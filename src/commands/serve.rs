@@ -1,18 +1,18 @@
 //! `serve`: run the exporter.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{counted, mistaken, signals, wrong_usage};
+use super::{counted, signals};
 use crate::config::{self, Config, Sources};
+use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::web::{self, App};
 
@@ -55,15 +55,12 @@ impl ServeArgs {
     }
 }
 
-pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<ExitCode> {
+pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), CommandError> {
     let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
-    let exporter = match Exporter::start(sources, &args).await? {
-        Started::Running(exporter) => exporter,
-        Started::Checked(code) => return Ok(code),
-    };
+    let Some(exporter) = Exporter::start(sources, &args).await? else { return Ok(()) };
     announce(&exporter.listeners);
     exporter.run(std::future::pending::<()>()).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// An exporter that is bound to its addresses.
@@ -73,37 +70,26 @@ pub(super) struct Exporter {
     signals: signals::Signals,
 }
 
-/// What came of starting.
-pub(super) enum Started {
-    Running(Box<Exporter>),
-    /// Only the configuration was to be read, or it was not good: all is said.
-    Checked(ExitCode),
-}
-
 impl Exporter {
-    /// Sets everything up, the listeners last: nothing is half-started.
-    pub async fn start(sources: Sources, args: &ServeArgs) -> Result<Started> {
+    /// Sets everything up, the listeners last: nothing is half-started. None with `--config.check`.
+    pub async fn start(sources: Sources, args: &ServeArgs) -> Result<Option<Self>, CommandError> {
         let read = sources.clone();
-        let config = match tokio::task::spawn_blocking(move || config::load(&read)).await? {
-            Ok(config) => config,
-            Err(mistakes) => return Ok(Started::Checked(mistaken(&mistakes))),
-        };
+        let config = tokio::task::spawn_blocking(move || config::load(&read)).await?;
+        let config = config.map_err(CommandError::Config)?;
         for warning in &config.warnings {
             warn!("{warning}");
         }
         let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
-        let app = match App::new(&config, sources, telemetry_path, args.enable_lifecycle) {
-            Ok(app) => Arc::new(app),
-            Err(unusable) => return Ok(Started::Checked(wrong_usage(unusable))),
-        };
+        let app = App::new(&config, sources, telemetry_path, args.enable_lifecycle);
+        let app = Arc::new(app.map_err(CommandError::usage)?);
         if args.config_check {
             say_good(&config)?;
-            return Ok(Started::Checked(ExitCode::SUCCESS));
+            return Ok(None);
         }
         let signals = signals::Signals::listen().context("cannot listen for signals")?;
         let listeners = web::bind(&config.listen_addresses).await?;
         app.running().collector.begin();
-        Ok(Started::Running(Box::new(Self { listeners, app, signals })))
+        Ok(Some(Self { listeners, app, signals }))
     }
 
     /// Serves until the operating system asks to end, or until `reason` is there: then that is returned.
@@ -140,7 +126,7 @@ impl Exporter {
     }
 }
 
-fn say_good(config: &Config) -> Result<()> {
+fn say_good(config: &Config) -> io::Result<()> {
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
     writeln!(
         io::stdout(),

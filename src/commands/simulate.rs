@@ -3,14 +3,13 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
 use clap::Args;
 use qlik_sense_simulator::{Error, Options, Simulator};
 
-use super::{signals, wrong_usage};
+use super::signals;
+use crate::error::CommandError;
 
 /// What can be chosen about the simulated site.
 #[derive(Debug, Clone, Args)]
@@ -102,11 +101,10 @@ fn ip_address(text: &str) -> Result<IpAddr, &'static str> {
 const KEY: &str = "0123456789abcdef";
 
 /// Runs the simulated site until a signal arrives.
-pub async fn run(args: SimulateArgs) -> Result<ExitCode> {
+pub async fn run(args: SimulateArgs) -> Result<(), CommandError> {
     match run_until(args.into(), signals::end()?).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ Error::Option { .. }) => Ok(wrong_usage(error)),
-        Err(error) => Err(error.into()),
+        Err(error @ Error::Option { .. }) => Err(CommandError::usage(error)),
+        result => Ok(result?),
     }
 }
 

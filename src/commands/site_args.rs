@@ -2,6 +2,10 @@
 
 use clap::Args;
 
+use crate::config::{self, Sources};
+use crate::error::CommandError;
+use crate::global::GlobalArgs;
+
 /// The flags are the keys of a site in the configuration; `config` says what is wrong with a value, and which of
 /// them is missing.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,8 +38,28 @@ pub struct SiteArgs {
 }
 
 impl SiteArgs {
-    /// What is given, by the names of the keys.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
+    /// Returns where a command that accepts these flags finds its settings.
+    ///
+    /// # Errors
+    /// When there is a configuration file and a site by flags.
+    pub fn sources(&self, global: &GlobalArgs) -> Result<Sources, CommandError> {
+        let site = self.settings();
+        if global.config_file.is_some() && !site.is_empty() {
+            let flags: Vec<_> = site.iter().map(|(key, _)| config::flag(key)).collect();
+            let keys: Vec<_> = site.iter().map(|(key, _)| *key).collect();
+            return Err(CommandError::Usage(format!(
+                "--config.file and {} exclude each other: such flags name a site instead of a configuration file; in \
+                 the file, its section [site.NAME] has {}",
+                flags.join(", "),
+                keys.join(", "),
+            )));
+        }
+        let process = Sources::of_process(global.config_file.clone(), Vec::new());
+        Ok(Sources { site, has_site_flags: true, ..process })
+    }
+
+    /// Returns what is given, by the names of the keys.
+    fn settings(&self) -> Vec<(&'static str, String)> {
         let all = [
             ("repository", &self.repository),
             ("certificate", &self.certificate),

@@ -241,7 +241,7 @@ async fn of_a_repository_that_fails_one_step_tells() {
 async fn mistakes_in_the_configuration_end_it_before_anything_is_asked() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
     assert_eq!(checked.outcome, Outcome::Mistaken);
-    assert_eq!(checked.outcome.code(), 2);
+    assert_eq!(checked.outcome.result().unwrap_err().exit_code(), 2);
     let told = checked.lines("configuration");
     assert_eq!(told.len(), 3, "{told:#?}");
     assert!(

@@ -24,6 +24,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
+    Missing(#[from] Missing),
+    #[error(transparent)]
     Server(#[from] server::Error),
     #[error("the files for Prometheus and Alertmanager cannot be written to a temporary folder: {0}")]
     Files(io::Error),
@@ -52,12 +54,12 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Looks for both, so that all that is missing is told at once.
-    pub async fn find() -> Result<Result<Self, Missing>, server::Error> {
+    /// Looks for both programs, so that one error names all that are missing.
+    pub async fn find() -> Result<Self, Error> {
         let prometheus = Program::find("prometheus", &["prometheus"]).await?;
         let alertmanager =
             Program::find("alertmanager", &["prometheus-alertmanager", "alertmanager"]).await?;
-        Ok(match (prometheus, alertmanager) {
+        match (prometheus, alertmanager) {
             (Some(prometheus), Some(alertmanager)) => Ok(Self { prometheus, alertmanager }),
             (prometheus, alertmanager) => {
                 let missing = [
@@ -65,9 +67,9 @@ impl Programs {
                     alertmanager.is_none().then_some("alertmanager (or prometheus-alertmanager)"),
                 ];
                 let missing: Vec<_> = missing.into_iter().flatten().collect();
-                Err(Missing { missing: missing.join(" and ") })
+                Err(Missing { missing: missing.join(" and ") }.into())
             }
-        })
+        }
     }
 }
 

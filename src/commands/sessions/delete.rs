@@ -2,23 +2,24 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::confirm::{confirmed, somebody_is_there};
 use super::ending::{Doomed, LogAs};
+use super::read_config::read_config;
 use super::rounds::Rounds;
 use super::shared_args::PlaceArgs;
 use super::table::{self, Column};
 use super::telling::{Told, users_without};
 use super::whose::{Whose, WhoseArgs};
+use crate::commands::counted;
 use crate::commands::signals::Signals;
 use crate::commands::site_args::SiteArgs;
-use crate::commands::{FAILED, counted, wrong_usage};
 use crate::config::Config;
+use crate::error::{CommandError, success_if};
 use crate::global::GlobalArgs;
 use crate::sessions::{Asker, Detail, User, sites_named};
 use crate::terminal::{escaped, tell};
@@ -43,26 +44,21 @@ pub struct DeleteArgs {
     pub site: SiteArgs,
 }
 
-pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
-    let config = match super::config(global, &args.site, &args.place.sites).await? {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
-    };
-    if let Err(wrong) = is_clear(&config, &args) {
-        return Ok(wrong_usage(wrong));
-    }
+pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandError> {
+    let config = read_config(global, &args.site, &args.place.sites).await?;
+    is_clear(&config, &args).map_err(CommandError::Usage)?;
     let DeleteArgs { place, whose, dry_run, yes, .. } = args;
     let virtual_proxy = place.virtual_proxies.first().cloned().unwrap_or_default();
-    let mut asker = match Asker::new(&config, place.filter(whose.users.clone()), Detail::Counted) {
-        Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(error)),
-    };
+    let mut asker = Asker::new(&config, place.filter(whose.users.clone()), Detail::Counted)
+        .map_err(CommandError::usage)?;
     let whose = Whose::from(whose);
     let mut told = Told::default();
     let roster = asker.ask(None).await;
     let mut is_whole = told.roster(&roster);
     if !matches!(whose, Whose::Users) && roster.pairs().count() > 1 {
-        return Ok(wrong_usage("the name given with --proxy fits several proxy services, expected one"));
+        return Err(CommandError::usage(
+            "the name given with --proxy fits several proxy services, expected one",
+        ));
     }
     let mut doomed = whose.choose(&roster);
     whose.tell_missing(&roster);
@@ -72,20 +68,20 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
     drop(roster);
     if doomed.is_empty() {
         tell(if is_whole { "there is nothing to end" } else { "nothing is known that is to end" });
-        return Ok(ExitCode::from(FAILED));
+        return success_if(false);
     }
     let asks = !(yes || dry_run);
     let (shown, doomed) = tokio::task::spawn_blocking(move || (show(&doomed, asks), doomed)).await?;
     shown.context("cannot show what would go")?;
     if dry_run {
-        return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
+        return success_if(is_whole);
     }
     // It may take its time. Until then a signal ends the program at once.
     let log = LogAs::new(&config.users.label).await;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     if asks && !confirmed(whose.question(doomed.len(), &virtual_proxy), &mut signals).await? {
         tell("nothing was ended");
-        return Ok(ExitCode::from(FAILED));
+        return success_if(false);
     }
     let stop = CancellationToken::new();
     let mut rounds = Rounds::new(asker, whose, told, log, is_whole);
@@ -106,7 +102,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<ExitCode> {
         }
     }
     let all_done = rounds.tell(stop.is_cancelled());
-    Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    success_if(all_done)
 }
 
 /// Whether it is said clearly enough what is to end; else what lacks.

@@ -2,18 +2,19 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroU32;
-use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use clap::Args;
 
 use super::order::{Ordered, SortBy};
+use super::read_config::read_config;
 use super::shared_args::{FilterArgs, ListOutput};
 use super::table::{self, Column};
+use super::telling::tell_failures;
 use super::totals::{AtLimit, Total, totals};
 use super::written;
 use crate::commands::site_args::SiteArgs;
-use crate::commands::{FAILED, wrong_usage};
+use crate::error::{CommandError, success_if};
 use crate::global::GlobalArgs;
 use crate::sessions::{Asker, Detail, Pair, Roster, Session};
 use crate::terminal::escaped;
@@ -35,21 +36,15 @@ pub struct ListArgs {
     pub site: SiteArgs,
 }
 
-pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
-    let config = match super::config(global, &args.site, &args.filter.place.sites).await? {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
-    };
+pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CommandError> {
+    let config = read_config(global, &args.site, &args.filter.place.sites).await?;
     let detail = match args.output {
         ListOutput::Table if !args.wide => Detail::Named,
         _ => Detail::Whole,
     };
-    let mut asker = match Asker::new(&config, args.filter.into(), detail) {
-        Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(error)),
-    };
+    let mut asker = Asker::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
     let roster = asker.ask(None).await;
-    let is_whole = super::tell_failures(&roster);
+    let is_whole = tell_failures(&roster);
     let how = How {
         output: args.output,
         sort_by: args.sort_by,
@@ -61,10 +56,9 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<ExitCode> {
     match written {
         // Otherwise whoever read it has seen enough, as `head` has.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
+            Err(error).context("cannot write to standard output")?
         }
-        _ if is_whole => Ok(ExitCode::SUCCESS),
-        _ => Ok(ExitCode::from(FAILED)),
+        _ => success_if(is_whole),
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use tracing::warn;
 
-use super::troubles;
 use crate::sessions::{Failure, Roster};
 use crate::terminal::{escaped, tell};
 
@@ -13,6 +12,13 @@ use crate::terminal::{escaped, tell};
 pub fn users_without(roster: &Roster) {
     let absent = roster.is_whole().then_some(&roster.absent).into_iter().flatten();
     roster.other_case.iter().chain(absent).for_each(tell);
+}
+
+/// Says on standard error what could not be asked, and what fits nothing. True when nothing has failed.
+pub fn tell_failures(roster: &Roster) -> bool {
+    let is_whole = Told::default().roster(roster);
+    users_without(roster);
+    is_whole
 }
 
 /// What has been told: while everybody is asked again and again, each thing is told once.
@@ -70,6 +76,27 @@ impl Told {
     /// Says that something failed, and what to try unless that is said already.
     pub fn failure(&mut self, what: &str, failure: &Failure) {
         let is_new = self.advice.insert(failure.advice.clone());
-        super::tell(what, failure, is_new);
+        tell_failure(what, failure, is_new);
+    }
+}
+
+/// Who could not be asked, and why.
+pub fn troubles(roster: &Roster) -> Vec<(String, &Failure)> {
+    let mut troubles = Vec::new();
+    for site in &roster.sites {
+        let repository = || format!("the repository of {}", site.name);
+        troubles.extend(site.discovery.as_ref().map(|failure| (repository(), failure)));
+        for answer in &site.pairs {
+            troubles.extend(answer.sessions.as_ref().err().map(|failure| (answer.pair.to_string(), failure)));
+        }
+    }
+    troubles
+}
+
+/// Says on standard error that somebody could not be asked, and what to try.
+fn tell_failure(who: &str, failure: &Failure, with_advice: bool) {
+    tell(format_args!("error: {who}: {}", failure.message));
+    if with_advice && !failure.advice.is_empty() {
+        tell(format_args!("  → {}", failure.advice));
     }
 }

@@ -19,7 +19,6 @@ mod testing;
 pub use keys::KEYS;
 
 use std::io::{self, IsTerminal};
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -28,10 +27,11 @@ use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
 
 use super::order::SortBy;
+use super::read_config::read_config;
 use super::shared_args::{FilterArgs, ListOutput};
 use crate::commands::signals::Signals;
 use crate::commands::site_args::SiteArgs;
-use crate::commands::wrong_usage;
+use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::sessions::{Asker, Detail};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
@@ -80,20 +80,14 @@ fn interval(text: &str) -> Result<Duration, &'static str> {
     humantime::parse_duration(text).ok().filter(|interval| range.contains(interval)).ok_or(expected)
 }
 
-pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
+pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CommandError> {
     if args.output == ListOutput::Table && !io::stdout().is_terminal() {
-        return Ok(wrong_usage(NO_TERMINAL));
+        return Err(CommandError::usage(NO_TERMINAL));
     }
-    let config = match super::config(global, &args.site, &args.filter.place.sites).await? {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
-    };
+    let config = read_config(global, &args.site, &args.filter.place.sites).await?;
     let is_picture = args.output == ListOutput::Table;
     let detail = if is_picture { Detail::Named } else { Detail::Whole };
-    let asker = match Asker::new(&config, args.filter.into(), detail) {
-        Ok(asker) => asker,
-        Err(error) => return Ok(wrong_usage(error)),
-    };
+    let asker = Asker::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     // A list for another program has everybody's sessions, however long they take.
     let patience = is_picture.then_some(PATIENCE);
@@ -108,11 +102,11 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<ExitCode> {
         ListOutput::Csv => stream::run(stream::Format::Csv, args.sort_by, &mut asking, signals).await,
     };
     asking.end().await;
-    ended
+    Ok(ended?)
 }
 
 /// Shows the view until somebody ends it, or the terminal goes.
-async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> Result<ExitCode> {
+async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> Result<()> {
     let look = Look::new(stdout_has_colors(), has_rare_signs());
     let mut state = State::new(settings);
     let mut screen = Screen::take().context("cannot use the terminal")?;
@@ -138,7 +132,7 @@ async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> 
             },
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A new size needs nothing but another picture.

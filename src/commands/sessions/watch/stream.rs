@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -10,8 +9,8 @@ use tokio::time::timeout;
 
 use super::asking::{Asking, News};
 use crate::commands::sessions::order::{Ordered, SortBy};
-use crate::commands::sessions::telling::Told;
-use crate::commands::sessions::{troubles, written};
+use crate::commands::sessions::telling::{Told, troubles};
+use crate::commands::sessions::written;
 use crate::commands::signals::Signals;
 use crate::sessions::Roster;
 use crate::terminal;
@@ -28,17 +27,12 @@ pub enum Format {
 }
 
 /// Writes until the operating system asks to end, or nobody reads any more.
-pub async fn run(
-    format: Format,
-    sort_by: SortBy,
-    asking: &mut Asking,
-    mut signals: Signals,
-) -> Result<ExitCode> {
+pub async fn run(format: Format, sort_by: SortBy, asking: &mut Asking, mut signals: Signals) -> Result<()> {
     let mut reported = Reported::default();
     let mut is_first = true;
     loop {
         let news = tokio::select! {
-            _ = signals.next() => return Ok(ExitCode::SUCCESS),
+            _ = signals.next() => return Ok(()),
             news = asking.next() => news,
         };
         let roster = match news {
@@ -55,12 +49,12 @@ pub async fn run(
             _ = signals.next() => {
                 // Whoever reads gets whole lines, unless nobody takes them.
                 let _ = timeout(REST, writing).await;
-                return Ok(ExitCode::SUCCESS);
+                return Ok(());
             }
         };
         match written {
             Ok(()) => is_first = false,
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(error).context("cannot write to standard output"),
         }
     }

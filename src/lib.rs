@@ -14,6 +14,7 @@
 //!
 //! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
 
+pub mod app;
 pub mod cli;
 pub mod collect;
 pub mod commands;

@@ -13,15 +13,12 @@ use anyhow::Context;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::serve::{self, Exporter, ServeArgs};
+use super::serve::{self, METRICS, ServeArgs};
 use super::signals;
 use crate::config::Sources;
 use crate::error::CommandError;
 use monitoring::{Monitoring, Programs, Running};
 use qlik_sense_simulator::Options;
-
-/// Where the metrics are, unless told otherwise.
-const METRICS: &str = "/metrics";
 
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
@@ -63,24 +60,27 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
         listen_addresses: args.listen_addresses.clone(),
         ..Sources::default()
     };
-    // The demo has nothing to read again: a terminal that is closed ends it, too.
-    let end = signals::end()?;
-    let Some(exporter) = Exporter::start(sources, &args).await? else { return Ok(()) };
+    if args.config_check {
+        return serve::check_config(&sources).await;
+    }
+    // The demo has nothing to reload: any signal ends it, also that of a terminal that is closed.
+    let signal = signals::shutdown()?;
+    let app = serve::start(sources, &args).await?;
     announce(&simulator);
-    serve::announce(&exporter.listeners);
-    let listener = exporter.listeners.first().context("the exporter has no address")?;
-    let web = reachable(listener.local_addr()?);
+    serve::announce(&app);
+    let address = app.addresses().first().context("the exporter has no address")?;
+    let web = reachable(*address);
     let mut monitoring = match programs {
         Some(programs) => Some(Monitoring::new(programs).await?),
         None => None,
     };
-    let reason = async {
+    let shutdown = async {
         tokio::select! {
             error = monitor(monitoring.as_mut(), web, telemetry_path) => Some(error),
-            () = end => None,
+            () = signal => None,
         }
     };
-    let broken = exporter.run(reason).await.flatten();
+    let broken = app.run(shutdown).await;
     if let Some(monitoring) = monitoring {
         monitoring.end().await;
     }

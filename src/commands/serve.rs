@@ -1,20 +1,20 @@
 //! `serve`: run the exporter.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
-use super::{counted, signals};
-use crate::config::{self, Config, Sources};
+use super::counted;
+use super::signals::{Signal, Signals};
+use crate::app::{App, AppOptions, PrepareError, StartError};
+use crate::config::Sources;
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
-use crate::web::{self, App};
+
+/// The path of the metrics, unless a flag names another.
+pub(super) const METRICS: &str = "/metrics";
 
 /// The flags of `serve`, which `demo` accepts too.
 #[derive(Debug, Clone, Default, Args)]
@@ -57,76 +57,29 @@ impl ServeArgs {
 
 pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), CommandError> {
     let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
-    let Some(exporter) = Exporter::start(sources, &args).await? else { return Ok(()) };
-    announce(&exporter.listeners);
-    exporter.run(std::future::pending::<()>()).await;
+    if args.config_check {
+        return check_config(&sources).await;
+    }
+    let app = start(sources, &args).await?;
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    announce(&app);
+    app.run(reload_until_shutdown(&app, signals)).await;
     Ok(())
 }
 
-/// An exporter that is bound to its addresses.
-pub(super) struct Exporter {
-    pub listeners: Vec<TcpListener>,
-    app: Arc<App>,
-    signals: signals::Signals,
+/// Starts an exporter with these flags.
+pub(super) async fn start(sources: Sources, args: &ServeArgs) -> Result<App, CommandError> {
+    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS).to_owned();
+    let options = AppOptions { telemetry_path, lifecycle: args.enable_lifecycle };
+    App::start(sources, options).await.map_err(|error| match error {
+        StartError::Prepare(error) => unusable(error),
+        StartError::Listen(error) => error.into(),
+    })
 }
 
-impl Exporter {
-    /// Sets everything up, the listeners last: nothing is half-started. None with `--config.check`.
-    pub async fn start(sources: Sources, args: &ServeArgs) -> Result<Option<Self>, CommandError> {
-        let read = sources.clone();
-        let config = tokio::task::spawn_blocking(move || config::load(&read)).await?;
-        let config = config.map_err(CommandError::Config)?;
-        for warning in &config.warnings {
-            warn!("{warning}");
-        }
-        let telemetry_path = args.telemetry_path.as_deref().unwrap_or("/metrics");
-        let app = App::new(&config, sources, telemetry_path, args.enable_lifecycle);
-        let app = Arc::new(app.map_err(CommandError::usage)?);
-        if args.config_check {
-            say_good(&config)?;
-            return Ok(None);
-        }
-        let signals = signals::Signals::listen().context("cannot listen for signals")?;
-        let listeners = web::bind(&config.listen_addresses).await?;
-        app.running().collector.begin();
-        Ok(Some(Self { listeners, app, signals }))
-    }
-
-    /// Serves until the operating system asks to end, or until `reason` is there: then that is returned.
-    pub async fn run<T>(self, reason: impl Future<Output = T>) -> Option<T> {
-        let stop = CancellationToken::new();
-        let server = web::serve(self.listeners, web::router(self.app.clone()), stop.clone());
-        let (app, mut signals) = (self.app, self.signals);
-        // Keeps one wish while a reload is under way: what changed since that began is not missed.
-        let wish = Notify::new();
-        let reloading = async {
-            loop {
-                wish.notified().await;
-                // The log says what came of it.
-                let _ = app.reload().await;
-            }
-        };
-        let listening = async {
-            while let signals::Signal::Reload = signals.next().await {
-                wish.notify_one();
-            }
-        };
-        let ending = async {
-            let reason = tokio::select! {
-                () = listening => None,
-                () = reloading => None,
-                reason = reason => Some(reason),
-            };
-            info!("ending");
-            stop.cancel();
-            app.end().await;
-            reason
-        };
-        tokio::join!(server, ending).1
-    }
-}
-
-fn say_good(config: &Config) -> io::Result<()> {
+/// Carries out `--config.check`.
+pub(super) async fn check_config(sources: &Sources) -> Result<(), CommandError> {
+    let config = App::check(sources).await.map_err(unusable)?;
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
     writeln!(
         io::stdout(),
@@ -137,13 +90,43 @@ fn say_good(config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// A line per listener on standard output, once all are ready.
-pub(super) fn announce(listeners: &[TcpListener]) {
-    let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
-    say(&addresses.map(|address| format!("listening web http://{address}\n")).collect::<String>());
+fn unusable(error: PrepareError) -> CommandError {
+    match error {
+        PrepareError::Config(errors) => CommandError::Config(errors),
+        PrepareError::Site(error) => CommandError::usage(error),
+        PrepareError::Thread(error) => error.into(),
+    }
 }
 
-/// Writes to standard output. That nobody reads it is no reason to end.
+/// Reloads on SIGHUP until another signal arrives.
+async fn reload_until_shutdown(app: &App, mut signals: Signals) {
+    // Keeps one request while a reload is under way: that one may have missed the latest change.
+    let requested = Notify::new();
+    let reloading = async {
+        loop {
+            requested.notified().await;
+            // The outcome is in the log.
+            let _ = app.reload().await;
+        }
+    };
+    let listening = async {
+        while signals.next().await == Signal::Reload {
+            requested.notify_one();
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        () = reloading => {}
+    }
+}
+
+/// Prints a line per listener on standard output.
+pub(super) fn announce(app: &App) {
+    let lines = app.addresses().iter().map(|address| format!("listening web http://{address}\n"));
+    say(&lines.collect::<String>());
+}
+
+/// Prints on standard output. That nobody reads it does not end the program.
 pub(super) fn say(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,14 +1,15 @@
-//! What the operating system asks of the program.
+//! Signals of the operating system.
 
 use std::io;
 
-/// A wish of the operating system, or of whoever sits before it.
+/// What a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Read the configuration again.
     #[cfg_attr(windows, expect(dead_code, reason = "Windows has no signal for it"))]
     Reload,
-    End,
+    /// End the program.
+    Shutdown,
 }
 
 /// SIGTERM and Ctrl-C end the program, SIGHUP reloads the configuration.
@@ -21,7 +22,7 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// From now on they are ours.
+    /// Receives signals from now on instead of being ended by them.
     pub fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -33,8 +34,8 @@ impl Signals {
 
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Signal::End,
-            _ = self.terminate.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::Shutdown,
+            _ = self.terminate.recv() => Signal::Shutdown,
             _ = self.hang_up.recv() => Signal::Reload,
         }
     }
@@ -52,7 +53,7 @@ pub struct Signals {
 
 #[cfg(windows)]
 impl Signals {
-    /// From now on they are ours.
+    /// Receives signals from now on instead of being ended by them.
     pub fn listen() -> io::Result<Self> {
         use tokio::signal::windows;
         Ok(Self {
@@ -70,13 +71,13 @@ impl Signals {
             _ = self.close.recv() => {}
             _ = self.shutdown.recv() => {}
         }
-        Signal::End
+        Signal::Shutdown
     }
 }
 
-/// Resolves when the program is to end: at any signal, where nothing is read again.
+/// Returns a future that resolves at any signal, for commands that do not reload.
 #[cfg(feature = "simulator")]
-pub fn end() -> io::Result<impl Future<Output = ()>> {
+pub fn shutdown() -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::listen()?;
     Ok(async move {
         signals.next().await;

@@ -102,7 +102,7 @@ const KEY: &str = "0123456789abcdef";
 
 /// Runs the simulated site until a signal arrives.
 pub async fn run(args: SimulateArgs) -> Result<(), CommandError> {
-    match run_until(args.into(), signals::end()?).await {
+    match run_until(args.into(), signals::shutdown()?).await {
         Err(error @ Error::Option { .. }) => Err(CommandError::usage(error)),
         result => Ok(result?),
     }

@@ -20,7 +20,7 @@ pub async fn read_config(
     let is_named =
         |name: &str| sites.is_empty() || sites.iter().any(|it| it.to_lowercase() == name.to_lowercase());
     for warning in config.warnings_about(is_named) {
-        warn!("{warning}");
+        warn!(warning, "configuration warning");
     }
     Ok(config)
 }

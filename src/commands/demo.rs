@@ -2,22 +2,22 @@
 //! and Alertmanager beside it.
 
 mod chat;
+mod folder;
 mod monitoring;
 mod server;
 pub mod shipped;
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
 use clap::Args;
-use tempfile::TempDir;
 
 use super::serve::{self, METRICS, ServeArgs};
 use super::signals;
 use crate::config::Sources;
 use crate::error::CommandError;
-use monitoring::{Monitoring, Programs, Running};
+use folder::temporary_folder;
+use monitoring::{Monitoring, MonitoringAddresses, MonitoringError, Programs};
 use qlik_sense_simulator::Options;
 
 #[derive(Debug, Clone, Args)]
@@ -41,7 +41,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
             ));
         }
         true => match Programs::find().await {
-            Err(monitoring::Error::Missing(missing)) => return Err(CommandError::usage(missing)),
+            Err(MonitoringError::Missing(missing)) => return Err(CommandError::usage(missing)),
             programs => Some(programs?),
         },
     };
@@ -88,23 +88,18 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     broken.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// A folder that is gone with the demo, named so that whoever finds one of a killed demo knows what it is.
-fn temporary_folder() -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix("qlik-session-exporter-demo-").tempdir()
-}
-
 /// Explains what there is once all of it runs; ends only when some of it is no longer there.
 async fn monitor(
     monitoring: Option<&mut Monitoring>,
     web: SocketAddr,
     telemetry_path: &str,
-) -> monitoring::Error {
+) -> MonitoringError {
     let Some(monitoring) = monitoring else {
         explain(web, telemetry_path);
         return std::future::pending().await;
     };
     match monitoring.start(web).await {
-        Ok(running) => explain_monitoring(web, running),
+        Ok(addresses) => explain_monitoring(web, addresses),
         Err(error) => return error,
     }
     monitoring.ended().await
@@ -152,8 +147,8 @@ For Prometheus, in prometheus.yml:
     ));
 }
 
-fn explain_monitoring(web: SocketAddr, running: Running) {
-    let Running { prometheus, alertmanager } = running;
+fn explain_monitoring(web: SocketAddr, addresses: MonitoringAddresses) {
+    let MonitoringAddresses { prometheus, alertmanager } = addresses;
     serve::say(&format!(
         "
 A simulated Qlik Sense site is running, the exporter on top of it, and Prometheus and Alertmanager with the

@@ -10,7 +10,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
 use super::chat::Chat;
-use super::server::{self, Program, Server, free_address, is_free};
+use super::folder::temporary_folder;
+use super::server::{Program, Server, ServerError, free_address, is_free};
 use super::shipped::{self, File};
 use crate::commands::serve::say;
 
@@ -22,11 +23,11 @@ const QUESTION: Duration = Duration::from_secs(5);
 
 /// The chain cannot be run, or has broken.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum MonitoringError {
     #[error(transparent)]
     Missing(#[from] Missing),
     #[error(transparent)]
-    Server(#[from] server::Error),
+    Server(#[from] ServerError),
     #[error("the files for Prometheus and Alertmanager cannot be written to a temporary folder: {0}")]
     Files(io::Error),
     #[error("no address on loopback: {0}")]
@@ -55,7 +56,7 @@ pub struct Programs {
 
 impl Programs {
     /// Looks for both programs, so that one error names all that are missing.
-    pub async fn find() -> Result<Self, Error> {
+    pub async fn find() -> Result<Self, MonitoringError> {
         let prometheus = Program::find("prometheus", &["prometheus"]).await?;
         let alertmanager =
             Program::find("alertmanager", &["prometheus-alertmanager", "alertmanager"]).await?;
@@ -75,7 +76,7 @@ impl Programs {
 
 /// Where they can be reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Running {
+pub struct MonitoringAddresses {
     pub prometheus: SocketAddr,
     pub alertmanager: SocketAddr,
 }
@@ -91,18 +92,18 @@ pub struct Monitoring {
 }
 
 impl Monitoring {
-    pub async fn new(programs: Programs) -> Result<Self, Error> {
-        let folder = super::temporary_folder().map_err(Error::Files)?;
+    pub async fn new(programs: Programs) -> Result<Self, MonitoringError> {
+        let folder = temporary_folder().map_err(MonitoringError::Files)?;
         let client = client()?;
-        let chat = Chat::start().await.map_err(Error::Address)?;
+        let chat = Chat::start().await.map_err(MonitoringError::Address)?;
         say(&format!("listening chat http://{}\n", chat.address));
         Ok(Self { programs, client, chat, servers: Vec::new(), folder })
     }
 
     /// Starts both, and tells where each listens as soon as it is ready.
-    pub async fn start(&mut self, exporter: SocketAddr) -> Result<Running, Error> {
+    pub async fn start(&mut self, exporter: SocketAddr) -> Result<MonitoringAddresses, MonitoringError> {
         let Programs { prometheus, alertmanager } = self.programs;
-        let mail = self.chat.mail().map_err(Error::Address)?;
+        let mail = self.chat.mail().map_err(MonitoringError::Address)?;
         self.write(shipped::alertmanager(mail, self.chat.address)).await?;
         let alertmanager = self
             .listen(alertmanager, |address| {
@@ -127,11 +128,11 @@ impl Monitoring {
                 ]
             })
             .await?;
-        Ok(Running { prometheus, alertmanager })
+        Ok(MonitoringAddresses { prometheus, alertmanager })
     }
 
     /// Waits until one of them ends by itself.
-    pub async fn ended(&mut self) -> Error {
+    pub async fn ended(&mut self) -> MonitoringError {
         match self.servers.is_empty() {
             true => std::future::pending().await,
             false => {
@@ -155,11 +156,11 @@ impl Monitoring {
         &mut self,
         program: Program,
         args: impl Fn(SocketAddr) -> [String; N],
-    ) -> Result<SocketAddr, Error> {
+    ) -> Result<SocketAddr, MonitoringError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let address = free_address().map_err(Error::Address)?;
+            let address = free_address().map_err(MonitoringError::Address)?;
             let server = Server::spawn(program, self.folder.path(), address, &args(address))?;
             // From here on it is ours to end, whatever happens.
             let server = self.servers.push_mut(server);
@@ -169,7 +170,7 @@ impl Monitoring {
                     return Ok(address);
                 }
                 // Somebody else has taken the port in between.
-                Err(server::Error::Ended { .. }) if !is_free(address) && tries < TRIES => {
+                Err(ServerError::Ended { .. }) if !is_free(address) && tries < TRIES => {
                     self.servers.pop();
                 }
                 Err(error) => return Err(error.into()),
@@ -177,22 +178,22 @@ impl Monitoring {
         }
     }
 
-    async fn write(&self, files: [File; 2]) -> Result<(), Error> {
+    async fn write(&self, files: [File; 2]) -> Result<(), MonitoringError> {
         let folder = self.folder.path().to_owned();
         let written = tokio::task::spawn_blocking(move || {
             files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
         });
-        written.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(Error::Files)
+        written.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(MonitoringError::Files)
     }
 }
 
 /// A client for loopback. It speaks no TLS, but cannot be built without somebody who could.
-fn client() -> Result<reqwest::Client, Error> {
+fn client() -> Result<reqwest::Client, MonitoringError> {
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Client(error.to_string()))?
+        .map_err(|error| MonitoringError::Client(error.to_string()))?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(QUESTION);
-    client.build().map_err(|error| Error::Client(error.to_string()))
+    client.build().map_err(|error| MonitoringError::Client(error.to_string()))
 }

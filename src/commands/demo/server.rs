@@ -28,7 +28,7 @@ const LAST_LINES: usize = 5;
 
 /// A server that does not run, or does no longer.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServerError {
     #[error("{name} cannot be started: {error}")]
     Start { name: &'static str, error: io::Error },
     #[error("{name} ended by itself ({status}). The end of its log:{log}")]
@@ -47,7 +47,7 @@ pub struct Program {
 
 impl Program {
     /// The first of these files that the system finds and can run; none when it finds none of them.
-    pub async fn find(name: &'static str, files: &[&'static str]) -> Result<Option<Self>, Error> {
+    pub async fn find(name: &'static str, files: &[&'static str]) -> Result<Option<Self>, ServerError> {
         for file in files {
             let mut version = Command::new(file);
             version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
@@ -57,7 +57,7 @@ impl Program {
                 Ok(Err(error)) => error,
                 Err(_) => io::Error::new(io::ErrorKind::TimedOut, format!("{file} --version does not end")),
             };
-            return Err(Error::Start { name, error });
+            return Err(ServerError::Start { name, error });
         }
         Ok(None)
     }
@@ -78,7 +78,7 @@ impl Server {
         folder: &Path,
         address: SocketAddr,
         args: &[String],
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ServerError> {
         let log = folder.join(format!("{}.log", program.name));
         let child = File::create(&log).and_then(|out| {
             let mut command = Command::new(program.file);
@@ -91,13 +91,13 @@ impl Server {
             command.creation_flags(CREATE_NEW_PROCESS_GROUP);
             command.spawn()
         });
-        let child = child.map_err(|error| Error::Start { name: program.name, error })?;
+        let child = child.map_err(|error| ServerError::Start { name: program.name, error })?;
         debug!(program = program.file, %address, log = %log.display(), "started");
         Ok(Self { name: program.name, address, child, log })
     }
 
     /// Waits until it says that it is ready.
-    pub async fn ready(&mut self, client: &reqwest::Client) -> Result<(), Error> {
+    pub async fn ready(&mut self, client: &reqwest::Client) -> Result<(), ServerError> {
         let url = format!("http://{}/-/ready", self.address);
         let asking = async {
             loop {
@@ -116,20 +116,20 @@ impl Server {
         };
         match ready? {
             true => Ok(()),
-            false => Err(Error::NotReady { name: self.name, log: self.last_lines().await }),
+            false => Err(ServerError::NotReady { name: self.name, log: self.last_lines().await }),
         }
     }
 
     /// Waits until it ends by itself.
-    pub async fn ended(&mut self) -> Error {
+    pub async fn ended(&mut self) -> ServerError {
         let status = self.child.wait().await;
         self.over(status).await
     }
 
-    async fn over(&self, status: io::Result<ExitStatus>) -> Error {
+    async fn over(&self, status: io::Result<ExitStatus>) -> ServerError {
         match status {
-            Ok(status) => Error::Ended { name: self.name, status, log: self.last_lines().await },
-            Err(error) => Error::Start { name: self.name, error },
+            Ok(status) => ServerError::Ended { name: self.name, status, log: self.last_lines().await },
+            Err(error) => ServerError::Start { name: self.name, error },
         }
     }
 

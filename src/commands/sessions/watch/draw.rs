@@ -1,6 +1,7 @@
 //! One picture of the view, for a screen of any size.
 
 mod panels;
+mod severity;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,6 @@ use std::time::SystemTime;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::lines::{order, orders};
@@ -20,6 +20,7 @@ use super::problems::{Kind, Problem};
 use super::sites::{Pair, Site};
 use super::state::State;
 use crate::terminal::escaped;
+use severity::{mark, style};
 use text::{clock, cut};
 
 /// From so many lines on proxies and users are seen together.
@@ -206,21 +207,6 @@ fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, 
 }
 
 /// What a problem's line begins with.
-fn mark(kind: Kind, look: &Look) -> char {
-    match kind {
-        Kind::Down(_) | Kind::Missing => look.marks.bad,
-        Kind::Late(_) => '…',
-        Kind::Note => '!',
-    }
-}
-
-fn style(kind: Kind, look: &Look) -> Style {
-    match kind {
-        Kind::Down(_) | Kind::Missing => look.alarm(),
-        Kind::Late(_) | Kind::Note => look.warning(),
-    }
-}
-
 fn in_a_line(Problem { kind, place, message, .. }: &Problem, now: SystemTime) -> String {
     match *kind {
         Kind::Down(since) => format!("{place} down {}: {message}", text::since(since, now)),

@@ -20,7 +20,7 @@ pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     borrowed: Borrowed,
     /// Dropped last: when the terminal is back.
-    _log: logging::Held,
+    _log: logging::Deferred,
 }
 
 /// The terminal's other state. Whoever drops it first restores the terminal.
@@ -31,7 +31,7 @@ struct Borrowed {
 impl Screen {
     /// Takes the terminal.
     pub fn take() -> io::Result<Self> {
-        let log = logging::hold();
+        let log = logging::defer_stderr();
         let borrowed = Borrowed::take()?;
         // The area is set by each picture.
         let options = TerminalOptions { viewport: Viewport::Fixed(Rect::ZERO) };

@@ -8,9 +8,9 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::severity::{mark, style};
 use super::table::{self, Cell, Column};
 use super::text::{at_least, since};
-use super::{mark, style};
 use crate::commands::sessions::watch::lines::{ProxyLine, user_text};
 use crate::commands::sessions::watch::look::Look;
 use crate::commands::sessions::watch::panel::Focus;

@@ -4,17 +4,17 @@
 //! reload and receives what the handlers request through a [`ReloadHandle`].
 
 mod lifecycle;
-mod listener;
 mod metrics;
 mod probe;
 mod reload;
 mod responses;
 mod routes;
+mod server;
 mod service_discovery;
 mod state;
 mod status;
 
-pub use listener::{ListenError, bind, serve};
 pub use reload::{ReloadError, ReloadHandle, ReloadRequest, ReloadRequests, reload_channel};
 pub use routes::router;
+pub use server::{ListenError, bind, serve};
 pub use state::{ActiveConfig, WebState};

@@ -28,14 +28,14 @@ use tracing::{debug, warn};
 /// Connections that are served at once; those above get 503.
 const CONNECTIONS: usize = 1000;
 
-/// Connections that are told 503 at once; those above are closed.
+/// Connections that are answered with 503 at once; those above are closed.
 const REFUSALS: usize = 100;
 
 /// How long a client may take to send the head of a request, and to come back with the next one:
 /// longer than Prometheus' usual scrape intervals.
 const HEAD: Duration = Duration::from_secs(90);
 
-/// The same for a client that is told 503.
+/// The same for a client that is answered with 503.
 const REFUSED_HEAD: Duration = Duration::from_secs(5);
 
 /// How long a client may take no byte.
@@ -106,8 +106,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 fn allow_files() {
     match rlimit::increase_nofile_limit(FILES) {
         Ok(allowed) if allowed >= FILES => {}
-        Ok(allowed) => warn!(allowed, wanted = FILES, "few files may be open: many clients may use them up"),
-        Err(error) => warn!(%error, wanted = FILES, "the limit of open files cannot be raised"),
+        Ok(allowed) => warn!(allowed, wanted = FILES, "open file limit is low"),
+        Err(error) => warn!(%error, wanted = FILES, "raising the open file limit failed"),
     }
 }
 
@@ -137,7 +137,7 @@ async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
+                    warn!(%error, "accept failed");
                     sleep(NO_SOCKET).await;
                     continue;
                 }
@@ -153,7 +153,7 @@ async fn accept(
             connections.spawn(async move {
                 let _place = place;
                 if let Err(error) = connection.await {
-                    debug!(%error, "a connection broke");
+                    debug!(%error, "connection failed");
                 }
             });
         } else if let Ok(place) = refused.clone().try_acquire_owned() {

@@ -16,6 +16,7 @@ use super::serve::{self, METRICS, ServeArgs};
 use super::signals;
 use crate::config::Sources;
 use crate::error::CommandError;
+use crate::terminal::print;
 use folder::temporary_folder;
 use monitoring::{Monitoring, MonitoringAddresses, MonitoringError, Programs};
 use qlik_sense_simulator::Options;
@@ -110,7 +111,7 @@ fn announce(simulator: &qlik_sense_simulator::Simulator) {
     let lines = listeners
         .iter()
         .map(|(name, url)| format!("listening {name} {}\n", url.as_str().trim_end_matches('/')));
-    serve::say(&lines.collect::<String>());
+    print(&lines.collect::<String>());
 }
 
 /// An address that stands for all addresses cannot be connected to.
@@ -124,7 +125,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 fn explain(address: SocketAddr, telemetry_path: &str) {
-    serve::say(&format!(
+    print(&format!(
         "
 A simulated Qlik Sense site is running, and the exporter on top of it. Ctrl-C ends both.
 
@@ -149,7 +150,7 @@ For Prometheus, in prometheus.yml:
 
 fn explain_monitoring(web: SocketAddr, addresses: MonitoringAddresses) {
     let MonitoringAddresses { prometheus, alertmanager } = addresses;
-    serve::say(&format!(
+    print(&format!(
         "
 A simulated Qlik Sense site is running, the exporter on top of it, and Prometheus and Alertmanager with the
 files of the folder prometheus. Ctrl-C ends them all; nothing is kept.

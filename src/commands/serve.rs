@@ -12,6 +12,7 @@ use crate::app::{App, AppOptions, PrepareError, StartError};
 use crate::config::Sources;
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
+use crate::terminal::print;
 
 /// The path of the metrics, unless a flag names another.
 pub(super) const METRICS: &str = "/metrics";
@@ -123,13 +124,7 @@ async fn reload_until_shutdown(app: &App, mut signals: Signals) {
 /// Prints a line per listener on standard output.
 pub(super) fn announce(app: &App) {
     let lines = app.addresses().iter().map(|address| format!("listening web http://{address}\n"));
-    say(&lines.collect::<String>());
-}
-
-/// Prints on standard output. That nobody reads it does not end the program.
-pub(super) fn say(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    print(&lines.collect::<String>());
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {

@@ -6,7 +6,7 @@ use crate::config::{self, Sources};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
 
-/// The flags are the keys of a site in the configuration; `config` says what is wrong with a value, and which of
+/// The flags are the keys of a site in the configuration; `config` reports what is wrong with a value, and which of
 /// them is missing.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "A site instead of a configuration file")]

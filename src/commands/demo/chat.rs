@@ -14,8 +14,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::commands::serve::say;
-use crate::terminal::escaped;
+use crate::terminal::{escaped, print};
 use crate::web;
 
 /// How many messages may wait to be shown.
@@ -79,7 +78,7 @@ fn writer() -> io::Result<SyncSender<String>> {
     let (sender, receiver) = sync_channel::<String>(WAITING);
     thread::Builder::new()
         .name("chat".to_owned())
-        .spawn(move || receiver.iter().for_each(|text| say(&text)))?;
+        .spawn(move || receiver.iter().for_each(|text| print(&text)))?;
     Ok(sender)
 }
 

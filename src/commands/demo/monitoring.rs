@@ -13,7 +13,7 @@ use super::chat::Chat;
 use super::folder::temporary_folder;
 use super::server::{Program, Server, ServerError, free_address, is_free};
 use super::shipped::{self, File};
-use crate::commands::serve::say;
+use crate::terminal::print;
 
 /// How many ports are tried for one server.
 const TRIES: usize = 10;
@@ -96,11 +96,11 @@ impl Monitoring {
         let folder = temporary_folder().map_err(MonitoringError::Files)?;
         let client = client()?;
         let chat = Chat::start().await.map_err(MonitoringError::Address)?;
-        say(&format!("listening chat http://{}\n", chat.address));
+        print(&format!("listening chat http://{}\n", chat.address));
         Ok(Self { programs, client, chat, servers: Vec::new(), folder })
     }
 
-    /// Starts both, and tells where each listens as soon as it is ready.
+    /// Starts both, and prints where each listens as soon as it is ready.
     pub async fn start(&mut self, exporter: SocketAddr) -> Result<MonitoringAddresses, MonitoringError> {
         let Programs { prometheus, alertmanager } = self.programs;
         let mail = self.chat.mail().map_err(MonitoringError::Address)?;
@@ -166,7 +166,7 @@ impl Monitoring {
             let server = self.servers.push_mut(server);
             match server.ready(&self.client).await {
                 Ok(()) => {
-                    say(&format!("listening {} http://{address}\n", program.name));
+                    print(&format!("listening {} http://{address}\n", program.name));
                     return Ok(address);
                 }
                 // Somebody else has taken the port in between.

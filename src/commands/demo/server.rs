@@ -13,16 +13,16 @@ use tracing::debug;
 
 use crate::terminal::escaped;
 
-/// How long a server may take until it is ready, and a program until it has said its version.
+/// How long a server may take until it is ready, and a program until it has printed its version.
 const START: Duration = Duration::from_secs(60);
 
 /// How long it may take to be gone once it is killed.
 const END: Duration = Duration::from_secs(5);
 
-/// How often it is asked whether it is ready.
+/// How often it is queried whether it is ready.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How much of a server's log is told when it has ended by itself.
+/// How much of a server's log is printed when it has ended by itself.
 const LAST_BYTES: u64 = 4096;
 const LAST_LINES: usize = 5;
 
@@ -96,7 +96,7 @@ impl Server {
         Ok(Self { name: program.name, address, child, log })
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it answers that it is ready.
     pub async fn ready(&mut self, client: &reqwest::Client) -> Result<(), ServerError> {
         let url = format!("http://{}/-/ready", self.address);
         let asking = async {
@@ -152,7 +152,7 @@ const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
 /// An address on loopback that nobody listens on.
 ///
-/// These servers do not tell which port they got when they are asked for any. Somebody else may take this one
+/// These servers do not report which port they got when they are to choose one. Another program may take this one
 /// before them: see [`is_free`].
 pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()

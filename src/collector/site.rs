@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use qlik_sense::VirtualProxy;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, error_span};
 
 use super::Scrape;
@@ -21,8 +22,8 @@ use crate::site::{PreparedSite, ProxyClient, Repository, Site, SiteState, Unusab
 pub(super) struct SiteCollector {
     site: Arc<Site>,
     pairs: Mutex<Pairs>,
-    /// The discoveries; they end with the site.
-    discovery: Tasks,
+    /// Cancelled when the site is not configured any more.
+    ended: CancellationToken,
     /// Carries the site's name into the log.
     span: Span,
 }
@@ -61,15 +62,19 @@ impl SiteCollector {
         Ok(Arc::new(Self {
             site: Site::new(settings, scrape)?,
             pairs: Mutex::default(),
-            discovery: Tasks::default(),
+            ended: CancellationToken::new(),
             // Enabled whatever the level of the log is: its fields belong to every line.
             span: error_span!("site", site = %settings.name),
         }))
     }
 
-    /// Begins with the discoveries.
-    pub fn begin(&self) {
-        self.discovery.spawn(keep_discovering(self.site.clone()).instrument(self.span.clone()));
+    /// Begins with the discoveries, which end with the site.
+    pub fn begin(&self, tasks: &Tasks) {
+        let discoveries = keep_discovering(self.site.clone()).instrument(self.span.clone());
+        let ended = self.ended.clone();
+        tasks.spawn(async move {
+            ended.run_until_cancelled_owned(discoveries).await;
+        });
     }
 
     /// See [`Site::prepare`].
@@ -89,8 +94,8 @@ impl SiteCollector {
     }
 
     /// Ends the discoveries, and with them the wait of scrapes for the first one.
-    pub async fn end(&self) {
-        self.discovery.end().await;
+    pub fn end(&self) {
+        self.ended.cancel();
     }
 
     pub fn name(&self) -> &str {
@@ -108,7 +113,7 @@ impl SiteCollector {
         // so that one that hangs costs configured proxy services nothing.
         let mut wanted = WantedPairs::new();
         scrape.want_all(&self.current(), &mut wanted);
-        self.wait_for_first_discovery(deadline).await;
+        self.wait_for_first_discovery(scrape, deadline).await;
         let current = self.current();
         scrape.want_all(&current, &mut wanted);
         let mut snapshots = Vec::new();
@@ -123,14 +128,15 @@ impl SiteCollector {
     }
 
     /// Returns when the first discovery has been tried, and at once when it is known already which pairs there are.
-    async fn wait_for_first_discovery(&self, deadline: Instant) {
+    async fn wait_for_first_discovery(&self, scrape: &Scrape<'_>, deadline: Instant) {
         if self.site.state().is_discovered() {
             return;
         }
         tokio::select! {
             // Without success, the pairs that are configured are all there are.
             _ = timeout_at(deadline, self.site.first_discovery()) => {}
-            () = self.discovery.ending() => {}
+            () = self.ended.cancelled() => {}
+            () = scrape.tasks.ending() => {}
         }
     }
 
@@ -260,7 +266,7 @@ impl Scrape<'_> {
     }
 
     fn want(&self, pair: &Arc<Pair>) -> Wanted {
-        let wanted = pair.want(self.cache_ttl, self.keep, self.queries);
+        let wanted = pair.want(self.policy.cache_ttl, &self.policy.keep, self.tasks);
         self.cache.count(matches!(wanted, Wanted::Cached(_)));
         wanted
     }
@@ -276,11 +282,13 @@ impl Scrape<'_> {
             let answer = tokio::select! {
                 biased;
                 answer = timeout_at(deadline, in_flight.answer()) => answer.ok().flatten(),
-                () = self.queries.ending() => None,
+                () = self.tasks.ending() => None,
             };
             match answer {
                 None => return Used::TimedOut,
-                Some(answer) if in_flight.is_served_by(&answer, self.keep) => return Used::Awaited(answer),
+                Some(answer) if in_flight.is_served_by(&answer, &self.policy.keep) => {
+                    return Used::Awaited(answer);
+                }
                 Some(_) => wanted = self.want(pair),
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qlik_sense_simulator::{Authority, Leaf, Session};
-use qlik_session_exporter::command::check::Outcome;
+use qlik_session_exporter::commands::check::Outcome;
 
 use super::checked::{Files, proxy};
 use crate::support::simulator::url_of;
@@ -242,7 +242,7 @@ async fn a_failing_repository_is_reported_in_one_step() {
 async fn config_errors_end_the_check_before_any_query() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
     assert_eq!(checked.outcome, Outcome::Mistaken);
-    assert_eq!(checked.outcome.code(), 2);
+    assert_eq!(checked.outcome.result().unwrap_err().exit_code(), 2);
     let reported = checked.lines("configuration");
     assert_eq!(reported.len(), 3, "{reported:#?}");
     assert!(

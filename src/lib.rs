@@ -7,12 +7,12 @@
 //! - [`exposition`] snapshots to text: the catalogue of metrics, user labels, streaming
 //! - [`sessions`] the sessions themselves, listed and ended, for the commands that do that
 //! - [`collect`] who is asked, how many at once, until when; cache and single flight
-//! - [`qlik`] all that knows Qlik's protocols, and nothing of Prometheus
+//! - the crate [`qlik_sense`]: all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
 //!
 //! All may use [`permits`], the semaphore for requests and encoders, and [`terminal`], what may be written to one.
 //!
-//! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
+//! Beside them stands the crate `qlik-sense-simulator`, a Qlik site on types of its own, behind the feature `simulator`.
 
 pub mod cli;
 pub mod collect;

@@ -1,22 +1,22 @@
 //! Prometheus exporter for the proxy sessions of client-managed Qlik Sense.
 //!
-//! The map of the house; arrows go one way, from top to bottom:
+//! The map; imports go one way, from top to bottom:
 //!
-//! - [`cli`] the command line and its dispatch
+//! - [`cli`] the top of the command line, and which command runs
 //! - [`commands`] the subcommands, each with its own flags
 //! - [`app`] a running exporter: start, reload, run until shutdown
-//! - [`web`] the HTTP listener and its paths
+//! - [`web`] the HTTP server and its paths
 //! - [`exposition`] snapshots to text: the catalogue of metrics, user labels, streaming
-//! - [`sessions`] the sessions themselves, listed and ended, for the commands that do that
 //! - [`collector`] scrapes: pairs with their caches and counters, until a deadline
+//! - [`sessions`] the sessions themselves, listed and deleted, for the commands that do that
 //! - [`site`] how a Qlik site is found and queried
-//! - [`qlik_sense`], a crate beside this one: all that knows Qlik's protocols, and nothing of Prometheus
 //! - [`config`] file, environment and flags into one checked [`config::Config`]
+//! - the crate [`qlik_sense`]: Qlik's protocols, and nothing of Prometheus
 //!
-//! All may use [`permits`], the semaphore for requests and encoders, and [`terminal`], what may be written to one. Commands use [`error`], which becomes the exit code, and
-//! [`global`], the flags of every command.
+//! Leaves: [`permits`], the semaphore for requests and encoders; [`terminal`], what may be written to one; [`error`],
+//! which becomes the exit code; [`global`], the flags of every command.
 //!
-//! Beside them stands `simulator`, a Qlik site on types of its own, behind the feature of that name.
+//! Beside them stands the crate `qlik-sense-simulator`, a Qlik site on types of its own, behind the feature `simulator`.
 
 pub mod app;
 pub mod cli;

@@ -1,7 +1,7 @@
 //! A Qlik Sense site that answers as the real one does: the repository service (QRS) on one port and a
 //! proxy service (QPS) per node, over mutual TLS.
 //!
-//! It shares no type with [`crate::qlik`], so that a shared misreading of the interfaces cannot hide.
+//! It shares no type with the crate `qlik-sense`, so that a shared misreading of the interfaces cannot hide.
 //!
 //! - `options` what can be chosen, and what is refused
 //! - `certificates` the site's authority and what it issues; `tls` its files and their use

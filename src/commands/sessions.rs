@@ -2,18 +2,18 @@
 
 mod confirm;
 mod delete;
-mod ending;
+mod deletion;
 mod list;
 mod order;
 mod pieces;
 mod read_config;
+mod reporter;
 mod rounds;
+mod selection;
 mod shared_args;
 mod table;
-mod telling;
 mod totals;
 pub mod watch;
-mod whose;
 mod written;
 
 use clap::{Args, Subcommand};

@@ -29,7 +29,7 @@ pub struct SiteArgs {
     /// How servers are checked: full (the default), ca or none
     #[arg(long, value_name = "HOW")]
     pub verify: Option<String>,
-    /// Directory of the user in whose name Qlik is asked [default: INTERNAL]
+    /// Directory of the user in selection name Qlik is asked [default: INTERNAL]
     #[arg(long, value_name = "DIRECTORY")]
     pub user_directory: Option<String>,
     /// Id of that user [default: sa_api]

@@ -1,4 +1,4 @@
-//! Which sessions are wanted: where to ask, and whose.
+//! Which sessions are wanted: where to ask, and selection.
 
 use crate::config::folded;
 use crate::site::topology::{ProxyPlan, Topology};
@@ -19,7 +19,7 @@ pub struct Filter {
 /// What is wanted of each session. What is not wanted is neither decoded nor kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Whose it is, and its id.
+    /// DeleteSelection it is, and its id.
     Counted,
     /// The user's name, too.
     Named,

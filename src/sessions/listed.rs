@@ -18,7 +18,7 @@ pub struct Sessions {
     lengths: Vec<u32>,
     /// Where each session starts.
     starts: Vec<Start>,
-    /// Users whose sessions are not among them: their names differ by case from those that are wanted.
+    /// Users selection sessions are not among them: their names differ by case from those that are wanted.
     pub other_case: BTreeSet<User>,
 }
 

@@ -44,25 +44,25 @@ impl<W: Write> SiteCheck<'_, '_, W> {
     /// The certificate of a server that was accepted. Of one that was not, the failure says everything.
     pub(super) fn server_certificate(
         &mut self,
-        whose: &'static str,
+        selection: &'static str,
         facts: Option<CertificateFacts>,
         plan: Option<&ProxyPlan>,
     ) -> io::Result<()> {
         let Some(facts) = facts else { return Ok(()) };
-        let mut step = certificate(whose, &facts, "");
+        let mut step = certificate(selection, &facts, "");
         // It was accepted all the same: nothing fails yet.
         if step.status == Status::Failed {
             step.status = Status::Warning;
         }
         if let Some(plan) = plan {
-            step.target = format!("{whose} {}", plan.name);
+            step.target = format!("{selection} {}", plan.name);
             step.facts.proxy = Some(plan.name.clone());
         }
         self.add(step)
     }
 }
 
-fn certificate(whose: &str, facts: &CertificateFacts, more: &str) -> Step {
+fn certificate(selection: &str, facts: &CertificateFacts, more: &str) -> Step {
     let CertificateFacts { subject, not_before, not_after, .. } = facts;
     let now = now();
     let days = (not_after - now).div_euclid(86_400);
@@ -71,14 +71,18 @@ fn certificate(whose: &str, facts: &CertificateFacts, more: &str) -> Step {
         let message = format!("{subject:?} is not valid before {}", day(*not_before));
         (Status::Failed, message, "Are the clocks right, here and there?".to_owned())
     } else if *not_after < now {
-        (Status::Failed, format!("{subject:?} expired on {until}"), renew(whose, ""))
+        (Status::Failed, format!("{subject:?} expired on {until}"), renew(selection, ""))
     } else {
         let status = if days < SOON { Status::Warning } else { Status::Ok };
         let left = counted(usize::try_from(days).unwrap_or_default(), "day");
-        (status, format!("{subject:?}, valid until {until} ({left} left){more}"), renew(whose, " in time"))
+        (
+            status,
+            format!("{subject:?}, valid until {until} ({left} left){more}"),
+            renew(selection, " in time"),
+        )
     };
     let facts = Facts { expires: Some(*not_after), ..Facts::default() };
-    let step = Step::new("certificate", whose, status, message).with(facts);
+    let step = Step::new("certificate", selection, status, message).with(facts);
     match status {
         Status::Ok => step,
         _ => step.advise(advice),
@@ -86,8 +90,8 @@ fn certificate(whose: &str, facts: &CertificateFacts, more: &str) -> Step {
 }
 
 /// What to do about a certificate that has expired, or soon will.
-fn renew(whose: &str, when: &str) -> String {
-    match whose {
+fn renew(selection: &str, when: &str) -> String {
+    match selection {
         "client" | "ca" => {
             format!("Have the management console make new ones{when} (Certificates), and export them again.")
         }

@@ -12,14 +12,18 @@ use super::site::{SiteCheck, milliseconds};
 use crate::collector::pair::count_sessions;
 use crate::collector::tally::{Counting, SessionIds, Tally};
 use crate::commands::counted;
-use crate::sessions::{Answer, Failure};
+use crate::sessions::Failure;
 use crate::site::topology::ProxyPlan;
 use crate::site::{ProxyClient, SiteState};
 use qlik_sense::{Reason, VirtualProxy};
 use tracing::Instrument;
 
 /// What one pair answered.
-type Counted = Answer<(Tally, SessionIds)>;
+struct Counted {
+    /// From the permit to the last byte.
+    took: Duration,
+    outcome: Result<(Tally, SessionIds), Failure>,
+}
 
 /// Counts the sessions of one pair.
 async fn count(service: &ProxyClient, virtual_proxy: &VirtualProxy) -> Counted {
@@ -29,7 +33,7 @@ async fn count(service: &ProxyClient, virtual_proxy: &VirtualProxy) -> Counted {
     let outcome = counting.instrument(service.span(virtual_proxy)).await;
     let took = begun.elapsed();
     let outcome = outcome.map_err(|error| Failure::new(&error, service.diagnose(&error)));
-    Answer { took, outcome }
+    Counted { took, outcome }
 }
 
 impl<W: Write> SiteCheck<'_, '_, W> {

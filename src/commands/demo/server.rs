@@ -99,7 +99,7 @@ impl Server {
     /// Waits until it answers that it is ready.
     pub async fn ready(&mut self, client: &reqwest::Client) -> Result<(), ServerError> {
         let url = format!("http://{}/-/ready", self.address);
-        let asking = async {
+        let refreshing = async {
             loop {
                 let answer = client.get(&url).send().await;
                 if answer.is_ok_and(|answer| answer.status().is_success()) {
@@ -112,7 +112,7 @@ impl Server {
             // Its end goes first: somebody else may answer on the port that it did not get.
             biased;
             error = self.child.wait() => Err(self.over(error).await),
-            ready = timeout(START, asking) => Ok(ready.is_ok()),
+            ready = timeout(START, refreshing) => Ok(ready.is_ok()),
         };
         match ready? {
             true => Ok(()),

@@ -8,20 +8,20 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::confirm::{confirmed, somebody_is_there};
-use super::ending::{Doomed, LogAs};
+use super::deletion::{LogAs, SessionToDelete};
 use super::read_config::read_config;
+use super::reporter::{Reporter, users_without};
 use super::rounds::Rounds;
+use super::selection::{DeleteSelection, SelectionArgs};
 use super::shared_args::PlaceArgs;
 use super::table::{self, Column};
-use super::telling::{Told, users_without};
-use super::whose::{Whose, WhoseArgs};
 use crate::commands::counted;
 use crate::commands::signals::Signals;
 use crate::commands::site_args::SiteArgs;
 use crate::config::Config;
 use crate::error::{CommandError, success_if};
 use crate::global::GlobalArgs;
-use crate::sessions::{Asker, Detail, User, sites_named};
+use crate::sessions::{Detail, Lister, User, sites_named};
 use crate::terminal::{escaped, tell};
 
 /// What `--help` says under the flags.
@@ -33,7 +33,7 @@ pub struct DeleteArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]
-    pub whose: WhoseArgs,
+    pub selection: SelectionArgs,
     /// Show what would go, and end nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -47,31 +47,31 @@ pub struct DeleteArgs {
 pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandError> {
     let config = read_config(global, &args.site, &args.place.sites).await?;
     is_clear(&config, &args).map_err(CommandError::Usage)?;
-    let DeleteArgs { place, whose, dry_run, yes, .. } = args;
+    let DeleteArgs { place, selection, dry_run, yes, .. } = args;
     let virtual_proxy = place.virtual_proxies.first().cloned().unwrap_or_default();
-    let mut asker = Asker::new(&config, place.filter(whose.users.clone()), Detail::Counted)
+    let mut lister = Lister::new(&config, place.filter(selection.users.clone()), Detail::Counted)
         .map_err(CommandError::usage)?;
-    let whose = Whose::from(whose);
-    let mut told = Told::default();
-    let roster = asker.ask(None).await;
-    let mut is_whole = told.roster(&roster);
-    if !matches!(whose, Whose::Users) && roster.pairs().count() > 1 {
+    let selection = DeleteSelection::from(selection);
+    let mut told = Reporter::default();
+    let listing = lister.ask(None).await;
+    let mut is_whole = told.listing(&listing);
+    if !matches!(selection, DeleteSelection::Users) && listing.pairs().count() > 1 {
         return Err(CommandError::usage(
             "the name given with --proxy fits several proxy services, expected one",
         ));
     }
-    let mut doomed = whose.choose(&roster);
-    whose.tell_missing(&roster);
+    let mut to_delete = selection.choose(&listing);
+    selection.tell_missing(&listing);
     // Only now: when they have ended, a user has none, too.
-    users_without(&roster);
-    is_whole &= whose.spare_others(&mut doomed, &roster, &asker, &mut told).await;
-    drop(roster);
-    if doomed.is_empty() {
+    users_without(&listing);
+    is_whole &= selection.spare_others(&mut to_delete, &listing, &lister, &mut told).await;
+    drop(listing);
+    if to_delete.is_empty() {
         tell(if is_whole { "there is nothing to end" } else { "nothing is known that is to end" });
         return success_if(false);
     }
     let asks = !(yes || dry_run);
-    let (shown, doomed) = tokio::task::spawn_blocking(move || (show(&doomed, asks), doomed)).await?;
+    let (shown, to_delete) = tokio::task::spawn_blocking(move || (show(&to_delete, asks), to_delete)).await?;
     shown.context("cannot show what would go")?;
     if dry_run {
         return success_if(is_whole);
@@ -79,15 +79,15 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandErr
     // It may take its time. Until then a signal ends the program at once.
     let log = LogAs::new(&config.users.label).await;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    if asks && !confirmed(whose.question(doomed.len(), &virtual_proxy), &mut signals).await? {
+    if asks && !confirmed(selection.question(to_delete.len(), &virtual_proxy), &mut signals).await? {
         tell("nothing was ended");
         return success_if(false);
     }
     let stop = CancellationToken::new();
-    let mut rounds = Rounds::new(asker, whose, told, log, is_whole);
+    let mut rounds = Rounds::new(lister, selection, told, log, is_whole);
     let bars = rounds.bars.clone();
     {
-        let mut running = std::pin::pin!(rounds.run(doomed, &stop));
+        let mut running = std::pin::pin!(rounds.run(to_delete, &stop));
         // Any of them: nothing is read again.
         tokio::select! {
             () = &mut running => {}
@@ -124,7 +124,7 @@ fn is_clear(config: &Config, args: &DeleteArgs) -> Result<(), String> {
     let virtual_proxies = virtual_proxies.iter().map(ToString::to_string).collect();
     let places = [("--site", sites, 0), ("--proxy", proxies, 1), ("--virtual-proxy", &virtual_proxies, 1)];
     for (flag, names, least) in places {
-        if args.whose.users.is_empty() && !(least..=1).contains(&names.len()) {
+        if args.selection.users.is_empty() && !(least..=1).contains(&names.len()) {
             return Err(format!(
                 "--session-id and --all end sessions of one virtual proxy on one proxy service, expected {flag} once, \
                  found {}",
@@ -143,16 +143,16 @@ fn is_clear(config: &Config, args: &DeleteArgs) -> Result<(), String> {
 }
 
 /// Shows what will go, with the number of sessions of each user: on standard output, but to who is asked then.
-fn show(doomed: &[Doomed], asks: bool) -> io::Result<()> {
+fn show(to_delete: &[SessionToDelete], asks: bool) -> io::Result<()> {
     match asks && !io::stdout().is_terminal() {
-        true => write(doomed, &mut io::stderr().lock(), table::width_of_terminal(true)),
-        false => write(doomed, &mut io::stdout().lock(), table::terminal_width()),
+        true => write(to_delete, &mut io::stderr().lock(), table::width_of_terminal(true)),
+        false => write(to_delete, &mut io::stdout().lock(), table::terminal_width()),
     }
 }
 
-fn write(doomed: &[Doomed], out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
+fn write(to_delete: &[SessionToDelete], out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
     let mut counts: BTreeMap<[String; 4], usize> = BTreeMap::new();
-    for Doomed { pair, user, .. } in doomed {
+    for SessionToDelete { pair, user, .. } in to_delete {
         let key =
             [&pair.site, &*pair.proxy.name, pair.virtual_proxy.path(), &user.key().to_string()].map(escaped);
         *counts.entry(key).or_default() += 1;
@@ -167,7 +167,7 @@ fn write(doomed: &[Doomed], out: &mut impl Write, width: Option<usize>) -> io::R
     ];
     let mut out = io::BufWriter::new(out);
     table::write(&mut out, &columns, || counts.iter(), width)?;
-    let users: HashSet<&User> = doomed.iter().map(|one| &one.user).collect();
-    writeln!(out, "\n{} of {}", counted(doomed.len(), "session"), counted(users.len(), "user"))?;
+    let users: HashSet<&User> = to_delete.iter().map(|one| &one.user).collect();
+    writeln!(out, "\n{} of {}", counted(to_delete.len(), "session"), counted(users.len(), "user"))?;
     out.flush()
 }

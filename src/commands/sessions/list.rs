@@ -8,15 +8,15 @@ use clap::Args;
 
 use super::order::{Ordered, SortBy};
 use super::read_config::read_config;
+use super::reporter::tell_failures;
 use super::shared_args::{FilterArgs, ListOutput};
 use super::table::{self, Column};
-use super::telling::tell_failures;
 use super::totals::{AtLimit, Total, totals};
 use super::written;
 use crate::commands::site_args::SiteArgs;
 use crate::error::{CommandError, success_if};
 use crate::global::GlobalArgs;
-use crate::sessions::{Asker, Detail, Pair, Roster, Session};
+use crate::sessions::{Detail, Lister, Listing, QueriedPair, Session};
 use crate::terminal::escaped;
 
 #[derive(Debug, Clone, Args)]
@@ -42,9 +42,9 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CommandError
         ListOutput::Table if !args.wide => Detail::Named,
         _ => Detail::Whole,
     };
-    let mut asker = Asker::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
-    let roster = asker.ask(None).await;
-    let is_whole = tell_failures(&roster);
+    let mut lister = Lister::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
+    let listing = lister.ask(None).await;
+    let is_whole = tell_failures(&listing);
     let how = How {
         output: args.output,
         sort_by: args.sort_by,
@@ -52,7 +52,7 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CommandError
         limit: config.users.session_limit,
         is_whole,
     };
-    let written = tokio::task::spawn_blocking(move || write(&roster, how)).await?;
+    let written = tokio::task::spawn_blocking(move || write(&listing, how)).await?;
     match written {
         // Otherwise whoever read it has seen enough, as `head` has.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -74,8 +74,8 @@ struct How {
 }
 
 /// Waits for whoever reads: to be called where that holds nobody up.
-fn write(roster: &Roster, how: How) -> io::Result<()> {
-    let sessions = Ordered::new(roster, how.sort_by);
+fn write(listing: &Listing, how: How) -> io::Result<()> {
+    let sessions = Ordered::new(listing, how.sort_by);
     let stdout = io::stdout().lock();
     let is_terminal = stdout.is_terminal();
     let mut out = BufWriter::with_capacity(64 * 1024, stdout);
@@ -87,7 +87,7 @@ fn write(roster: &Roster, how: How) -> io::Result<()> {
     out.flush()
 }
 
-type Row<'r> = (usize, &'r Pair, Session<'r>);
+type Row<'r> = (usize, &'r QueriedPair, Session<'r>);
 
 fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::Result<()> {
     let at_limit = AtLimit::new(sessions, how.limit);
@@ -123,7 +123,7 @@ fn write_totals(out: &mut impl Write, totals: &[Total<'_>], width: Option<usize>
 }
 
 fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>> {
-    let facts = |pair: &Pair, text: fn(&crate::site::topology::VirtualProxyPlan) -> &str| {
+    let facts = |pair: &QueriedPair, text: fn(&crate::site::topology::VirtualProxyPlan) -> &str| {
         escaped(pair.facts.as_ref().map_or("", text))
     };
     let user = |(_, pair, session): &Row<'_>| {

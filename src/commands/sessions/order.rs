@@ -5,7 +5,7 @@ use std::thread;
 use clap::ValueEnum;
 
 use super::pieces;
-use crate::sessions::{Pair, PairRoster, Roster, Session, Sessions};
+use crate::sessions::{Listing, PairListing, QueriedPair, Session, Sessions};
 
 /// By which column a list is sorted first; the others follow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -20,9 +20,9 @@ pub enum SortBy {
     UserName,
 }
 
-/// All sessions of a roster in the order that was asked for.
+/// All sessions of a listing in the order that was asked for.
 pub struct Ordered<'r> {
-    pairs: Vec<(&'r Pair, &'r Sessions)>,
+    pairs: Vec<(&'r QueriedPair, &'r Sessions)>,
     /// The places of pair and session.
     order: Vec<(usize, usize)>,
 }
@@ -32,10 +32,10 @@ pub type Place<'r> = [&'r str; 4];
 
 impl<'r> Ordered<'r> {
     /// As [`order`] has it.
-    pub fn new(roster: &'r Roster, by: SortBy) -> Self {
-        let answered = |answer: &'r PairRoster| Some((&*answer.pair, answer.sessions.as_deref().ok()?));
-        let pairs: Vec<_> = roster.pairs().filter_map(answered).collect();
-        let place = |pair: &'r Pair| -> Place<'r> {
+    pub fn new(listing: &'r Listing, by: SortBy) -> Self {
+        let answered = |answer: &'r PairListing| Some((&*answer.pair, answer.sessions.as_deref().ok()?));
+        let pairs: Vec<_> = listing.pairs().filter_map(answered).collect();
+        let place = |pair: &'r QueriedPair| -> Place<'r> {
             [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
         };
         let places: Vec<_> = pairs.iter().map(|(pair, sessions)| (place(pair), *sessions)).collect();
@@ -47,7 +47,7 @@ impl<'r> Ordered<'r> {
     }
 
     /// Each session with the place of its pair in [`Self::pairs`].
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &'r Pair, Session<'r>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &'r QueriedPair, Session<'r>)> {
         self.at(&self.order)
     }
 
@@ -55,11 +55,11 @@ impl<'r> Ordered<'r> {
     pub fn chunks(
         &self,
         size: usize,
-    ) -> impl Iterator<Item = impl Iterator<Item = (usize, &'r Pair, Session<'r>)>> + Clone {
+    ) -> impl Iterator<Item = impl Iterator<Item = (usize, &'r QueriedPair, Session<'r>)>> + Clone {
         self.order.chunks(size).map(|places| self.at(places))
     }
 
-    fn at(&self, places: &[(usize, usize)]) -> impl Iterator<Item = (usize, &'r Pair, Session<'r>)> {
+    fn at(&self, places: &[(usize, usize)]) -> impl Iterator<Item = (usize, &'r QueriedPair, Session<'r>)> {
         places.iter().filter_map(|&(place, row)| {
             let (pair, sessions) = *self.pairs.get(place)?;
             Some((place, pair, sessions.get(row)?))
@@ -67,7 +67,7 @@ impl<'r> Ordered<'r> {
     }
 
     /// Those that answered.
-    pub fn pairs(&self) -> impl Iterator<Item = (&'r Pair, &'r Sessions)> {
+    pub fn pairs(&self) -> impl Iterator<Item = (&'r QueriedPair, &'r Sessions)> {
         self.pairs.iter().copied()
     }
 }

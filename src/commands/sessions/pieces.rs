@@ -27,7 +27,7 @@ pub fn write<P>(
             taken
         };
         let made: Vec<_> = (0..threads).map(make).collect();
-        // In turns: the first thread that has no more is the one whose turn the end is.
+        // In turns: the first thread that has no more is the one selection turn the end is.
         made.iter().cycle().map_while(|made| made.recv().ok()).try_for_each(|text| out.write_all(&text?))
     })
 }

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{Doomed, Ended, LogAs, Outcome, end};
-use super::telling::Told;
-use super::whose::Whose;
+use super::deletion::{Ended, LogAs, Outcome, SessionToDelete, end};
+use super::reporter::Reporter;
+use super::selection::DeleteSelection;
 use crate::commands::counted;
-use crate::sessions::{Asker, Roster};
+use crate::sessions::{Lister, Listing};
 use crate::terminal::tell;
 
 /// How often a user's sessions are ended and listed again: while they end, new ones may begin.
@@ -20,9 +20,9 @@ const REMINDER: &str = "Qlik may need five minutes before the user can log in ag
 
 /// Ends sessions until none is left, or nothing more can be done.
 pub struct Rounds {
-    pub asker: Asker,
-    pub whose: Whose,
-    pub told: Told,
+    pub lister: Lister,
+    pub selection: DeleteSelection,
+    pub told: Reporter,
     pub log: LogAs,
     /// Whoever tells something meanwhile suspends it.
     pub bars: MultiProgress,
@@ -41,7 +41,7 @@ struct Sum {
     /// Requests that were given up.
     given_up: usize,
     /// All others that were tried, each once: what is known of them.
-    tried: Vec<(Doomed, Outcome)>,
+    tried: Vec<(SessionToDelete, Outcome)>,
     /// How many others are listed in the end, or were never tried.
     left: usize,
 }
@@ -53,42 +53,48 @@ impl Sum {
 }
 
 impl Rounds {
-    pub fn new(asker: Asker, whose: Whose, told: Told, log: LogAs, is_whole: bool) -> Self {
+    pub fn new(
+        lister: Lister,
+        selection: DeleteSelection,
+        told: Reporter,
+        log: LogAs,
+        is_whole: bool,
+    ) -> Self {
         let bars = MultiProgress::new();
-        Self { asker, whose, told, log, bars, is_whole, sum: Sum::default(), round: Ended::default() }
+        Self { lister, selection, told, log, bars, is_whole, sum: Sum::default(), round: Ended::default() }
     }
 
     /// Ends these, and with `--user` what is listed after that; what is not certain then is looked up, what was
     /// refused is not tried again. Whoever drops it ends it at once.
-    pub async fn run(&mut self, mut doomed: Vec<Doomed>, stop: &CancellationToken) {
-        let by_user = matches!(self.whose, Whose::Users);
+    pub async fn run(&mut self, mut to_delete: Vec<SessionToDelete>, stop: &CancellationToken) {
+        let by_user = matches!(self.selection, DeleteSelection::Users);
         for _ in 0..ROUNDS {
             // What became of them before is no matter any more.
-            let again: HashSet<_> = doomed.iter().map(Doomed::key).collect();
+            let again: HashSet<_> = to_delete.iter().map(SessionToDelete::key).collect();
             self.sum.tried.retain(|(one, _)| !again.contains(&one.key()));
-            self.sum.left = doomed.len();
-            end(&doomed, stop, &mut self.told, &self.log, &self.bars, &mut self.round).await;
+            self.sum.left = to_delete.len();
+            end(&to_delete, stop, &mut self.told, &self.log, &self.bars, &mut self.round).await;
             self.add_up();
             let is_guess = self.sum.count(Outcome::NotFound) + self.sum.count(Outcome::NotKnown) > 0;
             if stop.is_cancelled() || !(by_user || is_guess) {
                 return;
             }
-            let Some(roster) = stop.run_until_cancelled(self.asker.ask(None)).await else { return };
-            self.is_whole &= self.told.roster(&roster);
-            self.look_up(&roster);
+            let Some(listing) = stop.run_until_cancelled(self.lister.ask(None)).await else { return };
+            self.is_whole &= self.told.listing(&listing);
+            self.look_up(&listing);
             if !by_user {
                 return;
             }
-            doomed = self.whose.choose(&roster);
+            to_delete = self.selection.choose(&listing);
             let refused = self.sum.tried.iter().filter(|(_, outcome)| *outcome == Outcome::Refused);
             let refused: HashSet<_> = refused.map(|(one, _)| one.key()).collect();
-            doomed.retain(|one| !refused.contains(&one.key()));
-            let spare = self.whose.spare_others(&mut doomed, &roster, &self.asker, &mut self.told);
+            to_delete.retain(|one| !refused.contains(&one.key()));
+            let spare = self.selection.spare_others(&mut to_delete, &listing, &self.lister, &mut self.told);
             let Some(all_is_known) = stop.run_until_cancelled(spare).await else { return };
             self.is_whole &= all_is_known;
             let tried: HashSet<_> = self.sum.tried.iter().map(|(one, _)| one.key()).collect();
-            self.sum.left = doomed.iter().filter(|one| !tried.contains(&one.key())).count();
-            if doomed.is_empty() {
+            self.sum.left = to_delete.iter().filter(|one| !tried.contains(&one.key())).count();
+            if to_delete.is_empty() {
                 return;
             }
         }
@@ -104,16 +110,16 @@ impl Rounds {
     }
 
     /// Looks up what was tried, where the lists are there.
-    fn look_up(&mut self, roster: &Roster) {
+    fn look_up(&mut self, listing: &Listing) {
         let (mut lists, mut listed) = (HashSet::new(), HashSet::new());
-        for answer in roster.pairs() {
+        for answer in listing.pairs() {
             let Ok(sessions) = &answer.sessions else { continue };
             let place = answer.pair.names();
             lists.insert(place);
             listed.extend(sessions.iter().map(|session| (place, session.session_id)));
         }
         let Sum { tried, already_gone, .. } = &mut self.sum;
-        let is_listed = |one: &Doomed| listed.contains(&one.key());
+        let is_listed = |one: &SessionToDelete| listed.contains(&one.key());
         let undone = tried.iter().filter(|(one, outcome)| *outcome == Outcome::Ended && is_listed(one));
         self.log.still_listed(&undone.map(|(one, _)| one).collect::<Vec<_>>());
         tried.retain_mut(|(one, outcome)| {

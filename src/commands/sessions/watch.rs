@@ -1,6 +1,5 @@
 //! `sessions watch`: who is connected, live in the terminal, or again and again for another program.
 
-mod asking;
 mod content;
 mod draw;
 mod history;
@@ -9,6 +8,7 @@ mod lines;
 mod look;
 mod panel;
 mod problems;
+mod refreshing;
 mod screen;
 mod sites;
 mod state;
@@ -33,11 +33,11 @@ use crate::commands::signals::Signals;
 use crate::commands::site_args::SiteArgs;
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
-use crate::sessions::{Asker, Detail};
+use crate::sessions::{Detail, Lister};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
-use asking::{Asking, News};
 use content::Refresh;
 use look::Look;
+use refreshing::{News, Refreshing};
 use screen::Screen;
 use state::{Settings, State, Wish};
 
@@ -87,26 +87,26 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CommandErro
     let config = read_config(global, &args.site, &args.filter.place.sites).await?;
     let is_picture = args.output == ListOutput::Table;
     let detail = if is_picture { Detail::Named } else { Detail::Whole };
-    let asker = Asker::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
+    let lister = Lister::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     // A list for another program has everybody's sessions, however long they take.
     let patience = is_picture.then_some(PATIENCE);
-    let mut asking = Asking::begin(asker, args.interval, patience);
+    let mut refreshing = Refreshing::begin(lister, args.interval, patience);
     let ended = match args.output {
         ListOutput::Table => {
             let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
             let settings = Settings { session_limit, interval: args.interval, sort_by: args.sort_by };
-            show(settings, &mut asking, signals).await
+            show(settings, &mut refreshing, signals).await
         }
-        ListOutput::Json => stream::run(stream::Format::Json, args.sort_by, &mut asking, signals).await,
-        ListOutput::Csv => stream::run(stream::Format::Csv, args.sort_by, &mut asking, signals).await,
+        ListOutput::Json => stream::run(stream::Format::Json, args.sort_by, &mut refreshing, signals).await,
+        ListOutput::Csv => stream::run(stream::Format::Csv, args.sort_by, &mut refreshing, signals).await,
     };
-    asking.end().await;
+    refreshing.end().await;
     Ok(ended?)
 }
 
 /// Shows the view until somebody ends it, or the terminal goes.
-async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> Result<()> {
+async fn show(settings: Settings, refreshing: &mut Refreshing, mut signals: Signals) -> Result<()> {
     let look = Look::new(stdout_has_colors(), has_rare_signs());
     let mut state = State::new(settings);
     let mut screen = Screen::take().context("cannot use the terminal")?;
@@ -121,14 +121,14 @@ async fn show(settings: Settings, asking: &mut Asking, mut signals: Signals) -> 
                 Some(event) => match react(&mut state, event.context("cannot read keys")?) {
                     Wish::Nothing => {}
                     Wish::End => break,
-                    Wish::Pause => asking.pause(),
-                    Wish::Refresh => asking.go_on(),
+                    Wish::Pause => refreshing.pause(),
+                    Wish::Refresh => refreshing.go_on(),
                 },
             },
-            news = asking.next() => match news {
-                News::Answer(roster) => state.refresh(Refresh::new(roster, SystemTime::now(), false)),
-                News::Late(roster) => state.refresh(Refresh::new(roster, SystemTime::now(), true)),
-                News::Failed(error) => return Err(error).context("asking has failed"),
+            news = refreshing.next() => match news {
+                News::Answer(listing) => state.refresh(Refresh::new(listing, SystemTime::now(), false)),
+                News::Late(listing) => state.refresh(Refresh::new(listing, SystemTime::now(), true)),
+                News::Failed(error) => return Err(error).context("refreshing has failed"),
             },
         }
     }

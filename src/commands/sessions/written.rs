@@ -8,7 +8,7 @@ use serde_json::Serializer as Json;
 
 use super::order::Ordered;
 use super::pieces;
-use crate::sessions::{Pair, Session};
+use crate::sessions::{QueriedPair, Session};
 use crate::terminal::{EscapedJson, escaped};
 use qlik_sense::qrs::Node;
 
@@ -25,7 +25,7 @@ struct Place<'a, N> {
 }
 
 impl<'a, N> Place<'a, N> {
-    fn new(pair: &'a Pair, load_balancing_nodes: N) -> Self {
+    fn new(pair: &'a QueriedPair, load_balancing_nodes: N) -> Self {
         let facts = pair.facts.as_ref();
         Self {
             site: &pair.site,
@@ -39,7 +39,7 @@ impl<'a, N> Place<'a, N> {
     }
 }
 
-fn nodes(pair: &Pair) -> &[Node] {
+fn nodes(pair: &QueriedPair) -> &[Node] {
     pair.facts.as_ref().map_or(&[], |facts| &facts.load_balancing_nodes)
 }
 
@@ -61,7 +61,7 @@ fn array(out: &mut impl Write, sessions: &Ordered<'_>, line_end: &str) -> io::Re
         return writeln!(out, "[]");
     }
     // What all rows of a pair begin with is written once.
-    let beginning = |(pair, _): (&Pair, _)| {
+    let beginning = |(pair, _): (&QueriedPair, _)| {
         let mut object = line_end.as_bytes().to_vec();
         member(&mut object, "", &Place::new(pair, Nodes(nodes(pair))))?;
         // In place of the brace at its end comes the rest of the row.
@@ -222,7 +222,7 @@ fn is_formula(cell: &str) -> bool {
 }
 
 /// `Central (sense1.company.com), Node2 (sense2.company.com)`.
-pub fn nodes_in_words(pair: &Pair) -> String {
+pub fn nodes_in_words(pair: &QueriedPair) -> String {
     let words = |node: &Node| match (&*node.name, &*node.host) {
         (name, "") => name.to_owned(),
         ("", host) => host.to_owned(),

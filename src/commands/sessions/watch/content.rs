@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::sessions::{Failure, Misfit, PairRoster, Roster, Sessions, SiteRoster};
+use crate::sessions::{Failure, Listing, PairListing, Sessions, SiteListing, UnmatchedFilter};
 
 /// All sites, asked once.
 pub struct Refresh {
@@ -11,7 +11,7 @@ pub struct Refresh {
     pub at: SystemTime,
     pub sites: Vec<SiteAnswer>,
     /// Flags that fit nothing.
-    pub misfits: Vec<Misfit>,
+    pub unmatched: Vec<UnmatchedFilter>,
     /// Whether it is the one before once more, with answers that were late.
     pub again: bool,
 }
@@ -34,24 +34,24 @@ pub struct PairAnswer {
 }
 
 impl Refresh {
-    pub fn new(roster: Roster, at: SystemTime, again: bool) -> Self {
+    pub fn new(listing: Listing, at: SystemTime, again: bool) -> Self {
         // That a user has no session is nothing to look into.
-        let Roster { sites, unknown, other_case, absent: _ } = roster;
-        let misfits = [unknown, other_case].concat();
-        Self { at, sites: sites.into_iter().map(SiteAnswer::from).collect(), misfits, again }
+        let Listing { sites, unknown, other_case, absent: _ } = listing;
+        let unmatched = [unknown, other_case].concat();
+        Self { at, sites: sites.into_iter().map(SiteAnswer::from).collect(), unmatched, again }
     }
 }
 
-impl From<SiteRoster> for SiteAnswer {
-    fn from(site: SiteRoster) -> Self {
+impl From<SiteListing> for SiteAnswer {
+    fn from(site: SiteListing) -> Self {
         let pairs = site.pairs.into_iter().map(PairAnswer::from).collect();
         let notes = site.notes.iter().map(ToString::to_string).collect();
         Self { name: site.name, discovery: site.discovery, notes, pairs }
     }
 }
 
-impl From<PairRoster> for PairAnswer {
-    fn from(PairRoster { pair, sessions, .. }: PairRoster) -> Self {
+impl From<PairListing> for PairAnswer {
+    fn from(PairListing { pair, sessions, .. }: PairListing) -> Self {
         Self {
             proxy: pair.proxy.name.clone(),
             host: pair.proxy.host.clone(),

@@ -59,7 +59,7 @@ fn seen(focus: Focus, body: Rect) -> &'static [Focus] {
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, look: &Look, now: SystemTime) {
     if state.refreshed.is_none() {
-        return frame.render_widget(Line::styled("asking for the sessions ...", look.faint()), area);
+        return frame.render_widget(Line::styled("refreshing for the sessions ...", look.faint()), area);
     }
     let seen = seen(state.focus, area);
     if seen.len() < 2 {

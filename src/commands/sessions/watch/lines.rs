@@ -8,7 +8,7 @@ use super::panel::{Focus, Panel};
 use super::problems::{self, Problem};
 use super::sites::{Pair, Place, Site, Sites, User};
 use crate::commands::sessions::order::{self, SortBy};
-use crate::sessions::Misfit;
+use crate::sessions::UnmatchedFilter;
 
 /// The lines of the panels. Empty where they are not known yet.
 #[derive(Default)]
@@ -70,7 +70,7 @@ pub fn order(focus: Focus, panel: &Panel) -> usize {
 }
 
 /// Fills in the lines of a panel where they are missing.
-pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, misfits: &[Misfit]) {
+pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unmatched: &[UnmatchedFilter]) {
     let order = order(focus, panel);
     match focus {
         Focus::Proxies => drop(lines.proxies.get_or_insert_with(|| proxies(panel, order, sites))),
@@ -83,7 +83,7 @@ pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, misfi
             lines.sessions.get_or_insert_with(|| sessions(panel, &sorted, sites));
             lines.sorted = Some((order, sorted));
         }
-        Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, misfits))),
+        Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, unmatched))),
     }
 }
 

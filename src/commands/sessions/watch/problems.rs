@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::sites::{Site, Sites, Trouble};
-use crate::sessions::Misfit;
+use crate::sessions::UnmatchedFilter;
 
 /// Something that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +29,15 @@ pub enum Kind {
 }
 
 /// All that is wrong, in the order of the sites; notes last.
-pub fn all(sites: &Sites, misfits: &[Misfit]) -> Vec<Problem> {
+pub fn all(sites: &Sites, unmatched: &[UnmatchedFilter]) -> Vec<Problem> {
     let several = sites.all.len() > 1;
-    let misfits = misfits.iter().map(|Misfit { flag, why }| Problem::new(Kind::Missing, flag, why));
+    let unmatched =
+        unmatched.iter().map(|UnmatchedFilter { flag, why }| Problem::new(Kind::Missing, flag, why));
     let notes = sites
         .all
         .iter()
         .flat_map(|site| site.notes.iter().map(|note| Problem::new(Kind::Note, &site.name, note)));
-    misfits.chain(sites.all.iter().flat_map(|site| of_site(site, several))).chain(notes).collect()
+    unmatched.chain(sites.all.iter().flat_map(|site| of_site(site, several))).chain(notes).collect()
 }
 
 fn of_site(site: &Site, several: bool) -> Vec<Problem> {
@@ -83,8 +84,8 @@ mod tests {
     use crate::commands::sessions::watch::content::SiteAnswer;
     use crate::commands::sessions::watch::testing::{at, down, failure, pair, refresh, site};
 
-    fn places(sites: Vec<SiteAnswer>, misfits: &[Misfit]) -> Vec<String> {
-        let problems = all(&Sites::default().refreshed(refresh(at(0), sites)), misfits);
+    fn places(sites: Vec<SiteAnswer>, unmatched: &[UnmatchedFilter]) -> Vec<String> {
+        let problems = all(&Sites::default().refreshed(refresh(at(0), sites)), unmatched);
         problems.into_iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect()
     }
 
@@ -117,8 +118,10 @@ mod tests {
             "empty: there is nothing to ask",
             "lab: look",
         ];
-        let misfit =
-            Misfit { flag: "--proxy Node9".to_owned(), why: "there is none of that name".to_owned() };
-        assert_eq!(places(sites, &[misfit]), expected);
+        let unmatched = UnmatchedFilter {
+            flag: "--proxy Node9".to_owned(),
+            why: "there is none of that name".to_owned(),
+        };
+        assert_eq!(places(sites, &[unmatched]), expected);
     }
 }

@@ -10,7 +10,7 @@ use super::lines::{self, Lines};
 use super::panel::{Focus, Panels};
 use super::sites::Sites;
 use crate::commands::sessions::order::SortBy;
-use crate::sessions::Misfit;
+use crate::sessions::UnmatchedFilter;
 
 /// What stays the same.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ pub struct State {
     pub settings: Settings,
     pub sites: Sites,
     /// Flags that fit nothing.
-    pub misfits: Vec<Misfit>,
+    pub unmatched: Vec<UnmatchedFilter>,
     /// When the last answer came.
     pub refreshed: Option<SystemTime>,
     pub focus: Focus,
@@ -54,7 +54,7 @@ impl State {
         Self {
             settings,
             sites: Sites::default(),
-            misfits: Vec::new(),
+            unmatched: Vec::new(),
             refreshed: None,
             focus: Focus::Proxies,
             panels: Panels::new(lines::place_of(settings.sort_by)),
@@ -70,7 +70,7 @@ impl State {
             return;
         }
         self.refreshed = Some(refresh.at);
-        self.misfits.clone_from(&refresh.misfits);
+        self.unmatched.clone_from(&refresh.unmatched);
         self.sites = std::mem::take(&mut self.sites).refreshed(refresh);
         self.lines.forget();
     }
@@ -78,7 +78,7 @@ impl State {
     /// The lines of a panel, filtered and sorted. Only now, and only of a panel that is seen: with many
     /// sessions that is work.
     pub fn prepare(&mut self, focus: Focus) {
-        lines::fill(&mut self.lines, focus, self.panels.get(focus), &self.sites, &self.misfits);
+        lines::fill(&mut self.lines, focus, self.panels.get(focus), &self.sites, &self.unmatched);
     }
 
     pub fn key(&mut self, key: KeyEvent) -> Wish {

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use tokio::time::timeout;
 
-use super::asking::{Asking, News};
+use super::refreshing::{News, Refreshing};
 use crate::commands::sessions::order::{Ordered, SortBy};
-use crate::commands::sessions::telling::{Told, troubles};
+use crate::commands::sessions::reporter::{Reporter, troubles};
 use crate::commands::sessions::written;
 use crate::commands::signals::Signals;
-use crate::sessions::Roster;
+use crate::sessions::Listing;
 use crate::terminal;
 
 /// How long a list that is being written may take when the end has come.
@@ -27,23 +27,28 @@ pub enum Format {
 }
 
 /// Writes until the operating system asks to end, or nobody reads any more.
-pub async fn run(format: Format, sort_by: SortBy, asking: &mut Asking, mut signals: Signals) -> Result<()> {
+pub async fn run(
+    format: Format,
+    sort_by: SortBy,
+    refreshing: &mut Refreshing,
+    mut signals: Signals,
+) -> Result<()> {
     let mut reported = Reported::default();
     let mut is_first = true;
     loop {
         let news = tokio::select! {
             _ = signals.next() => return Ok(()),
-            news = asking.next() => news,
+            news = refreshing.next() => news,
         };
-        let roster = match news {
-            News::Answer(roster) | News::Late(roster) => roster,
-            News::Failed(error) => return Err(error).context("asking has failed"),
+        let listing = match news {
+            News::Answer(listing) | News::Late(listing) => listing,
+            News::Failed(error) => return Err(error).context("refreshing has failed"),
         };
-        reported.tell_changes(&roster);
-        if !somebody_answered(&roster) {
+        reported.tell_changes(&listing);
+        if !somebody_answered(&listing) {
             continue;
         }
-        let mut writing = tokio::task::spawn_blocking(move || write(&roster, format, sort_by, is_first));
+        let mut writing = tokio::task::spawn_blocking(move || write(&listing, format, sort_by, is_first));
         let written = tokio::select! {
             written = &mut writing => written?,
             _ = signals.next() => {
@@ -61,13 +66,13 @@ pub async fn run(format: Format, sort_by: SortBy, asking: &mut Asking, mut signa
 }
 
 /// Where nobody did, it is not known that there are no sessions: nothing is written then.
-fn somebody_answered(roster: &Roster) -> bool {
-    roster.is_whole() || roster.pairs().any(|answer| answer.sessions.is_ok())
+fn somebody_answered(listing: &Listing) -> bool {
+    listing.is_whole() || listing.pairs().any(|answer| answer.sessions.is_ok())
 }
 
 /// Waits for whoever reads.
-fn write(roster: &Roster, format: Format, sort_by: SortBy, is_first: bool) -> io::Result<()> {
-    let sessions = Ordered::new(roster, sort_by);
+fn write(listing: &Listing, format: Format, sort_by: SortBy, is_first: bool) -> io::Result<()> {
+    let sessions = Ordered::new(listing, sort_by);
     let stdout = io::stdout().lock();
     let is_terminal = stdout.is_terminal();
     let mut out = BufWriter::with_capacity(64 * 1024, stdout);
@@ -90,14 +95,14 @@ struct Reported {
     /// What fails now: by whom, with its message.
     failing: HashMap<String, String>,
     /// The rest: once each.
-    told: Told,
+    told: Reporter,
 }
 
 impl Reported {
     /// Tells what has changed: all that is wrong, the first time.
-    fn tell_changes(&mut self, roster: &Roster) {
+    fn tell_changes(&mut self, listing: &Listing) {
         let mut before = std::mem::take(&mut self.failing);
-        for (who, failure) in troubles(roster) {
+        for (who, failure) in troubles(listing) {
             if before.remove(&who).as_ref() != Some(&failure.message) {
                 self.told.failure(&who, failure);
             }
@@ -108,7 +113,7 @@ impl Reported {
         for who in well {
             terminal::tell(format_args!("{who}: answers again"));
         }
-        self.told.besides_failures(roster);
-        roster.other_case.iter().for_each(|misfit| self.told.once(misfit.to_string()));
+        self.told.besides_failures(listing);
+        listing.other_case.iter().for_each(|unmatched| self.told.once(unmatched.to_string()));
     }
 }

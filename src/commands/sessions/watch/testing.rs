@@ -60,7 +60,7 @@ pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
 }
 
 pub fn refresh(at: SystemTime, sites: Vec<SiteAnswer>) -> Refresh {
-    Refresh { at, sites, misfits: Vec::new(), again: false }
+    Refresh { at, sites, unmatched: Vec::new(), again: false }
 }
 
 /// A view of these sites after one refresh.

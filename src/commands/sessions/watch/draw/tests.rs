@@ -186,5 +186,5 @@ fn without_colours_what_matters_is_bold_or_reversed() {
 fn before_the_first_answer_the_view_says_that_it_asks() {
     let mut state = State::new(crate::commands::sessions::watch::testing::SETTINGS);
     let seen = picture(&mut state, (80, 24));
-    assert!(seen.contains("asking for the sessions"), "{seen}");
+    assert!(seen.contains("refreshing for the sessions"), "{seen}");
 }

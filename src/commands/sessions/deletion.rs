@@ -10,23 +10,23 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::telling::Told;
+use super::reporter::Reporter;
 use crate::config::UserLabel;
 use crate::exposition::users::Naming;
-use crate::sessions::{Cause, Failure, Pair, Session, User};
+use crate::sessions::{Cause, Failure, QueriedPair, Session, User};
 use qlik_sense::qps::Deletion;
 use qlik_sense::{Reason, SessionId, UserKey};
 
 /// A session that is to end. Has no `Debug`: its id is a secret.
 #[derive(Clone)]
-pub struct Doomed {
-    pub pair: Arc<Pair>,
+pub struct SessionToDelete {
+    pub pair: Arc<QueriedPair>,
     pub user: User,
     id: String,
 }
 
-impl Doomed {
-    pub fn new(pair: &Arc<Pair>, session: Session<'_>) -> Self {
+impl SessionToDelete {
+    pub fn new(pair: &Arc<QueriedPair>, session: Session<'_>) -> Self {
         Self { pair: pair.clone(), user: session.user.into(), id: session.session_id.to_owned() }
     }
 
@@ -50,7 +50,7 @@ impl Doomed {
 pub struct Ended {
     /// Asked for, without an answer yet.
     pub under_way: usize,
-    pub tried: Vec<(Doomed, Outcome)>,
+    pub tried: Vec<(SessionToDelete, Outcome)>,
 }
 
 /// What became of a session, as it is said: a list tells.
@@ -73,17 +73,17 @@ const MANY: usize = 20;
 /// Ends them, as far as `stop` lets it: what is in flight then is waited for. Tells each that fails, and logs what
 /// was done by whom; `seen` says what became of them also when it is dropped.
 pub async fn end(
-    doomed: &[Doomed],
+    to_delete: &[SessionToDelete],
     stop: &CancellationToken,
-    told: &mut Told,
+    told: &mut Reporter,
     log_as: &LogAs,
     bars: &MultiProgress,
     seen: &mut Ended,
 ) {
-    let progress = progress(doomed.len(), bars);
-    log_as.beginning(doomed);
-    let mut by_service: BTreeMap<usize, Vec<&Doomed>> = BTreeMap::new();
-    for one in doomed {
+    let progress = progress(to_delete.len(), bars);
+    log_as.beginning(to_delete);
+    let mut by_service: BTreeMap<usize, Vec<&SessionToDelete>> = BTreeMap::new();
+    for one in to_delete {
         by_service.entry(Arc::as_ptr(&one.pair.service).addr()).or_default().push(one);
     }
     // Requests begin and end in one task: nobody looks at both at once.
@@ -96,9 +96,9 @@ pub async fn end(
     };
     let mut answers: SelectAll<_> = by_service
         .into_values()
-        .map(|doomed| {
-            let at_once = doomed.first().map_or(1, |one| one.pair.service.max_requests());
-            stream::iter(doomed)
+        .map(|to_delete| {
+            let at_once = to_delete.first().map_or(1, |one| one.pair.service.max_requests());
+            stream::iter(to_delete)
                 .take_while(|_| std::future::ready(!stop.is_cancelled()))
                 .map(move |one| async move {
                     begin(one);
@@ -171,17 +171,17 @@ impl LogAs {
     }
 
     /// Before the first request: who ends the program at once ends the log, too.
-    fn beginning(&self, doomed: &[Doomed]) {
+    fn beginning(&self, to_delete: &[SessionToDelete]) {
         let mut places: BTreeMap<_, usize> = BTreeMap::new();
-        doomed.iter().for_each(|one| *places.entry(one.pair.names()).or_default() += 1);
+        to_delete.iter().for_each(|one| *places.entry(one.pair.names()).or_default() += 1);
         let by = &self.by;
         for ([site, proxy, virtual_proxy], sessions) in places {
-            info!(by, site, proxy, virtual_proxy, sessions, "ending sessions");
+            info!(by, site, proxy, virtual_proxy, sessions, "deletion sessions");
         }
     }
 
     /// Takes back what the log says of them.
-    pub fn still_listed(&self, sessions: &[&Doomed]) {
+    pub fn still_listed(&self, sessions: &[&SessionToDelete]) {
         let mut named: BTreeMap<_, usize> = BTreeMap::new();
         for one in sessions {
             *named.entry((one.pair.names(), self.users.name(one.user.key()))).or_default() += 1;
@@ -212,7 +212,7 @@ impl<'d> Log<'d> {
         Self { log_as, counts: BTreeMap::new() }
     }
 
-    fn count(&mut self, one: &'d Doomed) -> &mut Count {
+    fn count(&mut self, one: &'d SessionToDelete) -> &mut Count {
         self.counts.entry((one.pair.names(), one.user.key())).or_default()
     }
 }

@@ -8,14 +8,13 @@ use tokio::time::Instant;
 
 use super::filter::{Detail, Filter};
 use super::listed::Sessions;
-use super::roster::{Failure, Pair, PairRoster, SiteRoster};
-use super::service::Answer;
+use super::listing::{Failure, PairListing, QueriedPair, SiteListing};
 use crate::site::topology::{Topology, VirtualProxyPlan};
 use crate::site::{Site, SiteState};
 
 /// Which sessions are wanted, and what of them.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct ListRequest {
     pub filter: Arc<Filter>,
     pub detail: Detail,
 }
@@ -33,7 +32,7 @@ pub struct SiteLister {
 
 /// A pair that was queried.
 struct PairQuery {
-    pair: Arc<Pair>,
+    pair: Arc<QueriedPair>,
     answer: Result<PairAnswer, Request>,
 }
 
@@ -50,7 +49,7 @@ struct Request {
 pub enum Returned {
     /// The site's state has it.
     Discovery,
-    Sessions(Answer<Sessions>),
+    Sessions(Result<Sessions, Failure>),
 }
 
 impl SiteLister {
@@ -67,7 +66,7 @@ impl SiteLister {
     }
 
     /// Queries the repository, where that is due, and all pairs, once it is known which there are.
-    pub fn begin(&mut self, wanted: &Wanted, requests: &mut JoinSet<Returned>) {
+    pub fn begin(&mut self, wanted: &ListRequest, requests: &mut JoinSet<Returned>) {
         let state = self.site.state();
         let is_due = state.repository.as_ref().is_some_and(|repository| repository.is_due());
         if is_due && self.discovery.is_none() {
@@ -85,8 +84,8 @@ impl SiteLister {
         }
     }
 
-    /// Queries each pair, but for those whose last answer has not come yet.
-    fn query_pairs(&mut self, wanted: &Wanted, requests: &mut JoinSet<Returned>) {
+    /// Queries each pair, but for those selection last answer has not come yet.
+    fn query_pairs(&mut self, wanted: &ListRequest, requests: &mut JoinSet<Returned>) {
         let mut before = std::mem::take(&mut self.pairs);
         before.retain(|query| query.answer.is_err());
         for pair in self.matching_pairs(&wanted.filter) {
@@ -94,7 +93,7 @@ impl SiteLister {
             let answer = match in_flight {
                 Some(position) => before.swap_remove(position).answer,
                 None => {
-                    let (pair, Wanted { filter, detail }) = (pair.clone(), wanted.clone());
+                    let (pair, ListRequest { filter, detail }) = (pair.clone(), wanted.clone());
                     Err(Request::begin(requests, async move {
                         Returned::Sessions(pair.list(&filter, detail).await)
                     }))
@@ -120,12 +119,12 @@ impl SiteLister {
         &mut self,
         task: Id,
         returned: Option<Returned>,
-        wanted: &Wanted,
+        wanted: &ListRequest,
         requests: &mut JoinSet<Returned>,
     ) {
         if let Some(query) = self.pairs.iter_mut().find(|query| query.is_answered_by(task)) {
             query.answer = Ok(match returned {
-                Some(Returned::Sessions(Answer { outcome, .. })) => outcome.map(Arc::new),
+                Some(Returned::Sessions(outcome)) => outcome.map(Arc::new),
                 _ => Err(Failure::not_asked("the query was given up")),
             });
         } else if self.discovery.take_if(|request| request.task == task).is_some() && self.pairs_wait {
@@ -135,16 +134,16 @@ impl SiteLister {
     }
 
     /// Returns what is known now.
-    pub fn listing(&self) -> SiteRoster {
+    pub fn listing(&self) -> SiteListing {
         let state = self.site.state();
         let pairs = self.pairs.iter().map(|PairQuery { pair, answer }| {
             let sessions = match answer {
                 Ok(answer) => answer.clone(),
                 Err(_) => Err(Failure::late()),
             };
-            PairRoster { pair: pair.clone(), sessions }
+            PairListing { pair: pair.clone(), sessions }
         });
-        SiteRoster {
+        SiteListing {
             name: self.name().clone(),
             discovery: self.discovery_failure(&state),
             notes: state.topology.notes.clone(),
@@ -168,14 +167,14 @@ impl SiteLister {
     }
 
     /// Returns the pairs that the filter leaves.
-    fn matching_pairs(&self, filter: &Filter) -> Vec<Arc<Pair>> {
+    fn matching_pairs(&self, filter: &Filter) -> Vec<Arc<QueriedPair>> {
         let state = self.site.state();
         let mut pairs = Vec::new();
         let (plans, _) = filter.proxies(&state.topology);
         for service in state.proxies.iter().filter(|service| plans.contains(&&**service.plan())) {
             for virtual_proxy in &service.plan().virtual_proxies {
                 if filter.wants_virtual_proxy(virtual_proxy) {
-                    pairs.push(Arc::new(Pair {
+                    pairs.push(Arc::new(QueriedPair {
                         site: self.name().clone(),
                         proxy: service.plan().clone(),
                         virtual_proxy: virtual_proxy.clone(),

@@ -8,10 +8,10 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::sessions::{Asker, Roster};
+use crate::sessions::{Lister, Listing};
 
 /// The task that asks. It ends with this.
-pub struct Asking {
+pub struct Refreshing {
     news: mpsc::Receiver<News>,
     mode: watch::Sender<Mode>,
     /// Until somebody has seen its end.
@@ -21,9 +21,9 @@ pub struct Asking {
 /// Something to be told.
 pub enum News {
     /// Everybody was asked again. Who is late is told as that.
-    Answer(Roster),
+    Answer(Listing),
     /// The one before once more: somebody has answered who was late.
-    Late(Roster),
+    Late(Listing),
     /// The task has failed: nothing comes any more.
     Failed(JoinError),
 }
@@ -34,14 +34,14 @@ enum Mode {
     Pause,
 }
 
-impl Asking {
+impl Refreshing {
     /// Asks at once, and again each `interval`, or as soon as the last answer has come. Who has not answered after
     /// `patience` is not waited for; without one, everybody is.
-    pub fn begin(asker: Asker, interval: Duration, patience: Option<Duration>) -> Self {
+    pub fn begin(lister: Lister, interval: Duration, patience: Option<Duration>) -> Self {
         let (sender, news) = mpsc::channel(1);
         let (mode, modes) = watch::channel(Mode::Ask);
         let task =
-            AbortOnDropHandle::new(tokio::spawn(keep_asking(asker, interval, patience, sender, modes)));
+            AbortOnDropHandle::new(tokio::spawn(keep_refreshing(lister, interval, patience, sender, modes)));
         Self { news, mode, task: Some(task) }
     }
 
@@ -82,8 +82,8 @@ impl Asking {
 }
 
 /// Ends when nobody listens any more.
-async fn keep_asking(
-    mut asker: Asker,
+async fn keep_refreshing(
+    mut lister: Lister,
     interval: Duration,
     patience: Option<Duration>,
     news: mpsc::Sender<News>,
@@ -91,10 +91,10 @@ async fn keep_asking(
 ) {
     while modes.wait_for(|mode| *mode == Mode::Ask).await.is_ok() {
         let begun = Instant::now();
-        let roster = asker.ask(patience).await;
+        let listing = lister.ask(patience).await;
         // A wish to ask that came meanwhile is fulfilled.
         modes.mark_unchanged();
-        if news.send(News::Answer(roster)).await.is_err() {
+        if news.send(News::Answer(listing)).await.is_err() {
             return;
         }
         let mut pause = pin!(sleep(interval.saturating_sub(begun.elapsed())));
@@ -102,7 +102,7 @@ async fn keep_asking(
             let late = tokio::select! {
                 () = &mut pause => break,
                 _ = modes.changed() => break,
-                late = asker.late(patience) => late,
+                late = lister.late(patience) => late,
             };
             if news.send(News::Late(late)).await.is_err() {
                 return;
@@ -118,22 +118,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_asks_nobody_until_it_ends() {
-        let mut asking = Asking::begin(Asker::of_nobody(), Duration::from_secs(2), None);
-        assert!(matches!(asking.next().await, News::Answer(_)));
-        asking.pause();
-        assert!(timeout(Duration::from_secs(86_400), asking.next()).await.is_err());
-        asking.go_on();
-        assert!(matches!(asking.next().await, News::Answer(_)));
-        asking.end().await;
+        let mut refreshing = Refreshing::begin(Lister::of_no_site(), Duration::from_secs(2), None);
+        assert!(matches!(refreshing.next().await, News::Answer(_)));
+        refreshing.pause();
+        assert!(timeout(Duration::from_secs(86_400), refreshing.next()).await.is_err());
+        refreshing.go_on();
+        assert!(matches!(refreshing.next().await, News::Answer(_)));
+        refreshing.end().await;
     }
 
     #[tokio::test]
     async fn a_task_that_has_failed_is_told_and_ended_once() {
         let (_, news) = mpsc::channel(1);
         let task = tokio::spawn(async { panic!("on purpose") });
-        let mut asking =
-            Asking { news, mode: watch::channel(Mode::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
-        assert!(matches!(asking.next().await, News::Failed(_)));
-        asking.end().await;
+        let mut refreshing =
+            Refreshing { news, mode: watch::channel(Mode::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
+        assert!(matches!(refreshing.next().await, News::Failed(_)));
+        refreshing.end().await;
     }
 }

@@ -1,36 +1,20 @@
 //! Parts of a filter that fit nothing, and what there is instead.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::filter::{Filter, User};
-use super::roster::PairRoster;
-use super::site::SiteLister;
+use super::listing::{PairListing, UnmatchedFilter};
+use super::site_lister::SiteLister;
 use crate::site::topology::Topology;
 use qlik_sense::VirtualProxy;
-
-/// A part of the filter that fits nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit {
-    /// As it is given: `--proxy x`. It may hold anything: escape it for a terminal.
-    pub flag: String,
-    /// And what there is instead. It may hold names that a server sent: escape it for a terminal.
-    pub why: String,
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { flag, why } = self;
-        write!(f, "{flag}: {why}")
-    }
-}
 
 /// How many names are told, when there are more.
 const SHOWN: usize = 20;
 
 /// Names, as many as a person reads: `Central, Node2, … (17 more)`.
-pub fn some_of(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
+pub fn some_of(names: impl IntoIterator<Item = impl Display>) -> String {
     let mut names: Vec<_> = names.into_iter().map(|name| name.to_string()).collect();
     if let more @ 1.. = names.len().saturating_sub(SHOWN) {
         names.truncate(SHOWN);
@@ -41,7 +25,7 @@ pub fn some_of(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
 
 /// Names of proxy services and virtual proxies that fit nothing on any of the sites. While a repository fails nobody
 /// knows.
-pub fn places(filter: &Filter, sites: &[SiteLister]) -> Vec<Misfit> {
+pub fn places(filter: &Filter, sites: &[SiteLister]) -> Vec<UnmatchedFilter> {
     if !sites.iter().all(SiteLister::is_known) {
         return Vec::new();
     }
@@ -51,7 +35,7 @@ pub fn places(filter: &Filter, sites: &[SiteLister]) -> Vec<Misfit> {
         topologies.iter().any(|topology| only.proxies(topology).1.is_empty())
     };
     let plans = || topologies.iter().flat_map(|topology| &topology.proxies);
-    let proxies = filter.proxies.iter().filter(|name| !fits_somewhere(name)).map(|name| Misfit {
+    let proxies = filter.proxies.iter().filter(|name| !fits_somewhere(name)).map(|name| UnmatchedFilter {
         flag: format!("--proxy {name}"),
         why: none_but(plans().map(|plan| &*plan.name).collect()),
     });
@@ -59,12 +43,12 @@ pub fn places(filter: &Filter, sites: &[SiteLister]) -> Vec<Misfit> {
         let asked: BTreeSet<_> = plans().flat_map(|plan| &plan.virtual_proxies).collect();
         let fits = asked.contains(it);
         let why = || why_not_asked(it, &topologies).map_or_else(|| none_but(asked), str::to_owned);
-        (!fits).then(|| Misfit { flag: format!("--virtual-proxy {it}"), why: why() })
+        (!fits).then(|| UnmatchedFilter { flag: format!("--virtual-proxy {it}"), why: why() })
     });
     proxies.chain(virtual_proxies).collect()
 }
 
-fn none_but(names: BTreeSet<impl fmt::Display>) -> String {
+fn none_but(names: BTreeSet<impl Display>) -> String {
     let expected = if names.is_empty() { "" } else { ", expected one of " };
     format!("there is none of that name{expected}{}", some_of(names))
 }
@@ -87,8 +71,8 @@ fn why_not_asked(virtual_proxy: &VirtualProxy, topologies: &[Arc<Topology>]) -> 
 /// person may not know; and those of whom there are none at all.
 pub fn users<'r>(
     filter: &Filter,
-    answers: impl Iterator<Item = &'r PairRoster> + Clone,
-) -> (Vec<Misfit>, Vec<Misfit>) {
+    answers: impl Iterator<Item = &'r PairListing> + Clone,
+) -> (Vec<UnmatchedFilter>, Vec<UnmatchedFilter>) {
     let lists = answers.filter_map(|answer| answer.sessions.as_ref().ok());
     let (mut other_case, mut absent) = (Vec::new(), Vec::new());
     for wanted in &filter.users {
@@ -101,10 +85,10 @@ pub fn users<'r>(
         let others: BTreeSet<_> =
             others.map(User::key).filter(|other| wanted.is_but_for_case(*other)).collect();
         if others.is_empty() {
-            absent.push(Misfit { flag, why });
+            absent.push(UnmatchedFilter { flag, why });
         } else {
             let why = format!("{why}, listed as {}: upper and lower case count", some_of(others));
-            other_case.push(Misfit { flag, why });
+            other_case.push(UnmatchedFilter { flag, why });
         }
     }
     (other_case, absent)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::confirm::Question;
-use super::ending::Doomed;
-use super::telling::Told;
+use super::deletion::SessionToDelete;
+use super::reporter::Reporter;
 use crate::commands::counted;
-use crate::sessions::{Asker, Roster, User};
+use crate::sessions::{Lister, Listing, User};
 use crate::terminal::tell;
 use qlik_sense::VirtualProxy;
 use qlik_sense::types::{SessionId, SessionIdError};
@@ -18,7 +18,7 @@ use qlik_sense::types::{SessionId, SessionIdError};
 /// Which sessions end.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
-pub struct WhoseArgs {
+pub struct SelectionArgs {
     /// The sessions of these ids, on one proxy service and virtual proxy; one that begins with a hyphen as
     /// --session-id=-ID
     #[arg(
@@ -53,17 +53,17 @@ fn session_id(text: &str) -> Result<GivenId, SessionIdError> {
 }
 
 /// Which of the sessions that were listed are to end.
-pub enum Whose {
+pub enum DeleteSelection {
     /// Those of these ids.
     Ids(HashSet<String>),
-    /// Those of the users that the roster was filtered by.
+    /// Those of the users that the listing was filtered by.
     Users,
     /// All of one virtual proxy on one proxy service.
     All,
 }
 
-impl From<WhoseArgs> for Whose {
-    fn from(args: WhoseArgs) -> Self {
+impl From<SelectionArgs> for DeleteSelection {
+    fn from(args: SelectionArgs) -> Self {
         match (args.all, args.users.is_empty()) {
             (true, _) => Self::All,
             (false, false) => Self::Users,
@@ -72,26 +72,26 @@ impl From<WhoseArgs> for Whose {
     }
 }
 
-impl Whose {
+impl DeleteSelection {
     /// Each once, also where a list has it twice.
-    pub fn choose(&self, roster: &Roster) -> Vec<Doomed> {
-        let mut doomed = Vec::new();
-        for answer in roster.pairs() {
+    pub fn choose(&self, listing: &Listing) -> Vec<SessionToDelete> {
+        let mut to_delete = Vec::new();
+        for answer in listing.pairs() {
             let mut seen = HashSet::new();
             for session in answer.sessions.iter().flat_map(|sessions| sessions.iter()) {
                 let is_meant = !matches!(self, Self::Ids(ids) if !ids.contains(session.session_id));
                 if is_meant && seen.insert(session.session_id) {
-                    doomed.push(Doomed::new(&answer.pair, session));
+                    to_delete.push(SessionToDelete::new(&answer.pair, session));
                 }
             }
         }
-        doomed
+        to_delete
     }
 
     /// Tells ids that no list holds. Where a list lacks, nothing is known of them.
-    pub fn tell_missing(&self, roster: &Roster) {
+    pub fn tell_missing(&self, listing: &Listing) {
         let Self::Ids(ids) = self else { return };
-        let lists: Vec<_> = roster.pairs().filter_map(|answer| answer.sessions.as_ref().ok()).collect();
+        let lists: Vec<_> = listing.pairs().filter_map(|answer| answer.sessions.as_ref().ok()).collect();
         let listed: HashSet<&str> =
             lists.iter().flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
         let mut missing: Vec<_> = ids.iter().filter(|id| !listed.contains(id.as_str())).collect();
@@ -115,14 +115,14 @@ impl Whose {
     /// repository fails.
     pub async fn spare_others(
         &self,
-        doomed: &mut Vec<Doomed>,
-        roster: &Roster,
-        asker: &Asker,
-        told: &mut Told,
+        to_delete: &mut Vec<SessionToDelete>,
+        listing: &Listing,
+        lister: &Lister,
+        told: &mut Reporter,
     ) -> bool {
         let mut all_is_known = true;
         let pairs =
-            roster.sites.iter().flat_map(|site| site.pairs.iter().map(move |answer| (site, &answer.pair)));
+            listing.sites.iter().flat_map(|site| site.pairs.iter().map(move |answer| (site, &answer.pair)));
         for (site, pair) in pairs {
             let is_default = pair.virtual_proxy == VirtualProxy::default();
             let is_guarded = match self {
@@ -130,16 +130,16 @@ impl Whose {
                 Self::Users => is_default,
                 Self::Ids(_) => false,
             };
-            let is_here = |one: &Doomed| Arc::ptr_eq(&one.pair, pair);
-            if !is_guarded || !doomed.iter().any(is_here) {
+            let is_here = |one: &SessionToDelete| Arc::ptr_eq(&one.pair, pair);
+            if !is_guarded || !to_delete.iter().any(is_here) {
                 continue;
             }
-            let beside = asker.ask_beside(pair, roster).await;
+            let beside = lister.list_beside(pair, listing).await;
             let failed = beside.iter().filter_map(|it| Some((&it.pair, it.sessions.as_ref().err()?)));
             let failed = failed.map(|(pair, failure)| told.failure_once(&pair.to_string(), failure)).count();
             // While the repository fails, there may be others than those that are configured.
             if failed > 0 || (is_default && site.discovery.is_some()) {
-                doomed.retain(|one| !is_here(one));
+                to_delete.retain(|one| !is_here(one));
                 told.once(format!(
                     "{pair}: nothing is ended there: whether sessions of another virtual proxy are listed under it, too, \
                      is known only when all virtual proxies of that proxy service are known and can be listed; \
@@ -151,10 +151,10 @@ impl Whose {
             let lists = beside.iter().filter_map(|beside| beside.sessions.as_ref().ok());
             let elsewhere: HashSet<&str> =
                 lists.flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
-            let before = doomed.len();
-            doomed.retain(|one| !(is_here(one) && elsewhere.contains(one.id())));
-            if doomed.len() < before {
-                let left_out = counted(before - doomed.len(), "session");
+            let before = to_delete.len();
+            to_delete.retain(|one| !(is_here(one) && elsewhere.contains(one.id())));
+            if to_delete.len() < before {
+                let left_out = counted(before - to_delete.len(), "session");
                 told.once(format!(
                     "{pair}: left out: {left_out} of another virtual proxy, listed under it, too"
                 ));
@@ -186,7 +186,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Parsed {
         #[command(flatten)]
-        whose: WhoseArgs,
+        selection: SelectionArgs,
         #[arg(long = "proxy")]
         proxies: Vec<String>,
         #[arg(long = "virtual-proxy")]

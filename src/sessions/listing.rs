@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::listed::Sessions;
-use super::misfits::Misfit;
 use crate::site::ProxyClient;
 use crate::site::diagnosis::Diagnosis;
 use crate::site::topology::{Note, ProxyPlan, VirtualProxyPlan};
@@ -12,19 +11,19 @@ use qlik_sense::{QueryError, Reason, VirtualProxy};
 
 /// Everything that was asked once.
 #[derive(Default)]
-pub struct Roster {
+pub struct Listing {
     /// In the order of their names.
-    pub sites: Vec<SiteRoster>,
+    pub sites: Vec<SiteListing>,
     /// Parts of the filter that fit nothing, although everything is known that they could fit.
-    pub unknown: Vec<Misfit>,
-    /// Users of the filter without a session, where somebody has one whose name differs by case alone.
-    pub other_case: Vec<Misfit>,
+    pub unknown: Vec<UnmatchedFilter>,
+    /// Users of the filter without a session, where somebody has one selection name differs by case alone.
+    pub other_case: Vec<UnmatchedFilter>,
     /// Users of the filter without a session, and nobody has one by a name like theirs.
-    pub absent: Vec<Misfit>,
+    pub absent: Vec<UnmatchedFilter>,
 }
 
 /// One site, as far as the filter leaves it.
-pub struct SiteRoster {
+pub struct SiteListing {
     pub name: Arc<str>,
     /// Why its repository could not be asked the last time. What it found before that is still asked, and what
     /// is configured.
@@ -32,18 +31,18 @@ pub struct SiteRoster {
     /// What is worth an administrator's look.
     pub notes: Vec<Note>,
     /// In the order of their proxies' names, then of their prefixes.
-    pub pairs: Vec<PairRoster>,
+    pub pairs: Vec<PairListing>,
 }
 
 /// One pair with what it answered.
-pub struct PairRoster {
-    pub pair: Arc<Pair>,
+pub struct PairListing {
+    pub pair: Arc<QueriedPair>,
     /// Those of the wanted users.
     pub sessions: Result<Arc<Sessions>, Failure>,
 }
 
 /// A virtual proxy on a proxy service: who is asked.
-pub struct Pair {
+pub struct QueriedPair {
     pub site: Arc<str>,
     pub proxy: Arc<ProxyPlan>,
     pub virtual_proxy: VirtualProxy,
@@ -53,7 +52,23 @@ pub struct Pair {
     pub service: Arc<ProxyClient>,
 }
 
-/// Why an answer could not be had. Both texts may hold what a server said: escape them for a terminal.
+/// A part of the filter that matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmatchedFilter {
+    /// As it is given: `--proxy x`. It may hold anything: escape it for a terminal.
+    pub flag: String,
+    /// What there is instead. It may hold names that a server sent: escape it for a terminal.
+    pub why: String,
+}
+
+impl fmt::Display for UnmatchedFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { flag, why } = self;
+        write!(f, "{flag}: {why}")
+    }
+}
+
+/// Why there is no answer. Both texts may hold what a server said: escape them for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub cause: Cause,
@@ -104,9 +119,9 @@ impl Failure {
     }
 }
 
-impl Roster {
+impl Listing {
     /// All pairs, in the order of their sites.
-    pub fn pairs(&self) -> impl Iterator<Item = &PairRoster> {
+    pub fn pairs(&self) -> impl Iterator<Item = &PairListing> {
         self.sites.iter().flat_map(|site| &site.pairs)
     }
 
@@ -118,7 +133,7 @@ impl Roster {
     }
 }
 
-impl Pair {
+impl QueriedPair {
     /// Returns whether both are queried at the same service for the same virtual proxy.
     pub fn is_same(&self, other: &Self) -> bool {
         self.service.is_same_service(&other.service) && self.virtual_proxy == other.virtual_proxy
@@ -130,7 +145,7 @@ impl Pair {
     }
 }
 
-impl fmt::Display for Pair {
+impl fmt::Display for QueriedPair {
     /// As messages name it: `production Central (sense1.company.com:4243) /sales`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { site, proxy, virtual_proxy, .. } = self;

@@ -1,28 +1,18 @@
-//! Queries of the sessions commands, each waiting for its permit: sessions listed and deleted.
-
-use std::time::Duration;
+//! The queries of a pair, each waiting for its permit: sessions listed and deleted.
 
 use qlik_sense::qps::Deletion;
 use qlik_sense::session_list::{Counted, Named, Row, Whole};
 use qlik_sense::{QueryError, SessionId, VirtualProxy};
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::filter::{Detail, Filter};
 use super::listed::Sessions;
-use super::roster::{Failure, Pair};
+use super::listing::{Failure, QueriedPair};
 use crate::site::ProxyClient;
 
-/// What one query returned.
-pub struct Answer<T> {
-    /// From its permit to the last byte.
-    pub took: Duration,
-    pub outcome: Result<T, Failure>,
-}
-
-impl Pair {
+impl QueriedPair {
     /// Lists the sessions of the wanted users.
-    pub async fn list(&self, filter: &Filter, detail: Detail) -> Answer<Sessions> {
+    pub async fn list(&self, filter: &Filter, detail: Detail) -> Result<Sessions, Failure> {
         let (service, virtual_proxy) = (&self.service, &self.virtual_proxy);
         let query = async {
             match detail {
@@ -49,9 +39,8 @@ async fn rows<R: Row>(
     service: &ProxyClient,
     virtual_proxy: &VirtualProxy,
     filter: &Filter,
-) -> Answer<Sessions> {
+) -> Result<Sessions, Failure> {
     let permit = service.permits().acquire(None).await;
-    let begun = Instant::now();
     let mut sessions = Sessions::default();
     let keep_wanted = |row: R::Of<'_>| {
         let session = R::facts(&row);
@@ -61,11 +50,9 @@ async fn rows<R: Row>(
             sessions.other_case.insert(session.user.into());
         }
     };
-    let outcome = service.list::<R>(&permit, virtual_proxy, keep_wanted).await;
-    let took = begun.elapsed();
-    match outcome {
-        Ok(()) => Answer { took, outcome: Ok(sessions) },
-        Err(error) => Answer { took, outcome: Err(failure(service, &error)) },
+    match service.list::<R>(&permit, virtual_proxy, keep_wanted).await {
+        Ok(()) => Ok(sessions),
+        Err(error) => Err(failure(service, &error)),
     }
 }
 

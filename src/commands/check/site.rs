@@ -30,7 +30,7 @@ pub async fn check(
         check.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
     }
     // Without the repository it is not known what it would have found.
-    if answered || settings.repository.is_none() || !state.topology.asks_nothing() {
+    if answered || settings.repository.is_none() || !state.topology.has_no_pairs() {
         check.proxies(&state).await?;
     }
     check.unlinked(&state.topology)

@@ -165,12 +165,12 @@ impl Services {
 }
 
 impl ManagedService {
-    /// Opens, reserves or reopens the port as faults and stops require. Closes the connections if the way of the
-    /// handshake changes.
+    /// Opens, reserves or reopens the port as faults and stops require. Closes the connections if the handling
+    /// of handshakes changes.
     async fn update_port(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        let wanted = self.wanted();
-        match (&self.port, wanted) {
-            (Port::Open(_, handshake), Some(wanted)) if *handshake == wanted => return Ok(()),
+        let required = self.required_handshake();
+        match (&self.port, required) {
+            (Port::Open(_, handshake), Some(required)) if *handshake == required => return Ok(()),
             (Port::Reserved(_), None) => return Ok(()),
             _ => {}
         }
@@ -180,7 +180,7 @@ impl ManagedService {
             Port::Reserved(socket) => socket.listen(BACKLOG).ok(),
             Port::Closed => None,
         };
-        let Some(handshake) = wanted else {
+        let Some(handshake) = required else {
             drop(open);
             self.port = self.reserve().map_or(Port::Closed, Port::Reserved);
             return Ok(());
@@ -194,7 +194,7 @@ impl ManagedService {
     }
 
     /// Returns how to handle handshakes; `None` to refuse connections.
-    fn wanted(&self) -> Option<Handshake> {
+    fn required_handshake(&self) -> Option<Handshake> {
         match self.endpoint.faults.of_service() {
             _ if self.stopped => None,
             Some(Fault::Refuse) => None,

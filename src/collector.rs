@@ -8,6 +8,7 @@
 pub mod deadline;
 mod discovery;
 pub mod pair;
+mod scrape;
 mod site;
 pub mod snapshot;
 pub mod tally;
@@ -15,8 +16,6 @@ mod tasks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::join_all;
@@ -24,6 +23,8 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::site::{PreparedSite, UnusableSite};
+pub use scrape::ScrapePolicy;
+use scrape::{CacheCounters, Scrape};
 use site::SiteCollector;
 pub use snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
 use tally::Keep;
@@ -39,22 +40,6 @@ pub struct Collector {
     cache: CacheCounters,
 }
 
-/// Which answers serve a scrape.
-#[derive(Debug, Clone)]
-pub struct ScrapePolicy {
-    /// How long an answer, good or failed, is reused; zero: only by scrapes that wait for it.
-    pub cache_ttl: Duration,
-    /// What answers keep of their users.
-    pub keep: Keep,
-}
-
-/// How often scrapes wanted an answer, and how often it was cached.
-#[derive(Debug, Default)]
-struct CacheCounters {
-    requests: AtomicU64,
-    hits: AtomicU64,
-}
-
 /// The sites of a configuration with everything that can fail done.
 pub struct PreparedSites(Vec<Prepared>);
 
@@ -63,19 +48,6 @@ enum Prepared {
     New(Arc<SiteCollector>),
     /// Its name is configured already.
     Known(Arc<SiteCollector>, PreparedSite),
-}
-
-/// What all queries of a scrape have in common.
-struct Scrape<'a> {
-    policy: &'a ScrapePolicy,
-    tasks: &'a Tasks,
-    cache: &'a CacheCounters,
-}
-
-impl ScrapePolicy {
-    pub fn of(config: &Config) -> Self {
-        Self { cache_ttl: config.scrape.cache_ttl, keep: Keep::of(&config.users) }
-    }
 }
 
 impl Collector {
@@ -117,9 +89,7 @@ impl Collector {
 
     /// Returns how many answers scrapes wanted, and how many of these were cached.
     pub fn cache_requests_and_hits(&self) -> (u64, u64) {
-        // Hits first: they never exceed the requests read after them.
-        let hits = self.cache.hits.load(Ordering::Acquire);
-        (self.cache.requests.load(Ordering::Acquire), hits)
+        self.cache.requests_and_hits()
     }
 
     /// Returns every site, or only the one named, as the proxy services answer until `deadline`.
@@ -161,12 +131,5 @@ impl Prepared {
                 site
             }
         }
-    }
-}
-
-impl CacheCounters {
-    fn count(&self, is_hit: bool) {
-        self.requests.fetch_add(1, Ordering::AcqRel);
-        self.hits.fetch_add(is_hit.into(), Ordering::AcqRel);
     }
 }

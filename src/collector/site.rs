@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, error_span};
 
-use super::Scrape;
 use super::discovery::{keep_discovering, log};
-use super::pair::{Pair, Wanted};
+use super::pair::Pair;
+use super::scrape::{Scrape, WantedAnswers};
 use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
 use super::tally::Keep;
 use super::tasks::Tasks;
@@ -111,17 +111,14 @@ impl SiteCollector {
     pub async fn scrape(&self, scrape: &Scrape<'_>, deadline: Instant) -> SiteSnapshot {
         // All are wanted before anything is waited for: the queries run side by side, and beside the first discovery,
         // so that one that hangs costs configured proxy services nothing.
-        let mut wanted = WantedPairs::new();
-        scrape.want_all(&self.current(), &mut wanted);
+        let mut wanted = WantedAnswers::default();
+        scrape.want_all(self.current().pairs(), &mut wanted);
         self.wait_for_first_discovery(scrape, deadline).await;
         let current = self.current();
-        scrape.want_all(&current, &mut wanted);
+        scrape.want_all(current.pairs(), &mut wanted);
         let mut snapshots = Vec::new();
         for ProxyPair { proxy, pair } in &current.pairs {
-            let used = match wanted.remove(&address(pair)) {
-                Some(one) => scrape.used(pair, one.wanted, deadline).await,
-                None => Used::TimedOut,
-            };
+            let used = scrape.used(pair, &mut wanted, deadline).await;
             snapshots.push(snapshot(proxy, pair, used));
         }
         self.snapshot(&current.state, snapshots)
@@ -188,12 +185,18 @@ impl Pairs {
             }
         }
         if state.is_discovered() {
-            let current: HashSet<usize> = pairs.iter().map(|one| address(&one.pair)).collect();
-            self.by_name.retain(|_, one| current.contains(&address(&one.pair)));
+            let current: HashSet<_> = pairs.iter().map(|one| Arc::as_ptr(&one.pair)).collect();
+            self.by_name.retain(|_, one| current.contains(&Arc::as_ptr(&one.pair)));
         }
         let current = Arc::new(Current { state, pairs });
         self.current = Some(current.clone());
         current
+    }
+}
+
+impl Current {
+    fn pairs(&self) -> impl Iterator<Item = &Arc<Pair>> {
+        self.pairs.iter().map(|one| &one.pair)
     }
 }
 
@@ -211,18 +214,6 @@ impl ProxyPair {
         }
         self.proxy = proxy.clone();
     }
-}
-
-/// What a scrape wants, by the pair's address. The pair is held, so that no other comes to that address.
-type WantedPairs = HashMap<usize, WantedPair>;
-
-struct WantedPair {
-    wanted: Wanted,
-    _pair: Arc<Pair>,
-}
-
-fn address(pair: &Arc<Pair>) -> usize {
-    Arc::as_ptr(pair).addr()
 }
 
 fn snapshot(proxy: &ProxyClient, pair: &Pair, used: Used) -> PairSnapshot {
@@ -250,47 +241,4 @@ fn expiries(state: &SiteState) -> Vec<Expiry> {
         }
     }
     expiries
-}
-
-impl Scrape<'_> {
-    /// Wants the answer of every pair that is not wanted already. The oldest answers come first, so that they are
-    /// the ones queried where not all can be in time.
-    fn want_all(&self, current: &Current, wanted: &mut WantedPairs) {
-        let mut pairs: Vec<_> = current.pairs.iter().map(|one| &one.pair).collect();
-        pairs.sort_by_cached_key(|pair| pair.last_answer().map(|answer| answer.at));
-        for pair in pairs {
-            wanted
-                .entry(address(pair))
-                .or_insert_with(|| WantedPair { wanted: self.want(pair), _pair: pair.clone() });
-        }
-    }
-
-    fn want(&self, pair: &Arc<Pair>) -> Wanted {
-        let wanted = pair.want(self.policy.cache_ttl, &self.policy.keep, self.tasks);
-        self.cache.count(matches!(wanted, Wanted::Cached(_)));
-        wanted
-    }
-
-    /// Returns the answer, when it comes in time. One that does not serve, because its query began with other
-    /// settings, is wanted again.
-    async fn used(&self, pair: &Arc<Pair>, mut wanted: Wanted, deadline: Instant) -> Used {
-        loop {
-            let mut in_flight = match wanted {
-                Wanted::Cached(answer) => return Used::Cached(answer),
-                Wanted::InFlight(in_flight) => in_flight,
-            };
-            let answer = tokio::select! {
-                biased;
-                answer = timeout_at(deadline, in_flight.answer()) => answer.ok().flatten(),
-                () = self.tasks.ending() => None,
-            };
-            match answer {
-                None => return Used::TimedOut,
-                Some(answer) if in_flight.is_served_by(&answer, &self.policy.keep) => {
-                    return Used::Awaited(answer);
-                }
-                Some(_) => wanted = self.want(pair),
-            }
-        }
-    }
 }

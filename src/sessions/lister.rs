@@ -1,5 +1,5 @@
-//! Asks all sites at the same time, as often as it is told to, on connections that stay. Who is slow holds up
-//! nobody else, where whoever asks does not wait for everybody.
+//! Lists the sessions of all sites at the same time, again and again over the same connections. Slow services do not
+//! delay the others where the caller sets a limit to its patience.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use futures::future::join_all;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout_at;
 
-use super::filter::{Detail, Filter, fitting};
+use super::filter::{Detail, Filter, best_matches};
 use super::listing::{Listing, PairListing, QueriedPair};
 use super::site_lister::{ListRequest, Returned, SiteLister};
-use super::unmatched;
+use super::unmatched::{self, AbsentUsers};
 use crate::config::{Config, SiteSettings};
 use crate::site::{Site, UnusableSite};
 use qlik_sense::VirtualProxy;
 
-/// Who is asked, with all connections. Lives as long as somebody wants to ask again.
+/// The sites that are listed, with their connections.
 pub struct Lister {
     sites: Vec<SiteLister>,
-    wanted: ListRequest,
-    /// What is under way, each in a task of its own: decoding takes more than one core. It ends with this.
+    request: ListRequest,
+    /// Requests in flight, each in a task of its own: decoding takes more than one core. They end with the lister.
     requests: JoinSet<Returned>,
 }
 
@@ -35,25 +35,25 @@ pub enum ListerError {
     Unusable(#[from] UnusableSite),
 }
 
-/// The sites that a name fits best: several, where it is none of theirs and they differ by case alone.
+/// Returns the sites that a name matches best: several where it is the name of none and theirs differ by case alone.
 pub fn sites_named<'c>(name: &str, config: &'c Config) -> Vec<&'c str> {
-    let places = fitting(name, &config.sites, |site| vec![&site.name]);
-    places.into_iter().filter_map(|place| Some(&*config.sites.get(place)?.name)).collect()
+    let matching = best_matches(name, &config.sites, |site| vec![&site.name]);
+    matching.into_iter().filter_map(|index| Some(&*config.sites.get(index)?.name)).collect()
 }
 
 impl Lister {
-    /// Asks nobody yet.
+    /// Queries nothing yet.
     pub fn new(config: &Config, filter: Filter, detail: Detail) -> Result<Self, ListerError> {
         let mut wanted: Vec<&SiteSettings> = config.sites.iter().collect();
         if !filter.sites.is_empty() {
             let mut named = BTreeSet::new();
             for name in &filter.sites {
-                let fitting = sites_named(name, config);
-                if fitting.is_empty() {
+                let matching = sites_named(name, config);
+                if matching.is_empty() {
                     let known = config.sites.iter().map(|site| site.name.clone()).collect();
                     return Err(ListerError::NoSuchSite { name: name.clone(), known });
                 }
-                named.extend(fitting);
+                named.extend(matching);
             }
             wanted.retain(|site| named.contains(&*site.name));
         }
@@ -61,34 +61,38 @@ impl Lister {
         for settings in wanted {
             sites.push(SiteLister::new(Site::new(settings, &config.scrape)?));
         }
-        Ok(Self { sites, wanted: ListRequest { filter: Arc::new(filter), detail }, requests: JoinSet::new() })
+        Ok(Self {
+            sites,
+            request: ListRequest { filter: Arc::new(filter), detail },
+            requests: JoinSet::new(),
+        })
     }
 
-    /// One that has nobody to ask.
+    /// Returns a lister without sites.
     #[cfg(test)]
     pub fn of_no_site() -> Self {
-        let wanted = ListRequest { filter: Arc::default(), detail: Detail::Counted };
-        Self { sites: Vec::new(), wanted, requests: JoinSet::new() }
+        let request = ListRequest { filter: Arc::default(), detail: Detail::Counted };
+        Self { sites: Vec::new(), request, requests: JoinSet::new() }
     }
 
-    /// Asks every pair that the filter leaves, once. Repositories first, where it is not known yet which pairs
-    /// there are. Requests end with the lister.
+    /// Queries every pair that the filter leaves, once, and the repositories first where it is not known yet which
+    /// pairs there are.
     ///
-    /// Who has not answered after `patience` is told as late, and not asked again before it has answered; without
-    /// one, everybody is waited for.
-    pub async fn ask(&mut self, patience: Option<Duration>) -> Listing {
+    /// A pair that has not answered after `patience` is listed as late, and not queried again before it has answered.
+    /// Without `patience`, all answers are waited for.
+    pub async fn list(&mut self, patience: Option<Duration>) -> Listing {
         for site in &mut self.sites {
-            site.begin(&self.wanted, &mut self.requests);
+            site.begin(&self.request, &mut self.requests);
         }
         self.wait(patience).await;
         self.listing()
     }
 
-    /// When another answer has come that was late: the last listing with it. Never, when nothing is under way.
+    /// Waits for a late answer and returns the last listing with it. Never resolves when no request is in flight.
     pub async fn late(&mut self, patience: Option<Duration>) -> Listing {
         while let Some(ended) = self.requests.join_next_with_id().await {
             if self.take(ended) {
-                // More may have come; and it may have been the repository, so that there is more to ask.
+                // More may have come, and the repository may have returned more pairs to query.
                 self.wait(patience).await;
                 return self.listing();
             }
@@ -96,7 +100,7 @@ impl Lister {
         std::future::pending().await
     }
 
-    /// Until everybody has answered who was asked less than `patience` ago. Safe to drop.
+    /// Waits until all requests that were sent less than `patience` ago have been answered. Safe to drop.
     async fn wait(&mut self, patience: Option<Duration>) {
         while let Some(begun) = self.sites.iter().filter_map(SiteLister::last_begun).max() {
             let next = self.requests.join_next_with_id();
@@ -109,30 +113,34 @@ impl Lister {
         }
     }
 
-    /// False: nobody wants to know it any more.
+    /// Hands what a request returned to its site; false when no site waits for it any more.
     fn take(&mut self, ended: Result<(Id, Returned), JoinError>) -> bool {
-        let (task, brought) = match ended {
-            Ok((task, brought)) => (task, Some(brought)),
-            // It panicked.
+        let (task, returned) = match ended {
+            Ok((task, returned)) => (task, Some(returned)),
+            // The task panicked.
             Err(error) => (error.id(), None),
         };
         let Some(site) = self.sites.iter_mut().find(|site| site.waits_for(task)) else { return false };
-        site.take(task, brought, &self.wanted, &mut self.requests);
+        site.take(task, returned, &self.request, &mut self.requests);
         true
     }
 
-    /// What is known now.
+    /// Returns what is known now.
     fn listing(&self) -> Listing {
-        let Self { sites, wanted: ListRequest { filter, .. }, .. } = self;
+        let Self { sites, request: ListRequest { filter, .. }, .. } = self;
         let listings: Vec<_> = sites.iter().map(SiteLister::listing).collect();
         let pairs = listings.iter().flat_map(|site| &site.pairs);
-        let (other_case, absent) = unmatched::users(filter, pairs);
-        Listing { unknown: unmatched::places(filter, sites), other_case, absent, sites: listings }
+        let AbsentUsers { other_case, absent } = unmatched::users(filter, pairs);
+        Listing {
+            unknown: unmatched::proxies_and_prefixes(filter, sites),
+            other_case,
+            absent,
+            sites: listings,
+        }
     }
 
-    /// Lists what is known on a pair's proxy service and is not in the listing, for the filters or the configuration
-    /// leave it out: the wanted users' sessions of the other virtual proxies there. Not those of the default one, which
-    /// may list all.
+    /// Lists the wanted users' sessions of those virtual proxies on a pair's proxy service that filters or the
+    /// configuration leave out of the listing. The default one is not among them: it may list the sessions of all.
     pub async fn list_beside(&self, pair: &QueriedPair, listing: &Listing) -> Vec<PairListing> {
         let sites = self.sites.iter().filter(|site| *site.name() == pair.site);
         let states: Vec<_> = sites.map(SiteLister::state).collect();
@@ -146,7 +154,7 @@ impl Lister {
             }
         }
         others.remove(&VirtualProxy::default());
-        let filter = Filter { users: self.wanted.filter.users.clone(), ..Filter::default() };
+        let filter = Filter { users: self.request.filter.users.clone(), ..Filter::default() };
         let others = others.into_iter().map(async |virtual_proxy| {
             let pair = Arc::new(QueriedPair {
                 site: pair.site.clone(),

@@ -1,4 +1,4 @@
-//! What was asked, and what came back: plain data.
+//! What a listing returned: plain data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,46 +9,45 @@ use crate::site::diagnosis::Diagnosis;
 use crate::site::topology::{Note, ProxyPlan, VirtualProxyPlan};
 use qlik_sense::{QueryError, Reason, VirtualProxy};
 
-/// Everything that was asked once.
+/// The sessions of all sites at one moment.
 #[derive(Default)]
 pub struct Listing {
     /// In the order of their names.
     pub sites: Vec<SiteListing>,
-    /// Parts of the filter that fit nothing, although everything is known that they could fit.
+    /// Parts of the filter that match nothing, although everything is known that they could match.
     pub unknown: Vec<UnmatchedFilter>,
-    /// Users of the filter without a session, where somebody has one selection name differs by case alone.
+    /// Users of the filter without a session, where a user whose name differs by case alone has one.
     pub other_case: Vec<UnmatchedFilter>,
-    /// Users of the filter without a session, and nobody has one by a name like theirs.
+    /// Users of the filter without a session, where no user with a similar name has one.
     pub absent: Vec<UnmatchedFilter>,
 }
 
 /// One site, as far as the filter leaves it.
 pub struct SiteListing {
     pub name: Arc<str>,
-    /// Why its repository could not be asked the last time. What it found before that is still asked, and what
-    /// is configured.
+    /// Why the last discovery failed. What an earlier one found is still queried, and what is configured.
     pub discovery: Option<Failure>,
-    /// What is worth an administrator's look.
+    /// What an administrator should look at.
     pub notes: Vec<Note>,
     /// In the order of their proxies' names, then of their prefixes.
     pub pairs: Vec<PairListing>,
 }
 
-/// One pair with what it answered.
+/// One pair with its answer.
 pub struct PairListing {
     pub pair: Arc<QueriedPair>,
     /// Those of the wanted users.
     pub sessions: Result<Arc<Sessions>, Failure>,
 }
 
-/// A virtual proxy on a proxy service: who is asked.
+/// A virtual proxy on a proxy service, with what is needed to query it.
 pub struct QueriedPair {
     pub site: Arc<str>,
     pub proxy: Arc<ProxyPlan>,
     pub virtual_proxy: VirtualProxy,
     /// What the repository knows of the virtual proxy; None without one, or when it knows none of that prefix.
     pub facts: Option<VirtualProxyPlan>,
-    /// To query it for more: to delete sessions.
+    /// The service, to delete sessions there.
     pub service: Arc<ProxyClient>,
 }
 
@@ -68,32 +67,32 @@ impl fmt::Display for UnmatchedFilter {
     }
 }
 
-/// Why there is no answer. Both texts may hold what a server said: escape them for a terminal.
+/// Why there is no answer. Both texts may quote a server: escape them for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub cause: Cause,
     pub message: String,
     /// What to try; may be empty.
     pub advice: String,
-    /// Whether what was asked for may have been done all the same.
+    /// Whether the request may have been carried out nevertheless.
     pub in_doubt: bool,
 }
 
 /// What kind of a failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Nothing could be asked.
-    NotAsked,
-    /// The answer has not come yet: only told to those who do not wait for it.
+    /// No request was sent.
+    NotSent,
+    /// The answer has not come yet. Only for callers that do not wait for it.
     Late,
-    /// It was asked, in vain.
+    /// The query failed.
     Query(Reason),
 }
 
 impl Failure {
-    pub fn not_asked(because: impl fmt::Display) -> Self {
+    pub fn not_sent(because: impl fmt::Display) -> Self {
         let message = because.to_string();
-        Self { cause: Cause::NotAsked, message, advice: String::new(), in_doubt: false }
+        Self { cause: Cause::NotSent, message, advice: String::new(), in_doubt: false }
     }
 
     pub fn late() -> Self {
@@ -110,22 +109,22 @@ impl Failure {
         self.cause == Cause::Late
     }
 
-    /// None: nothing was asked, or it may still be answered.
+    /// Returns the reason of a failed query; None when no request was sent or it may still be answered.
     pub fn reason(&self) -> Option<Reason> {
         match self.cause {
             Cause::Query(reason) => Some(reason),
-            Cause::NotAsked | Cause::Late => None,
+            Cause::NotSent | Cause::Late => None,
         }
     }
 }
 
 impl Listing {
-    /// All pairs, in the order of their sites.
+    /// Returns all pairs, in the order of their sites.
     pub fn pairs(&self) -> impl Iterator<Item = &PairListing> {
         self.sites.iter().flat_map(|site| &site.pairs)
     }
 
-    /// Whether everything could be asked that was to be.
+    /// Returns whether everything that was wanted has been listed.
     pub fn is_whole(&self) -> bool {
         self.unknown.is_empty()
             && self.sites.iter().all(|site| site.discovery.is_none())
@@ -139,14 +138,14 @@ impl QueriedPair {
         self.service.is_same_service(&other.service) && self.virtual_proxy == other.virtual_proxy
     }
 
-    /// Site, proxy service and virtual proxy, as labels name them.
+    /// Returns site, proxy service and virtual proxy, as labels name them.
     pub fn names(&self) -> [&str; 3] {
         [&self.site, &self.proxy.name, self.virtual_proxy.path()]
     }
 }
 
 impl fmt::Display for QueriedPair {
-    /// As messages name it: `production Central (sense1.company.com:4243) /sales`.
+    /// Writes it as messages name it: `production Central (sense1.company.com:4243) /sales`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { site, proxy, virtual_proxy, .. } = self;
         write!(f, "{site} {} ({}) {virtual_proxy}", proxy.name, proxy.address())

@@ -125,7 +125,7 @@ impl SiteLister {
         if let Some(query) = self.pairs.iter_mut().find(|query| query.is_answered_by(task)) {
             query.answer = Ok(match returned {
                 Some(Returned::Sessions(outcome)) => outcome.map(Arc::new),
-                _ => Err(Failure::not_asked("the query was given up")),
+                _ => Err(Failure::not_sent("the query was given up")),
             });
         } else if self.discovery.take_if(|request| request.task == task).is_some() && self.pairs_wait {
             self.pairs_wait = false;

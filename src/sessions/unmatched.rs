@@ -1,4 +1,4 @@
-//! Parts of a filter that fit nothing, and what there is instead.
+//! Parts of a filter that match nothing, and what there is instead.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -10,10 +10,10 @@ use super::site_lister::SiteLister;
 use crate::site::topology::Topology;
 use qlik_sense::VirtualProxy;
 
-/// How many names are told, when there are more.
+/// How many names are listed when there are more.
 const SHOWN: usize = 20;
 
-/// Names, as many as a person reads: `Central, Node2, … (17 more)`.
+/// Returns names, as many as a person reads: `Central, Node2, … (17 more)`.
 pub fn some_of(names: impl IntoIterator<Item = impl Display>) -> String {
     let mut names: Vec<_> = names.into_iter().map(|name| name.to_string()).collect();
     if let more @ 1.. = names.len().saturating_sub(SHOWN) {
@@ -23,29 +23,31 @@ pub fn some_of(names: impl IntoIterator<Item = impl Display>) -> String {
     names.join(", ")
 }
 
-/// Names of proxy services and virtual proxies that fit nothing on any of the sites. While a repository fails nobody
-/// knows.
-pub fn places(filter: &Filter, sites: &[SiteLister]) -> Vec<UnmatchedFilter> {
+/// Returns names of proxy services and virtual proxies that match nothing on any site; none while a repository fails,
+/// since it is not known then what there is.
+pub fn proxies_and_prefixes(filter: &Filter, sites: &[SiteLister]) -> Vec<UnmatchedFilter> {
     if !sites.iter().all(SiteLister::is_known) {
         return Vec::new();
     }
     let topologies: Vec<_> = sites.iter().map(|site| site.state().topology.clone()).collect();
-    let fits_somewhere = |name: &String| {
+    let plans: Vec<_> = topologies.iter().flat_map(|topology| &topology.proxies).collect();
+    let mut unmatched = Vec::new();
+    for name in &filter.proxies {
         let only = Filter { proxies: vec![name.clone()], ..Filter::default() };
-        topologies.iter().any(|topology| only.proxies(topology).1.is_empty())
-    };
-    let plans = || topologies.iter().flat_map(|topology| &topology.proxies);
-    let proxies = filter.proxies.iter().filter(|name| !fits_somewhere(name)).map(|name| UnmatchedFilter {
-        flag: format!("--proxy {name}"),
-        why: none_but(plans().map(|plan| &*plan.name).collect()),
-    });
-    let virtual_proxies = filter.virtual_proxies.iter().filter_map(|it| {
-        let asked: BTreeSet<_> = plans().flat_map(|plan| &plan.virtual_proxies).collect();
-        let fits = asked.contains(it);
-        let why = || why_not_asked(it, &topologies).map_or_else(|| none_but(asked), str::to_owned);
-        (!fits).then(|| UnmatchedFilter { flag: format!("--virtual-proxy {it}"), why: why() })
-    });
-    proxies.chain(virtual_proxies).collect()
+        if !topologies.iter().any(|topology| only.proxies(topology).1.is_empty()) {
+            let names = plans.iter().map(|plan| &*plan.name).collect();
+            unmatched.push(UnmatchedFilter { flag: format!("--proxy {name}"), why: none_but(names) });
+        }
+    }
+    let queried: BTreeSet<_> = plans.iter().flat_map(|plan| &plan.virtual_proxies).collect();
+    for virtual_proxy in filter.virtual_proxies.iter().filter(|wanted| !queried.contains(wanted)) {
+        let why = match why_not_queried(virtual_proxy, &topologies) {
+            Some(why) => why.to_owned(),
+            None => none_but(queried.clone()),
+        };
+        unmatched.push(UnmatchedFilter { flag: format!("--virtual-proxy {virtual_proxy}"), why });
+    }
+    unmatched
 }
 
 fn none_but(names: BTreeSet<impl Display>) -> String {
@@ -53,45 +55,48 @@ fn none_but(names: BTreeSet<impl Display>) -> String {
     format!("there is none of that name{expected}{}", some_of(names))
 }
 
-/// Why no proxy service is asked for a virtual proxy, whatever else is filtered. None: there is no such one.
-fn why_not_asked(virtual_proxy: &VirtualProxy, topologies: &[Arc<Topology>]) -> Option<&'static str> {
-    let facts = topologies.iter().flat_map(|topology| &topology.virtual_proxies);
-    let mut linked = facts.filter(|facts| facts.virtual_proxy == *virtual_proxy).map(|facts| facts.linked);
-    match linked.next() {
-        Some(0) => Some("no proxy service links it"),
-        Some(_) => Some("no proxy service that links it is asked for it, see check"),
+/// Returns why no proxy service is queried for a virtual proxy, whatever else is filtered; None when there is none.
+fn why_not_queried(virtual_proxy: &VirtualProxy, topologies: &[Arc<Topology>]) -> Option<&'static str> {
+    let mut known = topologies.iter().flat_map(|topology| &topology.virtual_proxies);
+    match known.find(|plan| plan.virtual_proxy == *virtual_proxy) {
+        Some(plan) if plan.linked == 0 => Some("no proxy service links it"),
+        Some(_) => Some("no proxy service that links it is queried for it, see check"),
         None => topologies
             .iter()
-            .any(|it| it.left_out.contains(virtual_proxy))
+            .any(|topology| topology.left_out.contains(virtual_proxy))
             .then_some("the configuration leaves it out (virtual_proxies, exclude_virtual_proxies)"),
     }
 }
 
-/// Users who have no session: those of whom there are some by a name that differs by case alone, which counts, and a
-/// person may not know; and those of whom there are none at all.
-pub fn users<'r>(
-    filter: &Filter,
-    answers: impl Iterator<Item = &'r PairListing> + Clone,
-) -> (Vec<UnmatchedFilter>, Vec<UnmatchedFilter>) {
-    let lists = answers.filter_map(|answer| answer.sessions.as_ref().ok());
-    let (mut other_case, mut absent) = (Vec::new(), Vec::new());
+/// Users of a filter without a session.
+#[derive(Default)]
+pub struct AbsentUsers {
+    /// Where a user whose name differs by case alone has one: case counts, which a person may not know.
+    pub other_case: Vec<UnmatchedFilter>,
+    pub absent: Vec<UnmatchedFilter>,
+}
+
+/// Returns the users of the filter without a session in any of the lists.
+pub fn users<'r>(filter: &Filter, answers: impl Iterator<Item = &'r PairListing>) -> AbsentUsers {
+    let lists: Vec<_> = answers.filter_map(|answer| answer.sessions.as_ref().ok()).collect();
+    let mut found = AbsentUsers::default();
     for wanted in &filter.users {
-        if lists.clone().any(|list| list.iter().any(|it| it.user == wanted.key())) {
+        let mut listed = lists.iter().flat_map(|list| list.iter());
+        if listed.any(|session| session.user == wanted.key()) {
             continue;
         }
         let flag = format!("--user {}", wanted.key());
         let why = "there is no session of that user".to_owned();
-        let others = lists.clone().flat_map(|list| &list.other_case);
-        let others: BTreeSet<_> =
-            others.map(User::key).filter(|other| wanted.is_but_for_case(*other)).collect();
+        let others = lists.iter().flat_map(|list| &list.other_case).map(User::key);
+        let others: BTreeSet<_> = others.filter(|other| wanted.is_but_for_case(*other)).collect();
         if others.is_empty() {
-            absent.push(UnmatchedFilter { flag, why });
+            found.absent.push(UnmatchedFilter { flag, why });
         } else {
             let why = format!("{why}, listed as {}: upper and lower case count", some_of(others));
-            other_case.push(UnmatchedFilter { flag, why });
+            found.other_case.push(UnmatchedFilter { flag, why });
         }
     }
-    (other_case, absent)
+    found
 }
 
 #[cfg(test)]
@@ -99,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_names_some_are_told_and_how_many_there_are_besides() {
+    fn long_lists_of_names_are_cut_and_counted() {
         assert_eq!(some_of(["a", "b"]), "a, b");
-        let told = some_of(1..=SHOWN + 3);
-        assert!(told.starts_with("1, 2, ") && told.ends_with(&format!(", {SHOWN}, … (3 more)")), "{told}");
+        let names = some_of(1..=SHOWN + 3);
+        assert!(names.starts_with("1, 2, ") && names.ends_with(&format!(", {SHOWN}, … (3 more)")), "{names}");
         assert!(some_of(1..=SHOWN).ends_with(&format!(", {SHOWN}")));
         assert_eq!(none_but(BTreeSet::<&str>::new()), "there is none of that name");
     }

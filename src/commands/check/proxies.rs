@@ -39,7 +39,7 @@ async fn count(service: &ProxyClient, virtual_proxy: &VirtualProxy) -> Counted {
 impl<W: Write> SiteCheck<'_, '_, W> {
     /// Queries all pairs at once and adds their steps in the order of the proxy services.
     pub(super) async fn proxies(&mut self, state: &SiteState) -> io::Result<()> {
-        if state.topology.asks_nothing() {
+        if state.topology.has_no_pairs() {
             let step = Step::new("proxy", "", Status::Failed, "nothing to query on this site");
             return self.add(step.advise(match &self.settings.repository {
                 Some(_) => {

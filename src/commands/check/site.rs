@@ -30,7 +30,7 @@ pub async fn check(
         check.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
     }
     // After a failed discovery it is not known which proxy services there are.
-    if discovered || settings.repository.is_none() || !state.topology.asks_nothing() {
+    if discovered || settings.repository.is_none() || !state.topology.has_no_pairs() {
         check.proxies(&state).await?;
     }
     check.unlinked(&state.topology)

@@ -53,7 +53,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandErr
         .map_err(CommandError::usage)?;
     let selection = DeleteSelection::from(selection);
     let mut told = Reporter::default();
-    let listing = lister.ask(None).await;
+    let listing = lister.list(None).await;
     let mut is_whole = told.listing(&listing);
     if !matches!(selection, DeleteSelection::Users) && listing.pairs().count() > 1 {
         return Err(CommandError::usage(

@@ -40,7 +40,7 @@ impl SessionToDelete {
     }
 
     async fn end(&self) -> Result<Deletion, Failure> {
-        let id = SessionId::parse(&self.id).map_err(Failure::not_asked)?;
+        let id = SessionId::parse(&self.id).map_err(Failure::not_sent)?;
         self.pair.delete(id).await
     }
 }
@@ -130,7 +130,7 @@ pub async fn end(
                 progress.suspend(|| told.failure(&what, &failure));
                 match failure.cause {
                     _ if failure.in_doubt => Outcome::NotKnown,
-                    Cause::NotAsked | Cause::Query(Reason::Denied) => Outcome::Refused,
+                    Cause::NotSent | Cause::Query(Reason::Denied) => Outcome::Refused,
                     _ => Outcome::Failed,
                 }
             }

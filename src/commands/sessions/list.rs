@@ -43,7 +43,7 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CommandError
         _ => Detail::Whole,
     };
     let mut lister = Lister::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
-    let listing = lister.ask(None).await;
+    let listing = lister.list(None).await;
     let is_whole = tell_failures(&listing);
     let how = How {
         output: args.output,

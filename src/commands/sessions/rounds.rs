@@ -79,7 +79,7 @@ impl Rounds {
             if stop.is_cancelled() || !(by_user || is_guess) {
                 return;
             }
-            let Some(listing) = stop.run_until_cancelled(self.lister.ask(None)).await else { return };
+            let Some(listing) = stop.run_until_cancelled(self.lister.list(None)).await else { return };
             self.is_whole &= self.told.listing(&listing);
             self.look_up(&listing);
             if !by_user {

@@ -178,7 +178,7 @@ async fn an_unlinked_virtual_proxy_is_reported_and_not_queried() {
     assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     assert_eq!(checked.lines("virtual-proxy"), ["warning /lonely: no proxy service links it"]);
     assert_eq!(checked.lines("proxy").len(), 1);
-    assert!(checked.lines("discovery")[0].contains("prefix \"a b\" cannot be asked"), "{}", checked.text);
+    assert!(checked.lines("discovery")[0].contains("prefix \"a b\" cannot be queried"), "{}", checked.text);
     assert!(checked.lines("repository")[0].contains("version unknown, 1 proxy service, 2 virtual proxies"));
 }
 

@@ -91,7 +91,7 @@ async fn keep_refreshing(
 ) {
     while modes.wait_for(|mode| *mode == Mode::Ask).await.is_ok() {
         let begun = Instant::now();
-        let listing = lister.ask(patience).await;
+        let listing = lister.list(patience).await;
         // A wish to ask that came meanwhile is fulfilled.
         modes.mark_unchanged();
         if news.send(News::Answer(listing)).await.is_err() {

@@ -7,14 +7,11 @@ use qlik_sense::client::ClientError;
 use qlik_sense::credentials::CertificateFacts;
 use qlik_sense::qrs::{self, Found};
 use qlik_sense::{Client, QueryError};
-use tokio::time::{Instant, sleep_until};
-use tracing::error;
+use tokio::time::Instant;
 
 use super::access::Access;
 use super::diagnosis::{Diagnosis, Service};
 use super::proxy_client::server_certificate;
-use super::topology::Topology;
-use super::{Site, SiteState};
 use crate::config::RepositorySettings;
 
 /// How soon a repository that failed is queried again, doubling up to `repository_refresh`.
@@ -47,20 +44,14 @@ pub struct DiscoveryStatus {
     pub last_error: Option<QueryError>,
 }
 
-/// A discovery that took effect: the site before and after it.
-pub struct Discovery {
-    pub before: Arc<SiteState>,
-    pub after: Arc<SiteState>,
-}
-
 impl Repository {
-    /// A discovery is due at once. What an earlier state of the same repository found goes on.
+    /// A discovery is due at once. `earlier`: the repository in the state before, with its access. What the same
+    /// repository found goes on.
     pub(super) fn new(
         settings: &RepositorySettings,
         access: &Access,
-        old: Option<&SiteState>,
+        earlier: Option<(&Self, &Access)>,
     ) -> Result<Self, ClientError> {
-        let earlier = old.and_then(|old| Some((old.repository.as_ref()?, &*old.access)));
         let client =
             access.client(&settings.url, earlier.map(|(repository, access)| (&repository.client, access)))?;
         let mut repository = Self {
@@ -101,6 +92,11 @@ impl Repository {
         &self.status
     }
 
+    /// Returns when the next discovery is due.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
     /// Returns whether a discovery is due now.
     pub fn is_due(&self) -> bool {
         self.due <= Instant::now()
@@ -123,6 +119,11 @@ impl Repository {
     /// Returns what a failed query to the repository means.
     pub fn diagnose(&self, access: &Access, error: &QueryError) -> Diagnosis {
         access.diagnose(&self.client, Service::Repository, error)
+    }
+
+    /// Queries the repository once and returns it as it is after that.
+    pub(super) async fn discover(&self) -> Self {
+        self.after(qrs::discover(&self.client).await.and_then(with_proxy_services))
     }
 
     /// Returns this repository after a discovery.
@@ -154,73 +155,6 @@ impl Repository {
 pub struct FoundCounts {
     pub proxy_services: usize,
     pub virtual_proxies: usize,
-}
-
-impl Site {
-    /// Resolves when a discovery is due; never while there is no repository.
-    pub async fn discovery_due(&self) {
-        let mut states = self.state.subscribe();
-        loop {
-            let due = states.borrow_and_update().repository.as_ref().map(|repository| repository.due);
-            // An error is impossible: the sender is this site's.
-            match due {
-                Some(due) => tokio::select! {
-                    () = sleep_until(due) => return,
-                    _ = states.changed() => {}
-                },
-                None => _ = states.changed().await,
-            }
-        }
-    }
-
-    /// Resolves when the first discovery with the settings in force has been tried, with or without success.
-    pub async fn first_discovery(&self) {
-        // An error is impossible: the sender is this site's.
-        let _ = self.state.subscribe().wait_for(|state| state.is_ready()).await;
-    }
-
-    /// Queries the repository once and applies what it returned. Returns None when there is no repository, or when
-    /// other settings came in force meanwhile: their discovery is due then.
-    pub async fn discover(&self) -> Option<Discovery> {
-        let before = self.state();
-        let repository = before.repository.as_ref()?;
-        let outcome = tokio::select! {
-            outcome = qrs::discover(&repository.client) => outcome.and_then(with_proxy_services),
-            () = self.reconfigured(&before.access) => return None,
-        };
-        let mut after = Some(before.after(repository.after(outcome)));
-        self.state.send_if_modified(|current| {
-            // A reload in this very moment goes first.
-            let is_current = Arc::ptr_eq(current, &before);
-            if let Some(after) = after.as_ref().filter(|_| is_current) {
-                *current = after.clone();
-            } else {
-                after = None;
-            }
-            is_current
-        });
-        Some(Discovery { before, after: after? })
-    }
-
-    /// Resolves when other settings than these are in force.
-    async fn reconfigured(&self, access: &Arc<Access>) {
-        // An error is impossible: the sender is this site's.
-        let _ = self.state.subscribe().wait_for(|state| !Arc::ptr_eq(&state.access, access)).await;
-    }
-}
-
-impl SiteState {
-    /// Returns the site after a discovery. A topology that cannot be queried leaves the one in force.
-    fn after(&self, repository: Repository) -> Arc<Self> {
-        let topology = Topology::new(&self.access.settings, repository.found.as_deref());
-        let followed =
-            if topology == *self.topology { Ok(self.clone()) } else { self.with_topology(topology) };
-        let state = followed.unwrap_or_else(|error| {
-            error!(site = %self.access.settings.name, %error, "discovery cannot be applied");
-            self.clone()
-        });
-        Arc::new(Self { repository: Some(repository), ..state })
-    }
 }
 
 /// Refuses an answer without any proxy service: it means missing rights, and what was returned to a user with rights

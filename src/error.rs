@@ -55,12 +55,12 @@ impl CommandError {
     /// Prints the error on standard error, unless that has been done.
     pub fn report(&self) {
         match self {
-            Self::Usage(text) => terminal::tell(format_args!("error: {text}")),
+            Self::Usage(text) => terminal::report(format_args!("error: {text}")),
             Self::Config(errors) => {
-                errors.iter().for_each(|error| terminal::tell(format_args!("error: {error}")));
+                errors.iter().for_each(|error| terminal::report(format_args!("error: {error}")));
             }
             // It may quote several lines, such as those of another program's log.
-            Self::Failed(error) => format!("error: {error:#}").lines().for_each(terminal::tell),
+            Self::Failed(error) => format!("error: {error:#}").lines().for_each(terminal::report),
             Self::AlreadyReported(_) => {}
         }
     }

@@ -7,7 +7,7 @@ use clap::Parser;
 use qlik_session_exporter::cli::Cli;
 use qlik_session_exporter::error::{CommandError, ExitKind};
 use qlik_session_exporter::logging;
-use qlik_session_exporter::terminal::{escaped, tell};
+use qlik_session_exporter::terminal::{escaped, report};
 
 fn main() -> ExitCode {
     match run() {
@@ -39,7 +39,7 @@ fn explain(error: &clap::Error) -> Result<(), CommandError> {
     match Cli::try_parse_from(shown) {
         Err(error) => drop(error.print()),
         // Escaped arguments can be valid where the original ones are not.
-        Ok(_) => error.to_string().lines().for_each(tell),
+        Ok(_) => error.to_string().lines().for_each(report),
     }
     match error.use_stderr() {
         true => Err(CommandError::AlreadyReported(ExitKind::Usage)),

@@ -38,7 +38,7 @@ impl Marks {
 
 /// Writes a line to standard error, escaped. Whether anybody reads it is no matter: that it cannot be written
 /// ends nothing.
-pub fn tell(text: impl Display) {
+pub fn report(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&text.to_string()));
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::catalogue::{Kind, Metric};
+use super::catalogue::{Metric, MetricKind};
 
 /// For an encoder that has been given its labels already.
 const NO_LABELS: [(&str, &str); 0] = [];
@@ -69,9 +69,9 @@ impl Encoder<'_> {
         }
         let (name, unit) = stem(metric);
         let kind = match metric.kind {
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Counter => MetricType::Counter,
-            Kind::Info => MetricType::Info,
+            MetricKind::Gauge => MetricType::Gauge,
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Info => MetricType::Info,
         };
         let mut encoder = self.0.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
         // Not a loop: the iterators over sites, pairs and users are quicker when they call than when called.
@@ -85,9 +85,9 @@ impl Encoder<'_> {
 /// The name without what prometheus-client appends itself: the kind's suffix and the unit.
 fn stem(metric: &'static Metric) -> (&'static str, Option<Unit>) {
     let name = match metric.kind {
-        Kind::Gauge => metric.name,
-        Kind::Counter => metric.name.trim_end_matches("_total"),
-        Kind::Info => metric.name.trim_end_matches("_info"),
+        MetricKind::Gauge => metric.name,
+        MetricKind::Counter => metric.name.trim_end_matches("_total"),
+        MetricKind::Info => metric.name.trim_end_matches("_info"),
     };
     for unit in [Unit::Seconds, Unit::Bytes] {
         if let Some(stem) = name.strip_suffix(unit.as_str()).and_then(|name| name.strip_suffix('_')) {

@@ -8,7 +8,7 @@ use crossterm::event::DisableBracketedPaste;
 use inquire::{Confirm, InquireError, Text};
 
 use crate::commands::signals::Signals;
-use crate::terminal::{escaped, tell};
+use crate::terminal::{escaped, report};
 use qlik_sense::VirtualProxy;
 
 /// Whether there is somebody to ask: questions go to standard error, answers come from standard input.
@@ -54,7 +54,7 @@ fn is_name(typed: &str, name: &VirtualProxy) -> bool {
     // Nothing at all would be a name of the default one, and typed by habit.
     let is_it = !typed.is_empty() && VirtualProxy::parse(typed).is_ok_and(|typed| typed == *name);
     if !is_it {
-        tell(format_args!("expected {name}, found {typed:?}"));
+        report(format_args!("expected {name}, found {typed:?}"));
     }
     is_it
 }

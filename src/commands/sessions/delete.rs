@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::error::{CommandError, success_if};
 use crate::global::GlobalArgs;
 use crate::sessions::{Detail, Lister, User, sites_named};
-use crate::terminal::{escaped, tell};
+use crate::terminal::{escaped, report};
 
 /// What `--help` says under the flags.
 pub const HELP: &str = "It shows what will go and asks first. Qlik may need five minutes before the user can \
@@ -67,7 +67,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandErr
     is_whole &= selection.spare_others(&mut to_delete, &listing, &lister, &mut told).await;
     drop(listing);
     if to_delete.is_empty() {
-        tell(if is_whole { "there is nothing to end" } else { "nothing is known that is to end" });
+        report(if is_whole { "there is nothing to end" } else { "nothing is known that is to end" });
         return success_if(false);
     }
     let asks = !(yes || dry_run);
@@ -80,7 +80,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandErr
     let log = LogAs::new(&config.users.label).await;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     if asks && !confirmed(selection.question(to_delete.len(), &virtual_proxy), &mut signals).await? {
-        tell("nothing was ended");
+        report("nothing was ended");
         return success_if(false);
     }
     let stop = CancellationToken::new();
@@ -92,7 +92,7 @@ pub async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CommandErr
         tokio::select! {
             () = &mut running => {}
             _ = signals.next() => {
-                bars.suspend(|| tell("stopping: what is under way is waited for; Ctrl-C again ends it at once"));
+                bars.suspend(|| report("stopping: what is under way is waited for; Ctrl-C again ends it at once"));
                 stop.cancel();
                 tokio::select! {
                     () = running => {}

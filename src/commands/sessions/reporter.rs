@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use tracing::warn;
 
 use crate::sessions::{Failure, Listing};
-use crate::terminal::{escaped, tell};
+use crate::terminal::{escaped, report};
 
 /// Says selection sessions are there where there are none of whom was asked for, and of whom there are none where all is
 /// known. It is no failure: none is nobody's who was meant, and a user may have gone.
 pub fn users_without(listing: &Listing) {
     let absent = listing.is_whole().then_some(&listing.absent).into_iter().flatten();
-    listing.other_case.iter().chain(absent).for_each(tell);
+    listing.other_case.iter().chain(absent).for_each(report);
 }
 
 /// Says on standard error what could not be asked, and what fits nothing. True when nothing has failed.
@@ -61,7 +61,7 @@ impl Reporter {
     /// Says this, unless it is said already.
     pub fn once(&mut self, line: String) {
         if !self.lines.contains(&line) {
-            tell(&line);
+            report(&line);
             self.lines.insert(line);
         }
     }
@@ -95,8 +95,8 @@ pub fn troubles(listing: &Listing) -> Vec<(String, &Failure)> {
 
 /// Says on standard error that somebody could not be asked, and what to try.
 fn tell_failure(who: &str, failure: &Failure, with_advice: bool) {
-    tell(format_args!("error: {who}: {}", failure.message));
+    report(format_args!("error: {who}: {}", failure.message));
     if with_advice && !failure.advice.is_empty() {
-        tell(format_args!("  → {}", failure.advice));
+        report(format_args!("  → {}", failure.advice));
     }
 }

@@ -11,7 +11,7 @@ use super::reporter::Reporter;
 use super::selection::DeleteSelection;
 use crate::commands::counted;
 use crate::sessions::{Lister, Listing};
-use crate::terminal::tell;
+use crate::terminal::report;
 
 /// How often a user's sessions are ended and listed again: while they end, new ones may begin.
 const ROUNDS: usize = 3;
@@ -140,7 +140,7 @@ impl Rounds {
                 }
             };
             let error = if is_listed { "error: " } else { "" };
-            tell(format_args!("{error}{}: a session of {} {told}", one.pair, one.user.key()));
+            report(format_args!("{error}{}: a session of {} {told}", one.pair, one.user.key()));
             match is_listed {
                 true => *outcome = Outcome::Failed,
                 false => *already_gone += 1,
@@ -176,10 +176,10 @@ impl Rounds {
         let mut out = io::stdout().lock();
         if lines.iter().try_for_each(|line| writeln!(out, "{line}")).is_err() {
             // It is done, and to be known, also where nobody reads that any more.
-            lines.iter().for_each(tell);
+            lines.iter().for_each(report);
         }
         if !self.is_whole {
-            tell("not everything could be listed: there may be more sessions");
+            report("not everything could be listed: there may be more sessions");
         }
         self.is_whole && !stopped && failed == 0 && not_known == 0 && *left == 0
     }

@@ -11,7 +11,7 @@ use super::deletion::SessionToDelete;
 use super::reporter::Reporter;
 use crate::commands::counted;
 use crate::sessions::{Lister, Listing, User};
-use crate::terminal::tell;
+use crate::terminal::report;
 use qlik_sense::VirtualProxy;
 use qlik_sense::types::{SessionId, SessionIdError};
 
@@ -97,7 +97,7 @@ impl DeleteSelection {
         let mut missing: Vec<_> = ids.iter().filter(|id| !listed.contains(id.as_str())).collect();
         missing.sort();
         for id in missing.into_iter().filter(|_| !lists.is_empty()) {
-            tell(format_args!("{id}: there is no such session, it may be gone already"));
+            report(format_args!("{id}: there is no such session, it may be gone already"));
         }
     }
 

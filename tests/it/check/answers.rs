@@ -1,6 +1,6 @@
 //! Something answers, but not with what was requested.
 
-use qlik_session_exporter::commands::check::Outcome;
+use qlik_session_exporter::commands::check::CheckOutcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::checked::{Checked, Files};
@@ -186,7 +186,7 @@ async fn check_ending_abruptly(answer: &'static str) -> Checked {
 #[tokio::test]
 async fn a_whole_list_is_good_however_the_connection_ends() {
     let good = check_ending_abruptly("HTTP/1.1 200 OK\r\n\r\n[]").await;
-    assert_eq!(good.outcome, Outcome::Good, "{}", good.text);
+    assert_eq!(good.outcome, CheckOutcome::Good, "{}", good.text);
     for cut in [
         "HTTP/1.1 200 OK\r\n\r\n[",
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",

@@ -111,7 +111,7 @@ impl Reported {
         let mut well: Vec<_> = before.into_keys().collect();
         well.sort_unstable();
         for who in well {
-            terminal::tell(format_args!("{who}: answers again"));
+            terminal::report(format_args!("{who}: answers again"));
         }
         self.told.besides_failures(listing);
         listing.other_case.iter().for_each(|unmatched| self.told.once(unmatched.to_string()));

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::{FlagValue, keys};
 pub use sessions::{
     DeleteArgs, FilterArgs, ListArgs, ListOutput, PlaceArgs, SessionsArgs, SessionsCommand, SortBy,
     WatchArgs, WhoseArgs,
@@ -113,6 +114,15 @@ impl WebArgs {
             enable_lifecycle: self.enable_lifecycle || other.enable_lifecycle,
             config_check: self.config_check || other.config_check,
         }
+    }
+
+    /// Returns the flags that set a key of the configuration.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let addresses = (!self.listen_addresses.is_empty()).then(|| self.listen_addresses.clone());
+        addresses
+            .map(|addresses| FlagValue::new(&keys::top::LISTEN_ADDRESS.info, addresses))
+            .into_iter()
+            .collect()
     }
 
     /// Whether none of the flags is given.

@@ -2,6 +2,9 @@
 
 use clap::Args;
 
+use crate::config::FlagValue;
+use crate::config::keys::site;
+
 /// The flags are the keys of a site in the configuration; `config` says what is wrong with a value, and which of
 /// them is missing.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,18 +37,18 @@ pub struct SiteArgs {
 }
 
 impl SiteArgs {
-    /// What is given, by the names of the keys.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
+    /// Returns the flags that are given.
+    pub fn flags(&self) -> Vec<FlagValue> {
         let all = [
-            ("repository", &self.repository),
-            ("certificate", &self.certificate),
-            ("key", &self.key),
-            ("key_password_file", &self.key_password_file),
-            ("ca", &self.ca),
-            ("verify", &self.verify),
-            ("user_directory", &self.user_directory),
-            ("user_id", &self.user_id),
+            (&site::REPOSITORY.info, &self.repository),
+            (&site::CERTIFICATE.info, &self.certificate),
+            (&site::KEY.info, &self.key),
+            (&site::KEY_PASSWORD_FILE.info, &self.key_password_file),
+            (&site::CA.info, &self.ca),
+            (&site::VERIFY.info, &self.verify),
+            (&site::USER_DIRECTORY.info, &self.user_directory),
+            (&site::USER_ID.info, &self.user_id),
         ];
-        all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+        all.into_iter().filter_map(|(key, value)| Some(FlagValue::new(key, value.clone()?))).collect()
     }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::{CheckArgs, GlobalArgs, Output};
-use crate::config::{self, Config, Mistake, Mistakes, Origin};
+use crate::config::{self, Config, ConfigError, ConfigErrors, Source};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 pub use report::Look;
 use report::{Report, Status, Step};
@@ -27,7 +27,7 @@ pub enum Outcome {
     Good,
     /// Something that was asked failed.
     Failed,
-    /// The configuration has mistakes: nothing was asked.
+    /// The configuration has errors: nothing was queried.
     Mistaken,
 }
 
@@ -84,7 +84,7 @@ impl<W: Write> Write for WhoeverReads<W> {
 /// # Errors
 /// When `out` takes no more.
 pub async fn run(
-    config: Result<Config, Mistakes>,
+    config: Result<Config, ConfigErrors>,
     output: Output,
     out: &mut impl Write,
     look: Look,
@@ -92,9 +92,9 @@ pub async fn run(
     let mut report = Report::new(output, out, look);
     let config = match config {
         Ok(config) => config,
-        Err(mistakes) => {
-            for mistake in mistakes.iter() {
-                report.add(wrong(mistake))?;
+        Err(errors) => {
+            for error in errors.iter() {
+                report.add(config_error(error))?;
             }
             report.finish()?;
             return Ok(Outcome::Mistaken);
@@ -127,13 +127,13 @@ fn source(config: &Config) -> &str {
     }
 }
 
-fn wrong(mistake: &Mistake) -> Step {
-    let target = match &mistake.origin {
+fn config_error(error: &ConfigError) -> Step {
+    let target = match &error.source {
         // In no file, nor in what a variable says.
-        Origin::Nowhere => ENVIRONMENT.to_owned(),
-        origin => origin.to_string(),
+        Source::Default => ENVIRONMENT.to_owned(),
+        source => source.to_string(),
     };
-    Step::new("configuration", target, Status::Failed, mistake.told())
+    Step::new("configuration", target, Status::Failed, error.message())
 }
 
 /// The steps of the site's certificates say the same and more.

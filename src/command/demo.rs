@@ -49,11 +49,8 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         ..Options::default()
     };
     let simulator = qlik_sense_simulator::start(options).await?;
-    let sources = Sources {
-        file: Some(simulator.config_file().to_owned()),
-        listen_addresses: args.listen_addresses.clone(),
-        ..Sources::default()
-    };
+    let sources =
+        Sources { file: Some(simulator.config_file().to_owned()), flags: args.flags(), ..Sources::default() };
     // The demo has nothing to read again: a terminal that is closed ends it, too.
     let end = signals::end()?;
     let exporter = match Exporter::start(sources, &args).await? {

@@ -16,7 +16,7 @@ use anyhow::Result;
 #[cfg(feature = "simulator")]
 use crate::cli::DemoArgs;
 use crate::cli::{Cli, Command, GlobalArgs, SiteArgs};
-use crate::config::{self, Mistakes, Sources};
+use crate::config::{ConfigErrors, Sources};
 use crate::terminal;
 
 /// It ran, and something failed.
@@ -47,19 +47,19 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
 
 /// Where the settings of a command come from that takes a site by flags.
 fn sources(global: &GlobalArgs, site: &SiteArgs) -> Result<Sources, ExitCode> {
-    let site = site.settings();
-    if global.config_file.is_some() && !site.is_empty() {
-        let flags: Vec<_> = site.iter().map(|(key, _)| config::flag(key)).collect();
-        let keys: Vec<_> = site.iter().map(|(key, _)| *key).collect();
+    let flags = site.flags();
+    if global.config_file.is_some() && !flags.is_empty() {
+        let names: Vec<_> = flags.iter().map(|flag| flag.key.flag()).collect();
+        let keys: Vec<_> = flags.iter().map(|flag| flag.key.name).collect();
         return Err(wrong_usage(format_args!(
             "--config.file and {} exclude each other: such flags name a site instead of a configuration file; in \
              the file, its section [site.NAME] has {}",
-            flags.join(", "),
+            names.join(", "),
             keys.join(", "),
         )));
     }
-    let process = Sources::of_process(global.config_file.clone(), Vec::new());
-    Ok(Sources { site, has_site_flags: true, ..process })
+    let process = Sources::of_process(global.config_file.clone(), flags);
+    Ok(Sources { has_site_flags: true, ..process })
 }
 
 fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
@@ -67,10 +67,10 @@ fn wrong_usage(told: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(WRONG)
 }
 
-/// Tells all mistakes of a configuration.
-fn mistaken(mistakes: &Mistakes) -> ExitCode {
-    for mistake in mistakes.iter() {
-        wrong_usage(mistake);
+/// Reports all errors of a configuration.
+fn rejected(errors: &ConfigErrors) -> ExitCode {
+    for error in errors.iter() {
+        wrong_usage(error);
     }
     ExitCode::from(WRONG)
 }

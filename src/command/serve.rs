@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{counted, mistaken, signals, wrong_usage};
+use super::{counted, rejected, signals, wrong_usage};
 use crate::cli::{GlobalArgs, WebArgs};
 use crate::config::{self, Config, Sources};
 use crate::web::{self, App};
 
 pub async fn run(global: &GlobalArgs, args: WebArgs) -> Result<ExitCode> {
-    let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
+    let sources = Sources::of_process(global.config_file.clone(), args.flags());
     let exporter = match Exporter::start(sources, &args).await? {
         Started::Running(exporter) => exporter,
         Started::Checked(code) => return Ok(code),
@@ -46,7 +46,7 @@ impl Exporter {
         let read = sources.clone();
         let config = match tokio::task::spawn_blocking(move || config::load(&read)).await? {
             Ok(config) => config,
-            Err(mistakes) => return Ok(Started::Checked(mistaken(&mistakes))),
+            Err(errors) => return Ok(Started::Checked(rejected(&errors))),
         };
         for warning in &config.warnings {
             warn!("{warning}");

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use crate::collector::{Collector, PreparedSites};
-use crate::config::{self, Config, Mistakes, Sources, UserSettings};
+use crate::config::{self, Config, ConfigErrors, Sources, UserSettings};
 use crate::exposition::Encoders;
 use crate::site::UnusableSite;
 
@@ -49,7 +49,7 @@ pub struct Running {
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     #[error("{0}")]
-    Mistakes(#[from] Mistakes),
+    Config(#[from] ConfigErrors),
     #[error("{0}")]
     Site(#[from] UnusableSite),
     #[error("reading the configuration was interrupted")]

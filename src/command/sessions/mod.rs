@@ -33,7 +33,7 @@ pub async fn run(global: &GlobalArgs, command: SessionsCommand) -> Result<ExitCo
     }
 }
 
-/// The configuration, by file or by flags, or the exit code when all its mistakes are told. Its warnings are logged,
+/// The configuration, by file or by flags, or the exit code when all its errors are reported. Its warnings are logged,
 /// as far as they are about the sites that are asked; all, when none is named.
 async fn config(global: &GlobalArgs, site: &SiteArgs, asked: &[String]) -> Result<Result<Config, ExitCode>> {
     let sources = match super::sources(global, site) {
@@ -42,8 +42,8 @@ async fn config(global: &GlobalArgs, site: &SiteArgs, asked: &[String]) -> Resul
     };
     let config = match tokio::task::spawn_blocking(move || config::load(&sources)).await? {
         Ok(config) => config,
-        Err(mistakes) => {
-            return Ok(Err(super::mistaken(&mistakes)));
+        Err(errors) => {
+            return Ok(Err(super::rejected(&errors)));
         }
     };
     let is_asked =

@@ -1,18 +1,16 @@
-//! Flags and subcommands, named as Prometheus' exporters name theirs.
+//! The command line: which commands there are, and what runs each.
 
-mod sessions;
-mod site;
+use clap::{Parser, Subcommand};
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::config::{FlagValue, keys};
-pub use sessions::{
-    DeleteArgs, FilterArgs, ListArgs, ListOutput, PlaceArgs, SessionsArgs, SessionsCommand, SortBy,
-    WatchArgs, WhoseArgs,
-};
-pub use site::SiteArgs;
+use crate::commands::check::{self, CheckArgs};
+#[cfg(feature = "simulator")]
+use crate::commands::demo::{self, DemoArgs};
+use crate::commands::serve::{self, ServeArgs};
+use crate::commands::sessions::{self, SessionsArgs};
+#[cfg(feature = "simulator")]
+use crate::commands::simulate::{self, SimulateArgs};
+use crate::error::CommandError;
+use crate::global::GlobalArgs;
 
 /// Prometheus exporter for the proxy sessions of client-managed Qlik Sense
 #[derive(Debug, Parser)]
@@ -22,7 +20,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// Flags of `serve`, which is the command when none is named.
     #[command(flatten)]
-    pub web: WebArgs,
+    pub web: ServeArgs,
     #[command(flatten)]
     pub global: GlobalArgs,
 }
@@ -39,7 +37,7 @@ const LONG_VERSION: &str = concat!(
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the exporter (the default)
-    Serve(WebArgs),
+    Serve(ServeArgs),
     /// Read the configuration, then ask every repository and proxy once and say what works
     Check(CheckArgs),
     /// List, watch and end sessions
@@ -49,218 +47,33 @@ pub enum Command {
     Demo(DemoArgs),
     /// Only the simulated site, for tests and for trying other tools
     #[cfg(feature = "simulator")]
-    #[command(after_long_help = simulate_help())]
+    #[command(after_long_help = simulate::help())]
     Simulate(SimulateArgs),
 }
 
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct GlobalArgs {
-    /// Configuration file [default: config.toml in the working directory, else beside the executable]
-    #[arg(long = "config.file", value_name = "PATH", global = true)]
-    pub config_file: Option<PathBuf>,
-    /// What is logged: only messages of this level and above
-    #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info", global = true)]
-    pub log_level: LogLevel,
-    /// How log lines are written
-    #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt", global = true)]
-    pub log_format: LogFormat,
-    /// Append the log to this file instead of writing it to standard error
-    #[arg(long = "log.file", value_name = "PATH", global = true)]
-    pub log_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum LogFormat {
-    Logfmt,
-    Json,
-}
-
-/// What the commands with a listener take.
-#[derive(Debug, Clone, Default, Args)]
-pub struct WebArgs {
-    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
-    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
-    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
-    pub listen_addresses: Vec<String>,
-    /// Path under which the metrics are served [default: /metrics]
-    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
-    pub telemetry_path: Option<String>,
-    /// Allow POST /-/reload (SIGHUP does the same on Linux)
-    #[arg(long = "web.enable-lifecycle")]
-    pub enable_lifecycle: bool,
-    /// Read the configuration and everything it names, ask nobody, exit
-    #[arg(long = "config.check")]
-    pub config_check: bool,
-}
-
-impl WebArgs {
-    /// These flags, and where one is missing, `other`'s: flags may stand before or after the command.
-    pub fn or(self, other: Self) -> Self {
-        let listen_addresses =
-            if self.listen_addresses.is_empty() { other.listen_addresses } else { self.listen_addresses };
-        Self {
-            listen_addresses,
-            telemetry_path: self.telemetry_path.or(other.telemetry_path),
-            enable_lifecycle: self.enable_lifecycle || other.enable_lifecycle,
-            config_check: self.config_check || other.config_check,
+impl Cli {
+    /// Runs the command that was named, `serve` when none was.
+    pub async fn run(self) -> Result<(), CommandError> {
+        let Self { command, web, global } = self;
+        match command {
+            None => serve::run(&global, web).await,
+            Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
+            #[cfg(feature = "simulator")]
+            Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => Err(
+                CommandError::usage("--config.file is not for demo and simulate: they read no configuration"),
+            ),
+            #[cfg(feature = "simulator")]
+            Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
+            // Otherwise this command would ignore them without a message.
+            Some(_) if !web.is_empty() => {
+                Err(CommandError::usage("--web.* and --config.check belong to serve and demo"))
+            }
+            Some(Command::Check(args)) => check::run(&global, &args).await,
+            Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,
+            #[cfg(feature = "simulator")]
+            Some(Command::Simulate(args)) => simulate::run(args).await,
         }
     }
-
-    /// Returns the flags that set a key of the configuration.
-    pub fn flags(&self) -> Vec<FlagValue> {
-        let addresses = (!self.listen_addresses.is_empty()).then(|| self.listen_addresses.clone());
-        addresses
-            .map(|addresses| FlagValue::new(&keys::top::LISTEN_ADDRESS.info, addresses))
-            .into_iter()
-            .collect()
-    }
-
-    /// Whether none of the flags is given.
-    pub fn is_empty(&self) -> bool {
-        self.listen_addresses.is_empty()
-            && self.telemetry_path.is_none()
-            && !(self.enable_lifecycle || self.config_check)
-    }
-}
-
-#[cfg(feature = "simulator")]
-#[derive(Debug, Clone, Args)]
-pub struct DemoArgs {
-    #[command(flatten)]
-    pub web: WebArgs,
-    /// Start Prometheus and Alertmanager beside it, with the files that are shipped; both must be installed
-    #[arg(long)]
-    pub with_prometheus: bool,
-}
-
-/// For whom a result is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    #[default]
-    Text,
-    Json,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct CheckArgs {
-    /// How the steps are written: lines for a person, or one JSON object for a script
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
-    pub output: Output,
-    #[command(flatten)]
-    pub site: SiteArgs,
-}
-
-/// What can be chosen about the simulated site.
-#[cfg(feature = "simulator")]
-#[derive(Debug, Clone, Args)]
-pub struct SimulateArgs {
-    /// Where the certificates are; made when missing, with a config.toml for the exporter
-    #[arg(long, value_name = "DIR")]
-    pub certs: PathBuf,
-    /// Nodes that run a proxy service
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub nodes: u16,
-    /// Address of the first node; the next nodes take the next addresses
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1", value_parser = ip_address)]
-    pub host: std::net::IpAddr,
-    /// Port of the repository service on the first node; 0: any free one
-    #[arg(long, value_name = "PORT", default_value_t = 4242)]
-    pub qrs_port: u16,
-    /// Port of the proxy services; 0: any free one, another on each node
-    #[arg(long, value_name = "PORT", default_value_t = 4243)]
-    pub qps_port: u16,
-    /// Prefixes, separated by commas; the empty one is the default virtual proxy
-    #[arg(
-        long,
-        value_name = "PREFIXES",
-        value_delimiter = ',',
-        default_value = ",sales,finance",
-        allow_hyphen_values = true
-    )]
-    pub virtual_proxies: Vec<String>,
-    /// Sessions at the start, on the whole site
-    #[arg(long, value_name = "N", default_value_t = 80)]
-    pub sessions: usize,
-    /// People who may have sessions
-    #[arg(long, value_name = "N", default_value_t = 45)]
-    pub users: usize,
-    /// Sessions that start, and as many that end, per second
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5, allow_hyphen_values = true)]
-    pub churn: f64,
-    /// How long each answer is held back
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
-    pub latency: std::time::Duration,
-    /// The same seed makes the same site
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Port of the control address on 127.0.0.1, where things are made to go wrong, see below; 0: any free one
-    /// [default: no control address]
-    #[arg(long, value_name = "PORT")]
-    pub control_port: Option<u16>,
-}
-
-#[cfg(feature = "simulator")]
-fn simulate_help() -> String {
-    let address = "http://127.0.0.1:PORT";
-    format!(
-        "The control address of --control-port, for trying what happens when something goes wrong:\n{}",
-        qlik_sense_simulator::control_help(address)
-    )
-}
-
-#[cfg(feature = "simulator")]
-impl From<SimulateArgs> for qlik_sense_simulator::Options {
-    fn from(args: SimulateArgs) -> Self {
-        Self {
-            certs: args.certs,
-            nodes: args.nodes,
-            host: args.host,
-            qrs_port: args.qrs_port,
-            qps_port: args.qps_port,
-            virtual_proxies: args.virtual_proxies,
-            sessions: args.sessions,
-            users: args.users,
-            churn: args.churn,
-            latency: args.latency,
-            seed: args.seed,
-            control_port: args.control_port,
-            discovery: true,
-            ..Self::default()
-        }
-    }
-}
-
-#[cfg(feature = "simulator")]
-fn latency(text: &str) -> Result<std::time::Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| "expected a duration, such as 500ms or 3s")
-}
-
-#[cfg(feature = "simulator")]
-fn ip_address(text: &str) -> Result<std::net::IpAddr, &'static str> {
-    text.parse().map_err(|_| "expected an IP address of this host, such as 127.0.0.1, and no name")
-}
-
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-    if !text.starts_with('/') || !text.chars().all(plain) || text.split('/').any(|part| part == "..") {
-        return Err(
-            "expected a path such as /metrics: a slash, then letters, digits and - . _ ~ /".to_owned()
-        );
-    }
-    if text.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&text) {
-        return Err("this path serves something else already: choose another".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -288,14 +101,6 @@ mod tests {
             &["--web.listen-address", ":1", "serve"],
         ] {
             assert_eq!(web(args).listen_addresses, [":1"], "{args:?}");
-        }
-    }
-
-    #[test]
-    fn a_telemetry_path_does_not_hide_another() {
-        assert!(telemetry_path("/metrics").is_ok() && telemetry_path("/a/b").is_ok());
-        for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
-            assert!(telemetry_path(path).is_err(), "{path}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One log line per thing that an operator would act on, as logfmt or JSON, on standard error or in a
 //! file. Whatever stands in it, it is one line, and no terminal obeys it.
 
-mod held;
+mod deferred;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -14,9 +14,9 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::{GlobalArgs, LogFormat, LogLevel};
+use crate::global::{GlobalArgs, LogFormat, LogLevel};
 use crate::terminal::{escaped, escaped_json};
-pub use held::{Held, hold};
+pub use deferred::{Deferred, defer_stderr};
 
 /// The log file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
         LogFormat::Json => escaped_json,
     };
     let writer = match &args.log_file {
-        None => BoxMakeWriter::new(move || Lines { to: held::Stderr, escape }),
+        None => BoxMakeWriter::new(move || Lines { to: deferred::Stderr, escape }),
         Some(path) => {
             let file = Arc::new(append_to(path)?);
             BoxMakeWriter::new(move || Lines { to: file.clone(), escape })
@@ -53,9 +53,16 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
     let registry = tracing_subscriber::registry().with(filter);
     // Fails only where a log is set up already, as in a test.
     let _ = match args.log_format {
-        LogFormat::Logfmt => registry.with(tracing_logfmt::builder().layer().with_writer(writer)).try_init(),
+        LogFormat::Logfmt => {
+            let layer = tracing_logfmt::builder().with_span_name(false).with_span_path(false).layer();
+            registry.with(layer.with_writer(writer)).try_init()
+        }
         LogFormat::Json => {
-            let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+            let layer = tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_span_list(false)
+                .with_writer(writer);
             registry.with(layer).try_init()
         }
     };
@@ -78,9 +85,9 @@ impl<W: Write> Write for Lines<W> {
         let text = String::from_utf8_lossy(line);
         let one_line = (self.escape)(text.trim_end_matches('\n')) + "\n";
         if let Err(error) = self.to.write_all(one_line.as_bytes()) {
-            // The libraries would tell it on standard error, too, but panic where that is what failed.
-            let told = escaped(&format!("a log line cannot be written: {error}")) + "\n";
-            let _ = held::Stderr.write_all(told.as_bytes());
+            // The libraries would also report it on standard error, but they panic when that is what failed.
+            let report = escaped(&format!("a log line cannot be written: {error}")) + "\n";
+            let _ = deferred::Stderr.write_all(report.as_bytes());
         }
         Ok(line.len())
     }

@@ -1,47 +1,48 @@
-//! Parse, run, exit code.
+//! Parses the command line, runs the command and turns its error into the exit code.
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use qlik_session_exporter::cli::Cli;
-use qlik_session_exporter::command::{self, FAILED, WRONG};
+use qlik_session_exporter::error::{CommandError, ExitKind};
 use qlik_session_exporter::logging;
 use qlik_session_exporter::terminal::{escaped, tell};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return refused(error),
-    };
-    if let Err(error) = logging::start(&cli.global) {
-        tell(format_args!("error: {error}"));
-        return ExitCode::from(WRONG);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(format_args!("error: cannot start: {error}"));
-            return ExitCode::from(FAILED);
+            error.report();
+            ExitCode::from(error.exit_code())
         }
-    };
-    let code = runtime.block_on(command::run(cli)).unwrap_or_else(|error| {
-        // An error may quote lines, of another program's log say.
-        format!("error: {error:#}").lines().for_each(tell);
-        ExitCode::from(FAILED)
-    });
-    // Nothing that still resolves a name or writes to a slow reader holds the end up.
-    runtime.shutdown_background();
-    code
+    }
 }
 
-/// Writes help, version or what is wrong with the arguments. What it repeats of them is escaped: they are read once
-/// more, as a terminal may show them.
-fn refused(error: clap::Error) -> ExitCode {
+fn run() -> Result<(), CommandError> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    logging::start(&cli.global).map_err(CommandError::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    let result = runtime.block_on(cli.run());
+    // A thread that still resolves a name or writes to a slow reader does not delay the exit.
+    runtime.shutdown_background();
+    result
+}
+
+/// Prints help, the version or what is wrong with the arguments. What this repeats of the arguments is escaped: they
+/// are parsed once more, in the form that a terminal may show.
+fn explain(error: &clap::Error) -> Result<(), CommandError> {
     let shown = std::env::args_os().map(|argument| escaped(&argument.to_string_lossy()));
     match Cli::try_parse_from(shown) {
         Err(error) => drop(error.print()),
-        // Escaped they would be good ones.
+        // Escaped arguments can be valid where the original ones are not.
         Ok(_) => error.to_string().lines().for_each(tell),
     }
-    ExitCode::from(if error.use_stderr() { WRONG } else { 0 })
+    match error.use_stderr() {
+        true => Err(CommandError::AlreadyReported(ExitKind::Usage)),
+        false => Ok(()),
+    }
 }

@@ -1,19 +1,22 @@
-//! The sessions themselves, which the exporter only counts: for the commands that list and end them.
+//! The sessions themselves, which the exporter only counts: for the commands that list and delete them.
 //!
-//! An [`Asker`] asks every pair (virtual proxy on proxy service) that a [`Filter`] leaves, all at the same
-//! time; the [`Roster`] has the [`Sessions`] of each, or why they could not be had, or not yet.
+//! A [`Lister`] queries every pair (virtual proxy on proxy service) that a [`Filter`] leaves, all at the same time. The
+//! [`Listing`] has the [`Sessions`] of each, or why there are none, or none yet.
+//!
+//! - `lister` all sites, again and again; `site_lister` one of them
+//! - `query` the queries of a pair
+//! - `listing` what came back: plain data; `listed` the sessions of one answer
+//! - `filter` which sessions are wanted; `unmatched` filters that match nothing
 
-mod asker;
 mod filter;
 mod listed;
-mod misfits;
-mod roster;
-mod service;
-mod site;
+mod lister;
+mod listing;
+mod query;
+mod site_lister;
+mod unmatched;
 
-pub use asker::{Asker, ListerError, sites_named};
 pub use filter::{Detail, Filter, User};
 pub use listed::{Session, Sessions};
-pub use misfits::Misfit;
-pub use roster::{Cause, Failure, Pair, PairRoster, Roster, SiteRoster};
-pub use service::Answer;
+pub use lister::{Lister, ListerError, sites_named};
+pub use listing::{Cause, Failure, Listing, PairListing, QueriedPair, SiteListing, UnmatchedFilter};

@@ -4,29 +4,32 @@
 //! brings other settings ([`Site::prepare`], then [`Site::apply`]) or when a discovery finds something else
 //! ([`Site::discover`]).
 //!
+//! - `state` a site at one moment
 //! - `access` with which settings and limits its services are queried
-//! - `discovery` the repository: when it is due, what it returned
+//! - `repository` the repository service: when a discovery is due, what it returned
 //! - [`topology`] which proxy services and virtual proxies there are: pure
 //! - `proxy_client` one proxy service: sessions listed and deleted, a few requests at a time
 //! - [`diagnosis`] what a failed query means, and what to try
 
 mod access;
 pub mod diagnosis;
-mod discovery;
 mod proxy_client;
+mod repository;
+mod state;
 pub mod topology;
 
 use std::sync::Arc;
 
 use qlik_sense::client::ClientError;
 use tokio::sync::watch;
+use tokio::time::sleep_until;
 use tracing::error;
 
 use crate::config::{ScrapeSettings, SiteSettings};
 pub use access::Access;
-pub use discovery::{Discovery, DiscoveryStatus, FoundCounts, Repository};
 pub use proxy_client::{LastAnswer, ProxyClient};
-use topology::Topology;
+pub use repository::{DiscoveryStatus, FoundCounts, Repository};
+pub use state::SiteState;
 
 /// One site, as long as its name is configured. Held by the collector, and by queries of the sessions commands.
 pub struct Site {
@@ -35,21 +38,16 @@ pub struct Site {
     state: watch::Sender<Arc<SiteState>>,
 }
 
-/// A site's settings in force, what is known of it, and the clients to query it with.
-#[derive(Clone)]
-pub struct SiteState {
-    pub access: Arc<Access>,
-    /// None where only the configuration names proxy services.
-    pub repository: Option<Repository>,
-    pub topology: Arc<Topology>,
-    /// One for each proxy service of the topology, in its order.
-    pub proxies: Vec<Arc<ProxyClient>>,
-}
-
 /// New settings of a site with everything that can fail done.
 pub struct PreparedSite {
     /// None: the settings are those in force.
     state: Option<SiteState>,
+}
+
+/// A discovery that took effect: the site before and after it.
+pub struct Discovery {
+    pub before: Arc<SiteState>,
+    pub after: Arc<SiteState>,
 }
 
 /// A site whose clients cannot be built.
@@ -106,65 +104,53 @@ impl Site {
     pub fn state(&self) -> Arc<SiteState> {
         self.state.borrow().clone()
     }
-}
 
-impl SiteState {
-    /// Builds the clients for what is known of the site: what an earlier state of the same repository found goes on.
-    fn new(access: Arc<Access>, old: Option<&Self>) -> Result<Self, ClientError> {
-        let repository = match &access.settings.repository {
-            Some(settings) => Some(Repository::new(settings, &access, old)?),
-            None => None,
-        };
-        let found = repository.as_ref().and_then(Repository::found);
-        let topology = Topology::new(&access.settings, found.map(|found| &**found));
-        let proxies = connect(&topology, &access, old)?;
-        Ok(Self { access, repository, topology: Arc::new(topology), proxies })
-    }
-
-    /// Returns this state with another topology.
-    fn with_topology(&self, topology: Topology) -> Result<Self, ClientError> {
-        let proxies = connect(&topology, &self.access, Some(self))?;
-        Ok(Self { topology: Arc::new(topology), proxies, ..self.clone() })
-    }
-
-    /// Takes over what the repository returned to `current` since this state was prepared.
-    fn adopt_later_discovery(&mut self, current: &Self) -> Result<(), ClientError> {
-        let (Some(own), Some(later)) = (&mut self.repository, &current.repository) else { return Ok(()) };
-        if own.adopt(later) {
-            let found = own.found().cloned();
-            let topology = Topology::new(&self.access.settings, found.as_deref());
-            *self = self.with_topology(topology)?;
+    /// Resolves when a discovery is due; never while there is no repository.
+    pub async fn discovery_due(&self) {
+        let mut states = self.state.subscribe();
+        loop {
+            let due = states.borrow_and_update().repository.as_ref().map(Repository::due);
+            // An error is impossible: the sender is this site's.
+            match due {
+                Some(due) => tokio::select! {
+                    () = sleep_until(due) => return,
+                    _ = states.changed() => {}
+                },
+                None => _ = states.changed().await,
+            }
         }
-        Ok(())
     }
 
-    /// Returns whether each discovery that the settings call for has been tried, with or without success.
-    pub fn is_ready(&self) -> bool {
-        self.repository.as_ref().is_none_or(Repository::was_tried)
+    /// Resolves when the first discovery with the settings in force has been tried, with or without success.
+    pub async fn first_discovery(&self) {
+        // An error is impossible: the sender is this site's.
+        let _ = self.state.subscribe().wait_for(|state| state.is_ready()).await;
     }
 
-    /// Returns whether it is known which pairs there are: nothing is to be discovered, or a discovery has worked.
-    pub fn is_discovered(&self) -> bool {
-        self.repository.as_ref().is_none_or(|repository| repository.found().is_some())
+    /// Queries the repository once and applies what it returned. Returns None when there is no repository, or when
+    /// other settings came in force meanwhile: their discovery is due then.
+    pub async fn discover(&self) -> Option<Discovery> {
+        let before = self.state();
+        let repository = before.repository.as_ref()?;
+        let repository = tokio::select! {
+            repository = repository.discover() => repository,
+            () = self.reconfigured(&before.access) => return None,
+        };
+        let after = Arc::new(before.after(repository));
+        let is_applied = self.state.send_if_modified(|current| {
+            // A reload in this very moment goes first.
+            let is_current = Arc::ptr_eq(current, &before);
+            if is_current {
+                *current = after.clone();
+            }
+            is_current
+        });
+        is_applied.then_some(Discovery { before, after })
     }
 
-    /// Returns how the last discovery went; None without a repository.
-    pub fn discovery(&self) -> Option<&DiscoveryStatus> {
-        self.repository.as_ref().map(Repository::status)
+    /// Resolves when other settings than these are in force.
+    async fn reconfigured(&self, access: &Arc<Access>) {
+        // An error is impossible: the sender is this site's.
+        let _ = self.state.subscribe().wait_for(|state| !Arc::ptr_eq(&state.access, access)).await;
     }
-}
-
-/// Returns a client for each proxy service. Connections go on where address, certificates and limits are the same,
-/// permits wherever the name is.
-fn connect(
-    topology: &Topology,
-    access: &Arc<Access>,
-    old: Option<&SiteState>,
-) -> Result<Vec<Arc<ProxyClient>>, ClientError> {
-    let mut proxies = Vec::new();
-    for plan in &topology.proxies {
-        let earlier = old.and_then(|old| old.proxies.iter().find(|proxy| proxy.plan().name == plan.name));
-        proxies.push(ProxyClient::new(plan, access, earlier)?);
-    }
-    Ok(proxies)
 }

@@ -42,6 +42,12 @@ pub fn tell(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&text.to_string()));
 }
 
+/// Prints on standard output, as it is. That nobody reads it does not end the program.
+pub fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// The text as one line, with control characters, direction marks and what is not seen escaped.
 pub fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

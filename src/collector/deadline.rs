@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// The header in which Prometheus says after how many seconds it gives a scrape up.
+/// The header with the number of seconds after which Prometheus gives up a scrape.
 pub const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// Prometheus' own default, taken where nobody says anything sensible.
+/// Prometheus' own default, for a missing or senseless header.
 const DEFAULT: Duration = Duration::from_secs(10);
 
 /// Beyond this, a header is no scrape timeout.

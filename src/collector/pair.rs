@@ -14,7 +14,7 @@ use qlik_sense::session_list::{Counted, Session};
 use qlik_sense::{QueryError, Reason, UserKey, VirtualProxy};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, debug, info, warn};
+use tracing::{Instrument, Span, info, warn};
 
 use super::tally::{Counting, Keep, SessionIds, Tally};
 use super::tasks::Tasks;
@@ -334,7 +334,6 @@ impl State {
                     history.reported.clear();
                     info!("query recovered");
                 }
-                debug!(sessions = tally.sessions(), duration = ?took, "query complete");
                 (Ok(tally), seen.replace(ids))
             }
             Err(error) => {
@@ -342,10 +341,8 @@ impl State {
                 if let Some(count) = history.counters.failures.get_mut(reason as usize) {
                     *count += 1;
                 }
-                // At warn level when a pair starts to fail, with each reason once; each query at debug level.
-                if history.reported.contains(&reason) {
-                    debug!(reason = reason.as_str(), %error, duration = ?took, "query failed");
-                } else {
+                // When a pair starts to fail, and with each reason once.
+                if !history.reported.contains(&reason) {
                     history.reported.push(reason);
                     warn!(reason = reason.as_str(), %error, duration = ?took, "query failed");
                 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use qlik_sense::VirtualProxy;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, error_span};
 
-use super::Scrape;
 use super::discovery::{keep_discovering, log};
-use super::pair::{Pair, Wanted};
+use super::pair::Pair;
+use super::scrape::{Scrape, WantedAnswers};
 use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
 use super::tally::Keep;
 use super::tasks::Tasks;
@@ -21,8 +22,8 @@ use crate::site::{PreparedSite, ProxyClient, Repository, Site, SiteState, Unusab
 pub(super) struct SiteCollector {
     site: Arc<Site>,
     pairs: Mutex<Pairs>,
-    /// The discoveries; they end with the site.
-    discovery: Tasks,
+    /// Cancelled when the site is not configured any more.
+    ended: CancellationToken,
     /// Carries the site's name into the log.
     span: Span,
 }
@@ -61,15 +62,19 @@ impl SiteCollector {
         Ok(Arc::new(Self {
             site: Site::new(settings, scrape)?,
             pairs: Mutex::default(),
-            discovery: Tasks::default(),
+            ended: CancellationToken::new(),
             // Enabled whatever the level of the log is: its fields belong to every line.
             span: error_span!("site", site = %settings.name),
         }))
     }
 
-    /// Begins with the discoveries.
-    pub fn begin(&self) {
-        self.discovery.spawn(keep_discovering(self.site.clone()).instrument(self.span.clone()));
+    /// Begins with the discoveries, which end with the site.
+    pub fn begin(&self, tasks: &Tasks) {
+        let discoveries = keep_discovering(self.site.clone()).instrument(self.span.clone());
+        let ended = self.ended.clone();
+        tasks.spawn(async move {
+            ended.run_until_cancelled_owned(discoveries).await;
+        });
     }
 
     /// See [`Site::prepare`].
@@ -89,8 +94,8 @@ impl SiteCollector {
     }
 
     /// Ends the discoveries, and with them the wait of scrapes for the first one.
-    pub async fn end(&self) {
-        self.discovery.end().await;
+    pub fn end(&self) {
+        self.ended.cancel();
     }
 
     pub fn name(&self) -> &str {
@@ -106,31 +111,29 @@ impl SiteCollector {
     pub async fn scrape(&self, scrape: &Scrape<'_>, deadline: Instant) -> SiteSnapshot {
         // All are wanted before anything is waited for: the queries run side by side, and beside the first discovery,
         // so that one that hangs costs configured proxy services nothing.
-        let mut wanted = WantedPairs::new();
-        scrape.want_all(&self.current(), &mut wanted);
-        self.wait_for_first_discovery(deadline).await;
+        let mut wanted = WantedAnswers::default();
+        scrape.want_all(self.current().pairs(), &mut wanted);
+        self.wait_for_first_discovery(scrape, deadline).await;
         let current = self.current();
-        scrape.want_all(&current, &mut wanted);
+        scrape.want_all(current.pairs(), &mut wanted);
         let mut snapshots = Vec::new();
         for ProxyPair { proxy, pair } in &current.pairs {
-            let used = match wanted.remove(&address(pair)) {
-                Some(one) => scrape.used(pair, one.wanted, deadline).await,
-                None => Used::TimedOut,
-            };
+            let used = scrape.used(pair, &mut wanted, deadline).await;
             snapshots.push(snapshot(proxy, pair, used));
         }
         self.snapshot(&current.state, snapshots)
     }
 
     /// Returns when the first discovery has been tried, and at once when it is known already which pairs there are.
-    async fn wait_for_first_discovery(&self, deadline: Instant) {
+    async fn wait_for_first_discovery(&self, scrape: &Scrape<'_>, deadline: Instant) {
         if self.site.state().is_discovered() {
             return;
         }
         tokio::select! {
             // Without success, the pairs that are configured are all there are.
             _ = timeout_at(deadline, self.site.first_discovery()) => {}
-            () = self.discovery.ending() => {}
+            () = self.ended.cancelled() => {}
+            () = scrape.tasks.ending() => {}
         }
     }
 
@@ -162,7 +165,7 @@ impl SiteCollector {
         let state = self.site.state();
         match &pairs.current {
             Some(current) if Arc::ptr_eq(&current.state, &state) => current.clone(),
-            _ => pairs.follow(state, &self.span),
+            _ => pairs.follow(state),
         }
     }
 }
@@ -170,21 +173,20 @@ impl SiteCollector {
 impl Pairs {
     /// Brings the pairs to the state in force. Counters go on wherever the names are the same. Those of pairs that are
     /// gone end as soon as it is known which pairs there are.
-    fn follow(&mut self, state: Arc<SiteState>, span: &Span) -> Arc<Current> {
+    fn follow(&mut self, state: Arc<SiteState>) -> Arc<Current> {
         let mut pairs = Vec::new();
         for proxy in &state.proxies {
             for virtual_proxy in &proxy.plan().virtual_proxies {
                 let name =
                     PairName { proxy: proxy.plan().name.clone(), virtual_proxy: virtual_proxy.clone() };
-                let known =
-                    self.by_name.entry(name).or_insert_with(|| ProxyPair::new(proxy, virtual_proxy, span));
+                let known = self.by_name.entry(name).or_insert_with(|| ProxyPair::new(proxy, virtual_proxy));
                 known.follow(proxy);
                 pairs.push(known.clone());
             }
         }
         if state.is_discovered() {
-            let current: HashSet<usize> = pairs.iter().map(|one| address(&one.pair)).collect();
-            self.by_name.retain(|_, one| current.contains(&address(&one.pair)));
+            let current: HashSet<_> = pairs.iter().map(|one| Arc::as_ptr(&one.pair)).collect();
+            self.by_name.retain(|_, one| current.contains(&Arc::as_ptr(&one.pair)));
         }
         let current = Arc::new(Current { state, pairs });
         self.current = Some(current.clone());
@@ -192,9 +194,15 @@ impl Pairs {
     }
 }
 
+impl Current {
+    fn pairs(&self) -> impl Iterator<Item = &Arc<Pair>> {
+        self.pairs.iter().map(|one| &one.pair)
+    }
+}
+
 impl ProxyPair {
-    fn new(proxy: &Arc<ProxyClient>, virtual_proxy: &VirtualProxy, span: &Span) -> Self {
-        let span = error_span!(parent: span, "pair", proxy = %proxy.plan().name, %virtual_proxy);
+    fn new(proxy: &Arc<ProxyClient>, virtual_proxy: &VirtualProxy) -> Self {
+        let span = proxy.span(virtual_proxy);
         let pair = Pair::new(virtual_proxy.clone(), span, proxy.clone(), proxy.permits().clone());
         Self { proxy: proxy.clone(), pair }
     }
@@ -206,18 +214,6 @@ impl ProxyPair {
         }
         self.proxy = proxy.clone();
     }
-}
-
-/// What a scrape wants, by the pair's address. The pair is held, so that no other comes to that address.
-type WantedPairs = HashMap<usize, WantedPair>;
-
-struct WantedPair {
-    wanted: Wanted,
-    _pair: Arc<Pair>,
-}
-
-fn address(pair: &Arc<Pair>) -> usize {
-    Arc::as_ptr(pair).addr()
 }
 
 fn snapshot(proxy: &ProxyClient, pair: &Pair, used: Used) -> PairSnapshot {
@@ -245,45 +241,4 @@ fn expiries(state: &SiteState) -> Vec<Expiry> {
         }
     }
     expiries
-}
-
-impl Scrape<'_> {
-    /// Wants the answer of every pair that is not wanted already. The oldest answers come first, so that they are
-    /// the ones queried where not all can be in time.
-    fn want_all(&self, current: &Current, wanted: &mut WantedPairs) {
-        let mut pairs: Vec<_> = current.pairs.iter().map(|one| &one.pair).collect();
-        pairs.sort_by_cached_key(|pair| pair.last_answer().map(|answer| answer.at));
-        for pair in pairs {
-            wanted
-                .entry(address(pair))
-                .or_insert_with(|| WantedPair { wanted: self.want(pair), _pair: pair.clone() });
-        }
-    }
-
-    fn want(&self, pair: &Arc<Pair>) -> Wanted {
-        let wanted = pair.want(self.cache_ttl, self.keep, self.queries);
-        self.cache.count(matches!(wanted, Wanted::Cached(_)));
-        wanted
-    }
-
-    /// Returns the answer, when it comes in time. One that does not serve, because its query began with other
-    /// settings, is wanted again.
-    async fn used(&self, pair: &Arc<Pair>, mut wanted: Wanted, deadline: Instant) -> Used {
-        loop {
-            let mut in_flight = match wanted {
-                Wanted::Cached(answer) => return Used::Cached(answer),
-                Wanted::InFlight(in_flight) => in_flight,
-            };
-            let answer = tokio::select! {
-                biased;
-                answer = timeout_at(deadline, in_flight.answer()) => answer.ok().flatten(),
-                () = self.queries.ending() => None,
-            };
-            match answer {
-                None => return Used::TimedOut,
-                Some(answer) if in_flight.is_served_by(&answer, self.keep) => return Used::Awaited(answer),
-                Some(_) => wanted = self.want(pair),
-            }
-        }
-    }
 }

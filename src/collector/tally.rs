@@ -13,16 +13,16 @@ use qlik_sense::UserKey;
 /// For tables, and for session ids, which are random already. Its keys are those of this process.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
-/// Where users are told apart by their hashes alone. Names are chosen by people: foldhash takes some that differ by
-/// zero bytes for one, SipHash takes two of 200,000 users for one in one of a thousand million processes.
+/// For users who are known by their hashes alone. Names are chosen by people: foldhash gives the same hash to some that
+/// differ by zero bytes only; SipHash collides with a probability of about 1e-9 at 200,000 users.
 static IDENTITY: LazyLock<std::hash::RandomState> = LazyLock::new(std::hash::RandomState::new);
 
-/// The hash of a user, the same for all answers of this process.
+/// Returns the hash of a user, the same for all answers of this process.
 pub fn hash_user(user: UserKey<'_>) -> u64 {
     HASHER.hash_one((user.directory, user.id))
 }
 
-/// The hash by which a user is told apart, the same for all answers of this process.
+/// Returns the hash that identifies a user, the same for all answers of this process.
 fn identity(user: UserKey<'_>) -> u64 {
     IDENTITY.hash_one((user.directory, user.id))
 }
@@ -33,14 +33,14 @@ pub enum Keep {
     /// Each once by name, to be shown.
     #[default]
     Names,
-    /// A hash for each session and no name: the room needed does not follow the number of users (22 MiB at 100,000
-    /// sessions; with names 19 MiB for 100 users and 30 for 100,000). Without a name an excluded user could not be
-    /// told later, so that they are kept apart.
+    /// A hash for each session and no name: memory does not follow the number of users (22 MiB at 100,000 sessions; with
+    /// names 19 MiB for 100 users and 30 for 100,000). Excluded users are kept apart, since without a name they could
+    /// not be recognised later.
     Hashes { exclude: Arc<[Exclusion]> },
 }
 
 impl Keep {
-    /// As much as will be shown.
+    /// Returns as much as will be shown.
     pub fn of(settings: &UserSettings) -> Self {
         match settings.label {
             UserLabel::Plain | UserLabel::Hashed(_) => Self::Names,
@@ -49,7 +49,7 @@ impl Keep {
     }
 }
 
-/// What one answer of a proxy service says: who has how many sessions.
+/// The counts of one answer: how many sessions each user has.
 #[derive(Debug, Default)]
 pub struct Tally {
     keep: Keep,
@@ -107,9 +107,9 @@ impl Tally {
         (&self.hashes, &self.excluded)
     }
 
-    /// Who is at this place of [`users`](Self::users).
-    pub fn key_at(&self, place: u32) -> Option<UserKey<'_>> {
-        self.users.get(place as usize).map(|entry| entry.key(&self.names))
+    /// Returns the user at this index of [`users`](Self::users).
+    pub fn key_at(&self, index: u32) -> Option<UserKey<'_>> {
+        self.users.get(index as usize).map(|entry| entry.key(&self.names))
     }
 }
 
@@ -159,14 +159,14 @@ impl SessionIds {
 #[derive(Default)]
 pub struct Counting {
     tally: Tally,
-    /// Places in `tally.users`.
+    /// Indices into `tally.users`.
     table: HashTable<u32>,
     ids: Vec<u64>,
 }
 
 impl Counting {
-    /// In the room of an answer that nobody needs any more: room that goes back and forth leaves holes in memory,
-    /// some 4 MiB at 100,000 sessions.
+    /// Reuses the buffers of an earlier answer. Allocating and freeing them each time fragments memory, some 4 MiB at
+    /// 100,000 sessions.
     pub fn reusing(tally: Option<Tally>, ids: Option<SessionIds>) -> Self {
         let Tally { mut names, mut users, mut hashes, mut excluded, .. } = tally.unwrap_or_default();
         let SessionIds(mut ids) = ids.unwrap_or_default();
@@ -178,14 +178,14 @@ impl Counting {
         Self { tally: Tally { names, users, hashes, excluded, ..Tally::default() }, ids, ..Self::default() }
     }
 
-    /// Keeps so much of the users.
+    /// Sets what is kept of the users.
     pub fn keeping(mut self, keep: Keep) -> Self {
         self.tally.keep = keep;
         self
     }
 
-    /// Makes room for as many as there were in an `earlier` answer: growing step by step moves everything again and
-    /// again, a twentieth of a scrape's CPU.
+    /// Reserves capacity for as many as there were in an `earlier` answer: growing step by step takes a twentieth of a
+    /// scrape's CPU.
     pub fn reserve_for(&mut self, earlier: &Tally) {
         self.tally.names.reserve_exact(earlier.names.len());
         self.tally.users.reserve_exact(earlier.users.len());
@@ -218,8 +218,8 @@ impl Counting {
     fn add_name(&mut self, user: UserKey<'_>) {
         let tally = &mut self.tally;
         let hash = hash_user(user);
-        if let Some(&place) = self.table.find(hash, |&place| tally.key_at(place) == Some(user)) {
-            if let Some(entry) = tally.users.get_mut(place as usize) {
+        if let Some(&index) = self.table.find(hash, |&index| tally.key_at(index) == Some(user)) {
+            if let Some(entry) = tally.users.get_mut(index as usize) {
                 entry.sessions = entry.sessions.saturating_add(1);
             }
             return;
@@ -230,15 +230,14 @@ impl Counting {
             u32::try_from(user.directory.len()),
             u32::try_from(user.id.len()),
         );
-        let (Ok(place), Ok(start), Ok(directory), Ok(id)) = sizes else { return };
+        let (Ok(index), Ok(start), Ok(directory), Ok(id)) = sizes else { return };
         tally.names.push_str(user.directory);
         tally.names.push_str(user.id);
         tally.users.push(Entry { start, directory, id, sessions: 1 });
-        let rehash = |&place: &u32| tally.key_at(place).map_or(0, hash_user);
-        self.table.insert_unique(hash, place, rehash);
+        self.table.insert_unique(hash, index, |&index| tally.key_at(index).map_or(0, hash_user));
     }
 
-    /// The counts, with room for a few more: the next answer but one is counted in it.
+    /// Returns the counts. Their buffers keep a little spare capacity, since the next answer but one reuses them.
     pub fn finish(mut self) -> (Tally, SessionIds) {
         let Tally { names, users, hashes, excluded, .. } = &mut self.tally;
         names.shrink_to(with_spare(names.len()));
@@ -254,7 +253,7 @@ impl Counting {
     }
 }
 
-/// So many and a few more.
+/// Returns a length and an eighth of it.
 fn with_spare(length: usize) -> usize {
     length + length / 8
 }

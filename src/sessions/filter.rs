@@ -1,11 +1,13 @@
-//! Which sessions are wanted: where to ask, and whose.
+//! Which sessions are wanted: of which sites, proxy services, virtual proxies and users.
+
+use std::collections::BTreeSet;
 
 use crate::config::folded;
 use crate::site::topology::{ProxyPlan, Topology};
 use qlik_sense::types::UserError;
 use qlik_sense::{UserKey, VirtualProxy};
 
-/// Which sessions are wanted; an empty list leaves all.
+/// Which sessions are wanted. An empty list admits all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// By their names.
@@ -16,12 +18,12 @@ pub struct Filter {
     pub users: Vec<User>,
 }
 
-/// What is wanted of each session. What is not wanted is neither decoded nor kept.
+/// What is wanted of each session. The rest is neither decoded nor kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Whose it is, and its id.
+    /// DeleteSelection it is, and its id.
     Counted,
-    /// The user's name, too.
+    /// The user's name as well.
     Named,
     /// Everything.
     Whole,
@@ -35,7 +37,7 @@ pub struct User {
 }
 
 impl User {
-    /// Reads `DIRECTORY\ID`, see [`UserKey::parse`].
+    /// Parses `DIRECTORY\ID`, see [`UserKey::parse`].
     pub fn parse(text: &str) -> Result<Self, UserError> {
         UserKey::parse(text).map(Self::from)
     }
@@ -44,8 +46,8 @@ impl User {
         UserKey { directory: &self.directory, id: &self.id }
     }
 
-    /// Whether the other's name differs by case at most. Asked of every row of a list: it copies nothing, and looks at
-    /// the ids first, for directories are few.
+    /// Returns whether the names differ by case at most. Called for every row of a list: it copies nothing, and compares
+    /// the ids first, since directories are few.
     pub(super) fn is_but_for_case(&self, other: UserKey<'_>) -> bool {
         let alike = |a: &str, b: &str| folded(a).eq(folded(b));
         alike(&self.id, other.id) && alike(&self.directory, other.directory)
@@ -59,12 +61,12 @@ impl From<UserKey<'_>> for User {
 }
 
 impl Filter {
-    /// Whether this user's sessions are wanted. Case counts: whether Qlik tells users apart by it is not known.
+    /// Returns whether this user's sessions are wanted. Case counts: it is not known whether it does for Qlik.
     pub fn wants_user(&self, user: UserKey<'_>) -> bool {
         self.users.is_empty() || self.users.iter().any(|wanted| wanted.key() == user)
     }
 
-    /// Whether the name of somebody who is not wanted differs by case alone from that of one who is.
+    /// Returns whether the name of a user who is not wanted differs by case alone from that of one who is.
     pub(super) fn wants_but_for_case(&self, user: UserKey<'_>) -> bool {
         self.users.iter().any(|wanted| wanted.is_but_for_case(user))
     }
@@ -73,49 +75,60 @@ impl Filter {
         self.virtual_proxies.is_empty() || self.virtual_proxies.contains(virtual_proxy)
     }
 
-    /// The proxy services of a site that are wanted, and the wanted names that fit none of them.
+    /// Returns the proxy services of a site that are wanted, and the wanted names that match none of them.
     pub(super) fn proxies<'a>(&self, topology: &'a Topology) -> (Vec<&'a ProxyPlan>, Vec<&str>) {
         let plans = &topology.proxies;
         if self.proxies.is_empty() {
             return (plans.iter().collect(), Vec::new());
         }
-        let fitting: Vec<_> = self.proxies.iter().map(|name| (name, fitting(name, plans, names))).collect();
-        let unknown = fitting.iter().filter(|(_, places)| places.is_empty()).map(|(name, _)| name.as_str());
-        let is_wanted = |place: &usize| fitting.iter().any(|(_, places)| places.contains(place));
-        let wanted = (0..).zip(plans).filter(|(place, _)| is_wanted(place)).map(|(_, plan)| plan);
-        (wanted.collect(), unknown.collect())
+        let mut wanted = BTreeSet::new();
+        let mut unknown = Vec::new();
+        for name in &self.proxies {
+            let matching = best_matches(name, plans, names);
+            if matching.is_empty() {
+                unknown.push(name.as_str());
+            }
+            wanted.extend(matching);
+        }
+        (wanted.into_iter().filter_map(|index| plans.get(index)).collect(), unknown)
     }
 }
 
-/// By which a proxy service can be named, its label first.
+/// Returns the names of a proxy service, its label first.
 fn names(plan: &ProxyPlan) -> Vec<&str> {
     let found = plan.found.as_ref().map(|found| [&*found.name, &*found.host]);
     [&*plan.name, &*plan.host].into_iter().chain(found.into_iter().flatten()).collect()
 }
 
-/// The places of those that a name fits best: as written before without regard to case, and by each one's first
-/// name before its others.
-pub(super) fn fitting<T>(name: &str, all: &[T], names: impl Fn(&T) -> Vec<&str>) -> Vec<usize> {
+/// Returns the indices of those that a name matches best: as written before without regard to case, and by the first
+/// of an item's names before its others.
+pub(super) fn best_matches<T>(name: &str, all: &[T], names: impl Fn(&T) -> Vec<&str>) -> Vec<usize> {
+    let mut best = None;
+    let mut matching = Vec::new();
+    for (index, item) in all.iter().enumerate() {
+        let Some(rank) = rank(name, &names(item)) else { continue };
+        if best.is_none_or(|best| rank < best) {
+            best = Some(rank);
+            matching.clear();
+        }
+        if best == Some(rank) {
+            matching.push(index);
+        }
+    }
+    matching
+}
+
+/// Returns how well a name matches one of several: 0 is best, None not at all.
+fn rank(name: &str, names: &[&str]) -> Option<usize> {
     let lower = name.to_lowercase();
-    let fit = |one: &T| {
-        let names = names(one);
-        let alike = |other: &&str| other.to_lowercase() == lower;
-        [
-            names.first() == Some(&name),
-            names.contains(&name),
-            names.first().is_some_and(alike),
-            names.iter().any(alike),
-        ]
-        .iter()
-        .position(|fits| *fits)
-    };
-    let fits: Vec<Option<usize>> = all.iter().map(fit).collect();
-    let best = fits.iter().flatten().min();
-    (0..)
-        .zip(&fits)
-        .filter(|(_, fit)| best.is_some() && fit.as_ref() == best)
-        .map(|(place, _)| place)
-        .collect()
+    [
+        names.first() == Some(&name),
+        names.contains(&name),
+        names.first().is_some_and(|first| first.to_lowercase() == lower),
+        names.iter().any(|other| other.to_lowercase() == lower),
+    ]
+    .iter()
+    .position(|matches| *matches)
 }
 
 #[cfg(test)]
@@ -124,11 +137,11 @@ mod tests {
 
     fn found(name: &str) -> Vec<usize> {
         let all = [["Central", "sense1"], ["central", "sense2"], ["sense1", "sense3"], ["Node3", "sense2"]];
-        fitting(name, &all, |names| names.to_vec())
+        best_matches(name, &all, |names| names.to_vec())
     }
 
     #[test]
-    fn a_user_in_another_case_is_not_wanted_and_known_as_that() {
+    fn a_user_in_another_case_is_not_wanted_but_recognised() {
         let users = vec![User::parse(r"lab\strauß").unwrap()];
         let filter = Filter { users, ..Filter::default() };
         for (name, differs) in [(r"LAB\Strauß", true), (r"lab\STRAUSS", true), (r"LAB2\strauß", false)] {
@@ -139,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_taken_as_written_before_anything_else() {
+    fn a_name_as_written_matches_before_any_other() {
         assert_eq!(found("Central"), [0]);
         assert_eq!(found("central"), [1]);
         assert_eq!(found("CENTRAL"), [0, 1]);

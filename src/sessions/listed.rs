@@ -1,4 +1,4 @@
-//! The sessions of one answer: all their texts one after another, no allocation per session.
+//! The sessions of one answer: all their texts in one string, no allocation per session.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -11,18 +11,18 @@ use qlik_sense::session_list::Facts;
 /// secrets.
 #[derive(Default)]
 pub struct Sessions {
-    /// Of each session directory, id and name of the user and session id, then name and value of every attribute.
+    /// Of each session: directory, id and name of the user, session id, then name and value of every attribute.
     texts: String,
-    /// Of each of these texts. Four bytes are enough, since rows have a bound, and cost a fifth of the memory less
+    /// The length of each of these texts. Four bytes are enough, since rows are bounded, and take a fifth less memory
     /// than eight.
     lengths: Vec<u32>,
     /// Where each session starts.
     starts: Vec<Start>,
-    /// Users whose sessions are not among them: their names differ by case from those that are wanted.
+    /// Users whose sessions are not among them: their names differ by case alone from those that are wanted.
     pub other_case: BTreeSet<User>,
 }
 
-/// In place of a length: there is no such text.
+/// Stands for the length of a text that is missing.
 const MISSING: u32 = u32::MAX;
 
 struct Start {
@@ -76,12 +76,12 @@ impl Sessions {
         self.starts.is_empty()
     }
 
-    /// All of them, in the order in which they were listed.
+    /// Returns all of them, in the order in which they were listed.
     pub fn iter(&self) -> impl Iterator<Item = Session<'_>> {
         (0..self.len()).filter_map(|place| self.get(place))
     }
 
-    /// The one at this place in that order.
+    /// Returns the one at this place in that order.
     pub fn get(&self, place: usize) -> Option<Session<'_>> {
         let start = self.starts.get(place)?;
         let end = self.starts.get(place + 1).map_or(self.lengths.len(), |next| next.in_lengths);
@@ -99,7 +99,7 @@ impl Sessions {
 }
 
 impl<'a> Texts<'a> {
-    /// The next one, or that it is missing.
+    /// Returns the next text, or that it is missing.
     fn next(&mut self) -> Option<Option<&'a str>> {
         let (&length, lengths) = self.lengths.split_first()?;
         self.lengths = lengths;
@@ -113,7 +113,7 @@ impl<'a> Texts<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Names and values in their order; names may repeat, values may be empty.
+    /// Returns names and values in their order; names may repeat, values may be empty.
     pub fn attributes(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut texts = self.attributes;
         iter::from_fn(move || Some((texts.next()??, texts.next()??)))

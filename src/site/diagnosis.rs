@@ -74,7 +74,7 @@ impl<'a> Circumstances<'a> {
             credentials,
             flag,
             server: endpoint.server_certificate().and_then(|der| credentials::facts(&der).ok()),
-            asked_for_certificate: endpoint.asked_for_certificate(),
+            asked_for_certificate: endpoint.requested_certificate(),
         }
     }
 

@@ -9,6 +9,7 @@ use qlik_sense::qps::{self, Deletion};
 use qlik_sense::session_list::Row;
 use qlik_sense::{Client, QueryError, SessionId, VirtualProxy};
 use tokio::time::Instant;
+use tracing::{Span, debug, error_span};
 
 use super::access::Access;
 use super::diagnosis::{Diagnosis, Service};
@@ -65,6 +66,18 @@ impl ProxyClient {
         &self.permits
     }
 
+    /// Returns the span of queries for one virtual proxy: it carries site, proxy and virtual proxy into the log.
+    pub fn span(&self, virtual_proxy: &VirtualProxy) -> Span {
+        // Enabled whatever the level of the log is: the fields belong to every line.
+        error_span!(
+            parent: None,
+            "pair",
+            site = %self.access.settings.name,
+            proxy = %self.plan.name,
+            %virtual_proxy
+        )
+    }
+
     /// Queries the sessions of one virtual proxy and hands each row to `each` as it arrives.
     ///
     /// Ends within `request_timeout`. After an error the rows that were handed over count for nothing.
@@ -72,9 +85,21 @@ impl ProxyClient {
         &self,
         _permit: &Permit<LastAnswer>,
         virtual_proxy: &VirtualProxy,
-        each: impl FnMut(R::Of<'_>),
+        mut each: impl FnMut(R::Of<'_>),
     ) -> Result<(), QueryError> {
-        qps::list_sessions::<R>(&self.client, virtual_proxy, each).await
+        let begun = Instant::now();
+        let mut sessions: u64 = 0;
+        let count_and_hand_over = |row: R::Of<'_>| {
+            sessions += 1;
+            each(row);
+        };
+        let outcome = qps::list_sessions::<R>(&self.client, virtual_proxy, count_and_hand_over).await;
+        let duration = begun.elapsed();
+        match &outcome {
+            Ok(()) => debug!(sessions, ?duration, "query complete"),
+            Err(error) => debug!(reason = error.reason().as_str(), %error, ?duration, "query incomplete"),
+        }
+        outcome
     }
 
     /// Deletes one session of a virtual proxy. Ends within `request_timeout` and a second.
@@ -84,7 +109,14 @@ impl ProxyClient {
         virtual_proxy: &VirtualProxy,
         id: SessionId<'_>,
     ) -> Result<Deletion, QueryError> {
-        qps::delete_session(&self.client, virtual_proxy, id).await
+        let begun = Instant::now();
+        let outcome = qps::delete_session(&self.client, virtual_proxy, id).await;
+        let duration = begun.elapsed();
+        match &outcome {
+            Ok(deletion) => debug!(was_there = *deletion == Deletion::Deleted, ?duration, "delete complete"),
+            Err(error) => debug!(reason = error.reason().as_str(), %error, ?duration, "delete incomplete"),
+        }
+        outcome
     }
 
     /// Returns what a failed query means.

@@ -1,20 +1,22 @@
-//! What is asked on a site: what the repository found, narrowed by the filters, with what the proxy
-//! sections say on top of it. Pure: the same for every command.
+//! What is queried on a site: what the repository returned, narrowed by the filters and overridden by the proxy sections
+//! of the configuration. Pure: the same for every command.
 
 mod labels;
+mod note;
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use labels::{labels, overrides};
+pub use note::Note;
 use url::{Host, Url};
 
 use crate::config::{ProxySettings, SiteSettings};
 use qlik_sense::VirtualProxy;
-use qlik_sense::qrs::{Found, Node, ProxyService, Skipped};
+use qlik_sense::qrs::{Found, Node, ProxyService};
 
-/// What is asked on a site, and what is known of it besides.
+/// What is queried on a site, and what else is known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Topology {
     /// Each `name` once, in their order.
@@ -25,11 +27,11 @@ pub struct Topology {
     pub left_out: Vec<VirtualProxy>,
     /// Of the repository's build.
     pub version: Option<String>,
-    /// What is worth an administrator's look.
+    /// What an administrator should look at.
     pub notes: Vec<Note>,
 }
 
-/// One proxy service, and what it is asked for.
+/// One proxy service, and the virtual proxies that it is queried for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyPlan {
     /// The `proxy` label.
@@ -41,7 +43,7 @@ pub struct ProxyPlan {
     pub url: Url,
     /// Each once, in their order; none when the filters or the repository leave none.
     pub virtual_proxies: Vec<VirtualProxy>,
-    /// What the configuration leaves out of those that it serves: whose sessions may be listed under another one.
+    /// What the configuration leaves out of those that it serves. Their sessions may be listed under another one.
     pub left_out: Vec<VirtualProxy>,
     /// As the repository knows it; None when only a section of the configuration does.
     pub found: Option<FoundAs>,
@@ -54,7 +56,7 @@ impl ProxyPlan {
     }
 }
 
-/// A node's names in the repository, which need not be those by which it is asked.
+/// A node's names in the repository, which may differ from those by which it is queried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundAs {
     pub name: String,
@@ -62,7 +64,7 @@ pub struct FoundAs {
     pub host: String,
 }
 
-/// A virtual proxy, whether it is asked anywhere or not.
+/// A virtual proxy, whether it is queried anywhere or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualProxyPlan {
     pub virtual_proxy: VirtualProxy,
@@ -74,41 +76,9 @@ pub struct VirtualProxyPlan {
     pub linked: usize,
 }
 
-/// Something about a site that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Note {
-    #[error(transparent)]
-    Skipped(Skipped),
-    #[error(
-        "the section proxy.{0:?} has no url and fits no proxy service that the repository knows by name or \
-         host name: correct its name, or give it a url"
-    )]
-    NothingToOverride(String),
-    #[error(
-        "the section proxy.{0:?} fits several proxy services of that name: name it after the host name of one"
-    )]
-    Ambiguous(String),
-    #[error("the sections proxy.{0:?} and proxy.{1:?} are about the same proxy service: the first one holds")]
-    OverriddenTwice(String, String),
-    #[error("the proxy service {name:?} cannot be asked: {host:?} is no host name")]
-    NoHost { name: String, host: String },
-    #[error(
-        "the proxy services {first:?} and {second:?} have the same address: what both link is asked once, as \
-         the first one's"
-    )]
-    SameAddress { first: String, second: String },
-    #[error("{0:?} in virtual_proxies fits no virtual proxy of the site")]
-    FitsNothing(String),
-    #[error(
-        "no proxy service that the repository shows the user {user} links a virtual proxy that is to be asked: do \
-         virtual_proxies and exclude_virtual_proxies leave any? May that user (user_directory, user_id) read \
-         virtual proxies? RootAdmin and INTERNAL\\sa_api may"
-    )]
-    NothingLinked { user: String },
-}
-
 impl Topology {
-    /// `found` is what the repository said last: None before its first answer, or without a repository.
+    /// Builds the topology. `found` is what the repository returned last: None before its first answer, or without a
+    /// repository.
     pub fn new(settings: &SiteSettings, found: Option<&Found>) -> Self {
         let mut notes = Vec::new();
         let nothing = Found::default();
@@ -124,7 +94,7 @@ impl Topology {
         for (section, service) in &overrides.sections {
             let service =
                 service.and_then(|index| Some((known.proxy_services.get(index)?, links.get(index)?)));
-            // With a repository that has not answered yet nobody knows which pairs are linked.
+            // With a repository that has not answered yet it is not known which pairs are linked.
             let links_are_known = found.is_some() || settings.repository.is_none();
             if links_are_known || section.virtual_proxies.is_some() {
                 plans.extend(of_section(section, service, &mut notes));
@@ -135,7 +105,7 @@ impl Topology {
                 plans.extend(of_found(label.clone(), service, links, &mut notes));
             }
         }
-        notes.extend(fits_nothing(settings, found, &plans));
+        notes.extend(unmatched_filters(settings, found, &plans));
         for plan in &mut plans {
             let (admitted, left_out): (_, Vec<_>) = std::mem::take(&mut plan.virtual_proxies)
                 .into_iter()
@@ -146,7 +116,7 @@ impl Topology {
             plan.virtual_proxies.sort();
             plan.virtual_proxies.dedup();
         }
-        let mut proxies = asked_once(plans, &mut notes);
+        let mut proxies = queried_once(plans, &mut notes);
         proxies.sort_by(|a, b| a.name.cmp(&b.name));
         let facts = known.virtual_proxies.iter().map(|facts| &facts.virtual_proxy);
         let left_out = facts
@@ -163,13 +133,13 @@ impl Topology {
         }
     }
 
-    /// Whether there is no pair at all.
-    pub fn asks_nothing(&self) -> bool {
+    /// Returns whether there is no pair at all.
+    pub fn has_no_pairs(&self) -> bool {
         self.proxies.iter().all(|plan| plan.virtual_proxies.is_empty())
     }
 }
 
-/// The virtual proxies that each proxy service links. A link's id says which; its own prefix counts where
+/// Returns the virtual proxies that each proxy service links. A link's id says which; its own prefix counts where
 /// the repository lists no virtual proxy of that id.
 fn links(found: &Found) -> Vec<HashSet<&VirtualProxy>> {
     let by_id: HashMap<&str, &VirtualProxy> = found
@@ -244,7 +214,7 @@ fn plan(
     }
 }
 
-/// Where a proxy service that was found is asked.
+/// Returns the address of a proxy service that was found.
 fn address(service: &ProxyService, notes: &mut Vec<Note>) -> Option<Url> {
     let ProxyService { name, host, port, .. } = service;
     let url = match host.parse::<Ipv6Addr>() {
@@ -266,30 +236,30 @@ fn address(service: &ProxyService, notes: &mut Vec<Note>) -> Option<Url> {
     url
 }
 
-/// Proxy services without anything to ask: mostly for want of rights, which the repository does not tell.
+/// Notes proxy services without a virtual proxy to query. Mostly rights are missing, which the repository does not report.
 fn nothing_linked(settings: &SiteSettings, links: &[HashSet<&VirtualProxy>]) -> Option<Note> {
     let mut linked = links.iter().flatten();
-    let is_asked = linked.any(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
-    (!links.is_empty() && !is_asked).then(|| Note::NothingLinked { user: settings.user.key().to_string() })
+    let is_queried = linked.any(|virtual_proxy| settings.virtual_proxies.admits(virtual_proxy));
+    (!links.is_empty() && !is_queried).then(|| Note::NothingLinked { user: settings.user.key().to_string() })
 }
 
-/// Takes from each proxy what an earlier one of the same address is asked for already: the sessions would
+/// Takes from each proxy service what an earlier one of the same address is queried for already: the sessions would
 /// count twice.
-fn asked_once(plans: Vec<ProxyPlan>, notes: &mut Vec<Note>) -> Vec<ProxyPlan> {
-    let mut asked: HashMap<(Url, VirtualProxy), String> = HashMap::new();
-    let mut kept = Vec::new();
+fn queried_once(plans: Vec<ProxyPlan>, notes: &mut Vec<Note>) -> Vec<ProxyPlan> {
+    let mut queried: HashMap<(Url, VirtualProxy), String> = HashMap::new();
+    let mut remaining = Vec::new();
     for mut plan in plans {
         let before = plan.virtual_proxies.len();
         let mut same = None;
         plan.virtual_proxies.retain(|virtual_proxy| {
             let pair = (plan.url.clone(), virtual_proxy.clone());
-            match asked.get(&pair) {
+            match queried.get(&pair) {
                 Some(first) => {
                     same = Some(first.clone());
                     false
                 }
                 None => {
-                    asked.insert(pair, plan.name.clone());
+                    queried.insert(pair, plan.name.clone());
                     true
                 }
             }
@@ -298,20 +268,20 @@ fn asked_once(plans: Vec<ProxyPlan>, notes: &mut Vec<Note>) -> Vec<ProxyPlan> {
             notes.push(Note::SameAddress { first, second: plan.name.clone() });
         }
         if before == 0 || !plan.virtual_proxies.is_empty() {
-            kept.push(plan);
-        } else if let Some(first) = kept.iter_mut().find(|first| first.url == plan.url) {
+            remaining.push(plan);
+        } else if let Some(first) = remaining.iter_mut().find(|first| first.url == plan.url) {
             first.left_out.append(&mut plan.left_out);
         }
     }
-    kept
+    remaining
 }
 
-/// Filters that may be misspelled. Before the repository has answered nothing can be said.
-fn fits_nothing(settings: &SiteSettings, found: Option<&Found>, plans: &[ProxyPlan]) -> Vec<Note> {
+/// Notes filters that may be misspelled, once the repository has answered.
+fn unmatched_filters(settings: &SiteSettings, found: Option<&Found>, plans: &[ProxyPlan]) -> Vec<Note> {
     let Some(found) = found else { return Vec::new() };
-    let asked = plans.iter().flat_map(|plan| &plan.virtual_proxies);
+    let queried = plans.iter().flat_map(|plan| &plan.virtual_proxies);
     let known: HashSet<&VirtualProxy> =
-        found.virtual_proxies.iter().map(|facts| &facts.virtual_proxy).chain(asked).collect();
+        found.virtual_proxies.iter().map(|facts| &facts.virtual_proxy).chain(queried).collect();
     let only = settings.virtual_proxies.only.iter().flatten();
     only.filter(|pattern| !known.iter().any(|virtual_proxy| pattern.matches(virtual_proxy)))
         .map(|pattern| Note::FitsNothing(pattern.text().to_owned()))

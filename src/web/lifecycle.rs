@@ -6,31 +6,32 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{App, ReloadError};
+use super::reload::ReloadError;
+use super::responses::{SHUTTING_DOWN, text, unavailable};
+use super::state::WebState;
 
 pub async fn healthy() -> &'static str {
     "healthy\n"
 }
 
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.running().collector.is_ready() {
+pub async fn ready(State(state): State<Arc<WebState>>) -> Response {
+    if state.collector.is_ready() {
         return "ready\n".into_response();
     }
-    let message = "not ready: the first discovery of a site is under way\n";
-    (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+    unavailable("not ready: the first discovery of a site is under way\n")
 }
 
-pub async fn reload(State(app): State<Arc<App>>) -> Response {
-    if !app.lifecycle {
+pub async fn reload(State(state): State<Arc<WebState>>) -> Response {
+    let Some(reload) = &state.reload else {
         let message = "not allowed: start the exporter with --web.enable-lifecycle\n";
         return (StatusCode::FORBIDDEN, message).into_response();
-    }
-    match app.reload().await {
-        Ok(()) => "the configuration was read again\n".into_response(),
-        Err(ReloadError::Interrupted) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        Err(error) => {
-            let message = format!("the configuration in force stays:\n{error}\n");
-            (StatusCode::BAD_REQUEST, super::text(message)).into_response()
+    };
+    match reload.reload().await {
+        Ok(()) => "configuration reloaded\n".into_response(),
+        Err(ReloadError::Interrupted) => unavailable(SHUTTING_DOWN),
+        Err(ReloadError::Rejected(errors)) => {
+            let message = format!("configuration rejected, the previous one stays in force:\n{errors}\n");
+            (StatusCode::BAD_REQUEST, text(message)).into_response()
         }
     }
 }

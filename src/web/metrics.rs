@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
-use super::App;
-use super::app::Running;
+use super::responses::{BUSY, SHUTTING_DOWN, text, unavailable};
+use super::state::{ActiveConfig, WebState};
 use crate::collector::SiteSnapshot;
 use crate::collector::deadline;
 use crate::exposition::{Exporter, Format, Sites, encode_few};
@@ -23,31 +23,35 @@ struct Wanted {
 }
 
 /// All sites, and the exporter itself; only one of the two with `?collect[]=`.
-pub async fn all(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+pub async fn all(
+    State(state): State<Arc<WebState>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let wanted = match Wanted::read(query.as_deref().unwrap_or_default()) {
         Ok(wanted) => wanted,
-        Err(message) => return (StatusCode::BAD_REQUEST, super::text(message)).into_response(),
+        Err(message) => return (StatusCode::BAD_REQUEST, text(message)).into_response(),
     };
-    let running = app.running();
+    let active = state.active();
     let mut registry = Registry::default();
     if !wanted.sites {
-        registry.register_collector(Box::new(app.exporter(&running)));
+        registry.register_collector(Box::new(exporter(&state, &active)));
         let format = format(&headers);
         return (exposition_headers(format), encode_few(&registry, format)).into_response();
     }
-    let deadline = running.deadline(&headers);
-    let snapshots = running.collector.scrape(None, deadline).await;
-    if app.is_ending() {
-        return super::unavailable(super::ENDING);
+    let deadline = active.deadline(&headers);
+    let snapshots = state.collector.scrape(&active.policy, None, deadline).await;
+    if state.is_shutting_down() {
+        return unavailable(SHUTTING_DOWN);
     }
-    registry.register_collector(Box::new(running.sites(snapshots)));
+    registry.register_collector(Box::new(active.sites(snapshots)));
     if wanted.exporter {
-        registry.register_collector(Box::new(app.exporter(&running)));
+        registry.register_collector(Box::new(exporter(&state, &active)));
     }
-    app.exposition(registry, &headers, running.given_up(deadline)).await
+    exposition(&state, registry, &headers, active.given_up(deadline)).await
 }
 
-impl Running {
+impl ActiveConfig {
     /// Until when a scrape with these headers waits for answers.
     pub(super) fn deadline(&self, headers: &HeaderMap) -> Instant {
         let header = headers.get(deadline::HEADER).and_then(|value| value.to_str().ok());
@@ -64,25 +68,23 @@ impl Running {
     }
 }
 
-impl App {
-    fn exporter(&self, running: &Running) -> Exporter {
-        let (cache_requests, cache_hits) = running.collector.cache_requests_and_hits();
-        let (configured_at, last_reload_successful) = (running.configured_at, self.last_reload_successful());
-        Exporter { cache_requests, cache_hits, configured_at, last_reload_successful }
-    }
+fn exporter(state: &WebState, active: &ActiveConfig) -> Exporter {
+    let (cache_requests, cache_hits) = state.collector.cache_requests_and_hits();
+    let (configured_at, last_reload_successful) = (active.configured_at, state.last_reload_successful());
+    Exporter { cache_requests, cache_hits, configured_at, last_reload_successful }
+}
 
-    /// The registry as text, in the format that the request likes best, leaving piece by piece.
-    pub(super) async fn exposition(
-        &self,
-        registry: Registry,
-        headers: &HeaderMap,
-        until: Instant,
-    ) -> Response {
-        let format = format(headers);
-        match self.encoders.encode(registry, format, until).await {
-            Some(pieces) => (exposition_headers(format), Body::from_stream(pieces)).into_response(),
-            None => super::unavailable(super::BUSY),
-        }
+/// Returns the registry as text, in the format that the request prefers, piece by piece.
+pub(super) async fn exposition(
+    state: &WebState,
+    registry: Registry,
+    headers: &HeaderMap,
+    until: Instant,
+) -> Response {
+    let format = format(headers);
+    match state.encoders.encode(registry, format, until).await {
+        Some(pieces) => (exposition_headers(format), Body::from_stream(pieces)).into_response(),
+        None => unavailable(BUSY),
     }
 }
 

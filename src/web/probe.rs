@@ -12,14 +12,16 @@ use futures::StreamExt;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
-use super::App;
+use super::metrics::exposition;
+use super::responses::{BUSY, SHUTTING_DOWN, TEXT, text, unavailable};
+use super::state::WebState;
 use crate::collector::{PairSnapshot, SiteSnapshot, Used};
 use crate::exposition::Format;
 use crate::site::DiscoveryStatus;
 use crate::terminal::escaped;
 
 pub async fn one_site(
-    State(app): State<Arc<App>>,
+    State(state): State<Arc<WebState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -31,26 +33,26 @@ pub async fn one_site(
             _ => {}
         }
     }
-    let running = app.running();
-    let known = target.filter(|name| running.collector.site_names().contains(name));
+    let active = state.active();
+    let known = target.filter(|name| state.collector.site_names().contains(name));
     let Some(site) = known else {
-        let names = running.collector.site_names();
+        let names = state.collector.site_names();
         let message = format!("target: expected the name of a site: {}\n", names.join(", "));
-        return (StatusCode::BAD_REQUEST, super::text(message)).into_response();
+        return (StatusCode::BAD_REQUEST, text(message)).into_response();
     };
     let begun = Instant::now();
-    let deadline = running.deadline(&headers);
-    let snapshots = running.collector.scrape(Some(&site), deadline).await;
-    if app.is_ending() {
-        return super::unavailable(super::ENDING);
+    let deadline = active.deadline(&headers);
+    let snapshots = state.collector.scrape(&active.policy, Some(&site), deadline).await;
+    if state.is_shutting_down() {
+        return unavailable(SHUTTING_DOWN);
     }
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(running.sites(snapshots)));
-    let until = running.given_up(deadline);
+    registry.register_collector(Box::new(active.sites(snapshots)));
+    let until = active.given_up(deadline);
     match steps {
-        None => app.exposition(registry, &headers, until).await,
-        Some(steps) => explained(&app, steps, registry, until).await,
+        None => exposition(&state, registry, &headers, until).await,
+        Some(steps) => explained(&state, steps, registry, until).await,
     }
 }
 
@@ -104,13 +106,13 @@ fn rounded(duration: Duration) -> String {
     format!("{:?}", Duration::from_millis(milliseconds))
 }
 
-async fn explained(app: &App, steps: String, registry: Registry, until: Instant) -> Response {
-    let Some(metrics) = app.encoders.encode(registry, Format::Classic, until).await else {
-        return super::unavailable(super::BUSY);
+async fn explained(state: &WebState, steps: String, registry: Registry, until: Instant) -> Response {
+    let Some(metrics) = state.encoders.encode(registry, Format::Classic, until).await else {
+        return unavailable(BUSY);
     };
     let text = format!("{steps}\nMetrics that this probe gives:\n\n");
     let body = futures::stream::iter([Ok(text.into())]).chain(metrics);
-    ([(header::CONTENT_TYPE, super::TEXT)], Body::from_stream(body)).into_response()
+    ([(header::CONTENT_TYPE, TEXT)], Body::from_stream(body)).into_response()
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::App;
+use super::responses::text;
+use super::state::WebState;
 
 #[derive(Serialize)]
 struct Group {
@@ -17,12 +18,12 @@ struct Group {
     labels: BTreeMap<&'static str, String>,
 }
 
-pub async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub async fn sites(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response {
     // The address as Prometheus knows it: ours may be behind others.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let Some(host) = host.filter(|host| !host.is_empty()) else {
         let message = "the request has no Host header, which says the targets' address\n".to_owned();
-        return (StatusCode::BAD_REQUEST, super::text(message)).into_response();
+        return (StatusCode::BAD_REQUEST, text(message)).into_response();
     };
     let group = |site: &str| Group {
         targets: [host.to_owned()],
@@ -33,6 +34,6 @@ pub async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response 
             ("target", site.to_owned()),
         ]),
     };
-    let names = app.running().collector.site_names();
+    let names = state.collector.site_names();
     Json(names.iter().map(|site| group(site)).collect::<Vec<_>>()).into_response()
 }

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::App;
-use super::app::Running;
+use super::responses::{BUSY, unavailable};
+use super::state::{ActiveConfig, WebState};
 use crate::collector::{Expiry, PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};
 use crate::exposition::users::{Hasher, SiteUsers};
@@ -35,18 +35,18 @@ pub async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("status.css"))
 }
 
-pub async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let deadline = app.running().deadline(&headers);
-    let shown = app.clone();
-    match app.encoders.run(deadline, move || render(&shown)).await {
+pub async fn page(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response {
+    let deadline = state.active().deadline(&headers);
+    let shown = state.clone();
+    match state.encoders.run(deadline, move || render(&shown)).await {
         Some(page) => page.into_response(),
-        None => super::unavailable(super::BUSY),
+        None => unavailable(BUSY),
     }
 }
 
-fn render(app: &App) -> Markup {
-    let running = app.running();
-    let sites = running.collector.last_known();
+fn render(state: &WebState) -> Markup {
+    let active = state.active();
+    let sites = state.collector.last_known(&active.policy.keep);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -61,21 +61,21 @@ fn render(app: &App) -> Markup {
                 p {
                     "Version " (env!("CARGO_PKG_VERSION")) ". "
                     "The last answers of the proxy services; this page asks nobody. "
-                    a href=(app.telemetry_path) { (app.telemetry_path) } " · "
+                    a href=(state.telemetry_path) { (state.telemetry_path) } " · "
                     a href="/sd" { "/sd" }
                 }
-                @for site in &sites { (self::site(site, &running)) }
+                @for site in &sites { (self::site(site, &active)) }
             }
         }
     }
 }
 
-fn site(site: &SiteSnapshot, running: &Running) -> Markup {
-    let users = SiteUsers::new(&site.pairs, &running.users);
+fn site(site: &SiteSnapshot, active: &ActiveConfig) -> Markup {
+    let users = SiteUsers::new(&site.pairs, &active.users);
     let probe = format!("/probe?target={}&debug=true", utf8_percent_encode(&site.name, NON_ALPHANUMERIC));
     html! {
         h2 { "Site " (site.name) " " small { a href=(probe) { "ask now" } } }
-        @if let Some(users) = &users { (reached_limit(site, users, &running.users)) }
+        @if let Some(users) = &users { (reached_limit(site, users, &active.users)) }
         (repository(site))
         table {
             thead {

@@ -70,7 +70,7 @@ fn warnings(ended: &Ended) -> Vec<String> {
     let message = |line: &String| {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {ended:?}"));
         assert_eq!(line["level"], "WARN", "{ended:?}");
-        line["message"].as_str().unwrap().to_owned()
+        line["warning"].as_str().unwrap().to_owned()
     };
     ended.stderr.iter().map(message).collect()
 }

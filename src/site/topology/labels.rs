@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Note;
+use super::note::Note;
 use crate::config::{ProxySettings, SiteSettings};
 use qlik_sense::qrs::{Found, ProxyService};
 
@@ -24,14 +24,14 @@ pub fn overrides<'a>(
     let mut sections = Vec::new();
     let mut by_index: HashMap<usize, &str> = HashMap::new();
     for section in &settings.proxies {
-        let fit = match fitting(&section.name, &found.proxy_services) {
-            Ok(fit) => fit,
+        let index = match matching(&section.name, &found.proxy_services) {
+            Ok(index) => index,
             Err(Several) => {
                 notes.push(Note::Ambiguous(section.name.clone()));
                 continue;
             }
         };
-        match fit {
+        match index {
             Some(index) => match by_index.get(&index) {
                 Some(first) => {
                     notes.push(Note::OverriddenTwice((*first).to_owned(), section.name.clone()));
@@ -42,7 +42,7 @@ pub fn overrides<'a>(
                 }
             },
             None if section.url.is_none() => {
-                // Before the repository has answered there is nothing to say about it.
+                // Before the repository has answered it is not known what there is to override.
                 if answered {
                     notes.push(Note::NothingToOverride(section.name.clone()));
                 }
@@ -50,7 +50,7 @@ pub fn overrides<'a>(
             }
             None => {}
         }
-        sections.push((section, fit));
+        sections.push((section, index));
     }
     Overrides { sections, taken: by_index.into_keys().collect() }
 }
@@ -59,18 +59,19 @@ pub fn overrides<'a>(
 struct Several;
 
 /// The proxy service of this name or, when there is none, of this host name. The exact case is tried first.
-fn fitting(name: &str, services: &[ProxyService]) -> Result<Option<usize>, Several> {
+fn matching(name: &str, services: &[ProxyService]) -> Result<Option<usize>, Several> {
     let lower = name.to_lowercase();
-    let fits: [&dyn Fn(&ProxyService) -> bool; 4] = [
+    let criteria: [&dyn Fn(&ProxyService) -> bool; 4] = [
         &|service| service.name == name,
         &|service| service.name.to_lowercase() == lower,
         &|service| service.host == name,
         &|service| service.host.to_lowercase() == lower,
     ];
     let mut several = false;
-    for fits in fits {
-        let mut fitting = (0..).zip(services).filter(|(_, service)| fits(service)).map(|(index, _)| index);
-        match (fitting.next(), fitting.next()) {
+    for matches in criteria {
+        let mut matching =
+            (0..).zip(services).filter(|(_, service)| matches(service)).map(|(index, _)| index);
+        match (matching.next(), matching.next()) {
             (Some(index), None) => return Ok(Some(index)),
             (Some(_), Some(_)) => several = true,
             (None, _) => {}

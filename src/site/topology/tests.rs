@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{RepositorySettings, VirtualProxyFilter, VirtualProxyPattern};
 use qlik_sense::QlikUser;
 use qlik_sense::credentials::{Credentials, Verify, parse_certificates, parse_key};
+use qlik_sense::qrs::Skipped;
 use qlik_sense::qrs::{Link, VirtualProxyFacts};
 use qlik_sense::types::PrefixError;
 
@@ -173,8 +174,8 @@ fn the_filters_hold_for_what_is_asked_and_for_what_is_told() {
             "Edge sense2.company.com:4243 /sales",
         ]
     );
-    let told: Vec<_> = topology.virtual_proxies.iter().map(|plan| plan.virtual_proxy.path()).collect();
-    assert_eq!(told, ["/", "/sales"]);
+    let prefixes: Vec<_> = topology.virtual_proxies.iter().map(|plan| plan.virtual_proxy.path()).collect();
+    assert_eq!(prefixes, ["/", "/sales"]);
     let none = Topology::new(&filtered(None, &["*"]), Some(&uneven()));
     assert_eq!((names(&none), pairs(&none)), (vec!["Central", "Edge"], vec![]));
 }
@@ -243,7 +244,7 @@ fn a_section_may_override_only_the_virtual_proxies() {
         ["Edge sense2.company.com:4243 /other", "Edge sense2.company.com:4243 /sales"]
     );
     let finance = topology.virtual_proxies.iter().find(|plan| plan.virtual_proxy.path() == "/finance");
-    assert_eq!(finance.unwrap().linked, 1, "links are what the repository says");
+    assert_eq!(finance.unwrap().linked, 1, "links are those of the repository");
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn what_is_left_out_of_the_links_is_known_of_who_is_asked() {
     let mut settings = filtered(None, &["other"]);
     settings.proxies = vec![section("Edge", None, Some(&["other", "sales"]))];
     assert_eq!(left_out(&settings, "Edge"), ["/finance", "/other"]);
-    // Where another section has its place.
+    // A section of that name is elsewhere.
     let mut settings = filtered(None, &["finance"]);
     settings.proxies = vec![section("Mine", Some("https://sense2.company.com:4243"), Some(&["sales"]))];
     assert_eq!(left_out(&settings, "Mine"), ["/finance"]);
@@ -386,7 +387,7 @@ fn what_the_repository_client_skipped_is_told() {
     skipping.skipped = vec![Skipped { prefix: "a b".into(), problem: PrefixError::Character(' ') }];
     let topology = Topology::new(&site(vec![]), Some(&skipping));
     assert_eq!(pairs(&topology).len(), 4);
-    assert!(notes(&topology)[0].starts_with("the virtual proxy with the prefix \"a b\" cannot be asked"));
+    assert!(notes(&topology)[0].starts_with("the virtual proxy with the prefix \"a b\" cannot be queried"));
 }
 
 #[test]
@@ -422,7 +423,7 @@ fn an_ipv6_address_is_a_host_without_brackets() {
 fn proxy_services_without_anything_to_ask_are_told_with_the_likely_reason() {
     let unlinked = found(vec![service("Idle", "sense9", &[])], &["sales"]);
     let unlinked = notes(&Topology::new(&site(vec![]), Some(&unlinked)));
-    assert!(unlinked[0].contains("links a virtual proxy that is to be asked"), "{unlinked:?}");
+    assert!(unlinked[0].contains("links a virtual proxy that is to be queried"), "{unlinked:?}");
     assert_eq!(unlinked.len(), 1);
     assert_eq!(notes(&Topology::new(&site(vec![]), None)), [""; 0]);
 }

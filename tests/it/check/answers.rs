@@ -1,6 +1,6 @@
 //! Something answers, but not with what was requested.
 
-use qlik_session_exporter::command::check::Outcome;
+use qlik_session_exporter::commands::check::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::checked::{Checked, Files};

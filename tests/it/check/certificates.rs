@@ -1,7 +1,7 @@
 //! Certificates that are refused, here or there.
 
 use qlik_sense_simulator::{Authority, Leaf};
-use qlik_session_exporter::command::check::Outcome;
+use qlik_session_exporter::commands::check::Outcome;
 
 use super::checked::Files;
 use crate::support::simulator::url_of;

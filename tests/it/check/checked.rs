@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use qlik_sense_simulator::{Authority, CertificateSet, Leaf, Options, Simulator};
-use qlik_session_exporter::cli::Output;
-use qlik_session_exporter::command::check::{self, Look, Outcome};
+use qlik_session_exporter::commands::check::{self, Look, Outcome, Output};
 use qlik_session_exporter::config::{self, Sources};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -62,14 +61,16 @@ impl Files {
         fs::write(&path, text).unwrap();
         let sources = Sources { file: Some(path), ..Sources::default() };
         let mut out = Vec::new();
-        let outcome =
-            check::run(config::load(&sources), Output::Json, &mut out, Look::new(true, true)).await.unwrap();
+        let outcome = check::check(config::load(&sources), Output::Json, &mut out, Look::new(true, true))
+            .await
+            .unwrap();
         let json = String::from_utf8(out).unwrap();
         let found: Value = serde_json::from_str(&json).unwrap();
         let steps = found["steps"].as_array().unwrap().iter().map(Line::new).collect();
         let mut out = Vec::new();
-        let again =
-            check::run(config::load(&sources), Output::Text, &mut out, Look::new(false, true)).await.unwrap();
+        let again = check::check(config::load(&sources), Output::Text, &mut out, Look::new(false, true))
+            .await
+            .unwrap();
         assert_eq!(again, outcome);
         Checked { outcome, steps, json, text: String::from_utf8(out).unwrap() }
     }

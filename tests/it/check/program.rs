@@ -93,10 +93,10 @@ async fn each_query_is_logged_at_debug_level() {
     files.replace("config.toml", &section(&format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))));
     let output = run(files.path(), &["--log.level", "debug"]).await;
     let log = output.stderr_text();
-    let queries: Vec<_> = log.lines().filter(|line| line.contains(" message=asked ")).collect();
+    let queries: Vec<_> = log.lines().filter(|line| line.contains(" message=\"query complete\" ")).collect();
     assert_eq!(queries.len(), 3, "{log}");
     let reported = |line: &&str| {
-        ["site=production", "proxy=127.0.0.1:", "virtual_proxy=/", "sessions=", "duration="]
+        ["site=production", "proxy=Central", "virtual_proxy=/", "sessions=", "duration="]
             .iter()
             .all(|part| line.contains(part))
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qlik_sense_simulator::{Authority, Leaf, Session};
-use qlik_session_exporter::command::check::Outcome;
+use qlik_session_exporter::commands::check::Outcome;
 
 use super::checked::{Files, proxy};
 use crate::support::simulator::url_of;
@@ -179,8 +179,8 @@ async fn an_unlinked_virtual_proxy_is_reported_and_not_queried() {
     assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
     assert_eq!(checked.lines("virtual-proxy"), ["warning /lonely: no proxy service links it"]);
     assert_eq!(checked.lines("proxy").len(), 1);
-    assert!(checked.lines("discovery")[0].contains("prefix \"a b\" cannot be asked"), "{}", checked.text);
-    assert!(checked.lines("repository")[0].contains("version not told, 1 proxy service, 2 virtual proxies"));
+    assert!(checked.lines("discovery")[0].contains("prefix \"a b\" cannot be queried"), "{}", checked.text);
+    assert!(checked.lines("repository")[0].contains("version unknown, 1 proxy service, 2 virtual proxies"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,8 +241,8 @@ async fn a_failing_repository_is_reported_in_one_step() {
 #[tokio::test]
 async fn config_errors_end_the_check_before_any_query() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
-    assert_eq!(checked.outcome, Outcome::Mistaken);
-    assert_eq!(checked.outcome.code(), 2);
+    assert_eq!(checked.outcome, Outcome::BadConfig);
+    assert_eq!(checked.outcome.result().unwrap_err().exit_code(), 2);
     let reported = checked.lines("configuration");
     assert_eq!(reported.len(), 3, "{reported:#?}");
     assert!(

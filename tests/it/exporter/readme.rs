@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use qlik_sense::Reason;
-use qlik_session_exporter::command::sessions::watch::KEYS;
+use qlik_session_exporter::commands::sessions::watch::KEYS;
 use qlik_session_exporter::exposition::catalogue::{self, Kind};
 use reqwest::StatusCode;
 use toml::{Table, Value};

@@ -83,7 +83,7 @@ async fn post_reloads_with_the_flag_only_and_get_never() {
     assert_eq!([last_reload(&with).await, last_reload(&without).await], before);
 
     let done = with.request_reload().await;
-    assert_eq!((done.status, &*done.text()), (StatusCode::OK, "the configuration was read again\n"));
+    assert_eq!((done.status, &*done.text()), (StatusCode::OK, "configuration reloaded\n"));
     assert_eq!((limit(&with).await, limit(&without).await), (Some(3.0), Some(5.0)));
 }
 

@@ -77,7 +77,7 @@ async fn the_command_runs_until_shutdown() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let options = options(&folder, |_| {});
     let config = folder.path().join("config.toml");
-    let command = tokio::spawn(qlik_session_exporter::command::simulate::run(options, async {
+    let command = tokio::spawn(qlik_session_exporter::commands::simulate::run_until(options, async {
         let _ = stopped.await;
     }));
     while !config.exists() {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use qlik_session_exporter::command::demo::shipped;
+use qlik_session_exporter::commands::demo::shipped;
 use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
 

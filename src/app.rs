@@ -1,0 +1,186 @@
+//! A running exporter: started, reloaded and run until it is shut down.
+//!
+//! Whoever starts one decides when it reloads and shuts down: a command on signals, a service on requests of its
+//! manager.
+
+mod prepare;
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::collector::{Collector, ScrapePolicy};
+use crate::config::{Config, Sources};
+use crate::web::{self, ActiveConfig, ListenError, ReloadError, ReloadRequests, WebState};
+pub use prepare::PrepareError;
+use prepare::{PreparedConfig, prepare};
+
+/// What an exporter is started with besides its configuration.
+#[derive(Debug, Clone)]
+pub struct AppOptions {
+    /// The path of the metrics of all sites.
+    pub telemetry_path: String,
+    /// Whether `POST /-/reload` is allowed.
+    pub lifecycle: bool,
+}
+
+/// An exporter that is bound to its addresses.
+pub struct App {
+    /// Where the configuration comes from, at start and at each reload.
+    sources: Sources,
+    state: Arc<WebState>,
+    addresses: Vec<SocketAddr>,
+    /// Taken by [`Self::run`].
+    inputs: Mutex<Option<Inputs>>,
+    /// The addresses that the last configuration names, to report a change. Held during a reload: reloads never overlap.
+    listen_addresses: tokio::sync::Mutex<Vec<SocketAddr>>,
+    /// Cancelled when the exporter shuts down. Handlers and connections see it, and a reload that still reads.
+    shutdown: CancellationToken,
+}
+
+/// What reaches the exporter from outside while it runs.
+struct Inputs {
+    listeners: Vec<TcpListener>,
+    reload_requests: ReloadRequests,
+}
+
+/// Why an exporter cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl App {
+    /// Prepares everything that can fail, binds the listeners last and starts the discovery of the sites.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used or an address cannot be listened on. Nothing has been started then.
+    pub async fn start(sources: Sources, options: AppOptions) -> Result<Self, StartError> {
+        let collector = Arc::new(Collector::default());
+        let PreparedConfig { config, sites, read_at } = prepare(&sources, &collector).await?;
+        let listeners = web::bind(&config.listen_addresses).await?;
+
+        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let shutdown = CancellationToken::new();
+        let (reload_handle, reload_requests) = web::reload_channel();
+        let reload_handle = options.lifecycle.then_some(reload_handle);
+        let active = active_config(&config, read_at);
+        collector.apply(sites);
+        let state = WebState::new(collector, active, options.telemetry_path, reload_handle, shutdown.clone());
+        Ok(Self {
+            sources,
+            state: Arc::new(state),
+            addresses,
+            inputs: Mutex::new(Some(Inputs { listeners, reload_requests })),
+            listen_addresses: tokio::sync::Mutex::new(config.listen_addresses),
+            shutdown,
+        })
+    }
+
+    /// Prepares everything that [`Self::start`] prepares and returns the configuration. Binds and starts nothing.
+    pub async fn check(sources: &Sources) -> Result<Config, PrepareError> {
+        Ok(prepare(sources, &Arc::default()).await?.config)
+    }
+
+    /// Returns the addresses that the listeners are bound to.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `shutdown` resolves, then stops everything, waits for it and returns what `shutdown` resolved to.
+    /// To be called once: a second call serves nothing.
+    pub async fn run<T>(&self, shutdown: impl Future<Output = T>) -> T {
+        let Some(Inputs { listeners, reload_requests }) = self.inputs.lock().take() else {
+            return shutdown.await;
+        };
+        let server = web::serve(listeners, web::router(self.state.clone()), self.shutdown.clone());
+        let until_shutdown = async {
+            let reason = tokio::select! {
+                reason = shutdown => reason,
+                never = self.reload_on_request(reload_requests) => match never {},
+            };
+            info!("shutting down");
+            self.stop().await;
+            reason
+        };
+        tokio::join!(server, until_shutdown).1
+    }
+
+    /// Reads the configuration again, certificates included, and puts it in force. What did not change keeps its
+    /// connections, caches and counters.
+    ///
+    /// The first phase prepares everything that can fail and changes nothing; the second cannot fail. For that reason
+    /// a rejected reload changes nothing, and dropping the future leaves nothing half done.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, which is logged, or when the exporter shuts down meanwhile.
+    pub async fn reload(&self) -> Result<(), ReloadError> {
+        let mut listen_addresses = self.listen_addresses.lock().await;
+        debug!("reloading configuration");
+        // A file that cannot be read to its end, or a key that takes long to decrypt, is left to its thread.
+        let prepared = self.shutdown.run_until_cancelled(prepare(&self.sources, &self.state.collector)).await;
+        match prepared {
+            Some(Ok(prepared)) => {
+                self.apply(prepared, &mut listen_addresses);
+                Ok(())
+            }
+            Some(Err(rejected)) => {
+                self.state.record_reload(false);
+                let errors = rejected.to_string();
+                for error in errors.lines() {
+                    warn!(error, "configuration rejected");
+                }
+                Err(ReloadError::Rejected(errors))
+            }
+            None => Err(ReloadError::Interrupted),
+        }
+    }
+
+    /// Puts a prepared configuration in force.
+    fn apply(&self, prepared: PreparedConfig, listen_addresses: &mut Vec<SocketAddr>) {
+        let PreparedConfig { config, sites, read_at } = prepared;
+        self.state.collector.apply(sites);
+        self.state.activate(active_config(&config, read_at));
+        self.state.record_reload(true);
+        info!("configuration reloaded");
+        if config.listen_addresses != *listen_addresses {
+            warn!("listen_address changed, effective at the next start");
+            *listen_addresses = config.listen_addresses;
+        }
+    }
+
+    /// Reloads for each handler that requests it.
+    async fn reload_on_request(&self, mut requests: ReloadRequests) -> Infallible {
+        while let Some(request) = requests.recv().await {
+            request.respond(self.reload().await);
+        }
+        pending().await
+    }
+
+    /// Interrupts a reload that still reads, and ends all queries.
+    async fn stop(&self) {
+        self.shutdown.cancel();
+        // Nothing is applied after this.
+        let _reload = self.listen_addresses.lock().await;
+        self.state.collector.end().await;
+    }
+}
+
+fn active_config(config: &Config, configured_at: SystemTime) -> ActiveConfig {
+    ActiveConfig {
+        policy: ScrapePolicy::of(config),
+        users: Arc::new(config.users.clone()),
+        timeout_offset: config.scrape.timeout_offset,
+        configured_at,
+    }
+}

@@ -1,0 +1,163 @@
+//! `serve`: run the exporter.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use clap::Args;
+use tokio::sync::Notify;
+
+use super::counted;
+use super::signals::{Signal, Signals};
+use crate::app::{App, AppOptions, PrepareError, StartError};
+use crate::config::{FlagValue, Sources, keys};
+use crate::error::CommandError;
+use crate::global::GlobalArgs;
+use crate::terminal::print;
+
+/// The path of the metrics, unless a flag names another.
+pub(super) const METRICS: &str = "/metrics";
+
+/// The flags of `serve`, which `demo` accepts too.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
+    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
+    pub listen_addresses: Vec<String>,
+    /// Path under which the metrics are served [default: /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
+    pub telemetry_path: Option<String>,
+    /// Allow POST /-/reload (SIGHUP does the same on Linux)
+    #[arg(long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
+    /// Read the configuration and everything it names, ask nobody, exit
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+}
+
+impl ServeArgs {
+    /// These flags, and where one is missing, `other`'s: flags may stand before or after the command.
+    pub fn or(self, other: Self) -> Self {
+        let listen_addresses =
+            if self.listen_addresses.is_empty() { other.listen_addresses } else { self.listen_addresses };
+        Self {
+            listen_addresses,
+            telemetry_path: self.telemetry_path.or(other.telemetry_path),
+            enable_lifecycle: self.enable_lifecycle || other.enable_lifecycle,
+            config_check: self.config_check || other.config_check,
+        }
+    }
+
+    /// Returns the flags that set a key of the configuration.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let addresses = (!self.listen_addresses.is_empty()).then(|| self.listen_addresses.clone());
+        addresses
+            .map(|addresses| FlagValue::new(&keys::top::LISTEN_ADDRESS.info, addresses))
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether none of the flags is given.
+    pub fn is_empty(&self) -> bool {
+        self.listen_addresses.is_empty()
+            && self.telemetry_path.is_none()
+            && !(self.enable_lifecycle || self.config_check)
+    }
+}
+
+pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), CommandError> {
+    let sources = Sources::of_process(global.config_file.clone(), args.flags());
+    if args.config_check {
+        return check_config(&sources).await;
+    }
+    let app = start(sources, &args).await?;
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    announce(&app);
+    app.run(reload_until_shutdown(&app, signals)).await;
+    Ok(())
+}
+
+/// Starts an exporter with these flags.
+pub(super) async fn start(sources: Sources, args: &ServeArgs) -> Result<App, CommandError> {
+    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS).to_owned();
+    let options = AppOptions { telemetry_path, lifecycle: args.enable_lifecycle };
+    App::start(sources, options).await.map_err(|error| match error {
+        StartError::Prepare(error) => unusable(error),
+        StartError::Listen(error) => error.into(),
+    })
+}
+
+/// Carries out `--config.check`.
+pub(super) async fn check_config(sources: &Sources) -> Result<(), CommandError> {
+    let config = App::check(sources).await.map_err(unusable)?;
+    let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
+    writeln!(
+        io::stdout(),
+        "the configuration is good: {} ({})",
+        counted(sites.len(), "site"),
+        sites.join(", ")
+    )?;
+    Ok(())
+}
+
+fn unusable(error: PrepareError) -> CommandError {
+    match error {
+        PrepareError::Config(errors) => CommandError::Config(errors),
+        PrepareError::Site(error) => CommandError::usage(error),
+        PrepareError::Thread(error) => error.into(),
+    }
+}
+
+/// Reloads on SIGHUP until another signal arrives.
+async fn reload_until_shutdown(app: &App, mut signals: Signals) {
+    // Keeps one request while a reload is under way: that one may have missed the latest change.
+    let requested = Notify::new();
+    let reloading = async {
+        loop {
+            requested.notified().await;
+            // The outcome is in the log.
+            let _ = app.reload().await;
+        }
+    };
+    let listening = async {
+        while signals.next().await == Signal::Reload {
+            requested.notify_one();
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        () = reloading => {}
+    }
+}
+
+/// Prints a line per listener on standard output.
+pub(super) fn announce(app: &App) {
+    let lines = app.addresses().iter().map(|address| format!("listening web http://{address}\n"));
+    print(&lines.collect::<String>());
+}
+
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    if !text.starts_with('/') || !text.chars().all(plain) || text.split('/').any(|part| part == "..") {
+        return Err(
+            "expected a path such as /metrics: a slash, then letters, digits and - . _ ~ /".to_owned()
+        );
+    }
+    if text.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&text) {
+        return Err("this path serves something else already: choose another".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telemetry_path_does_not_hide_another() {
+        assert!(telemetry_path("/metrics").is_ok() && telemetry_path("/a/b").is_ok());
+        for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
+            assert!(telemetry_path(path).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Sockets and connections: bounded in number, in patience and at the end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+/// Connections that are served at once; those above get 503.
+const CONNECTIONS: usize = 1000;
+
+/// Connections that are answered with 503 at once; those above are closed.
+const REFUSALS: usize = 100;
+
+/// How long a client may take to send the head of a request, and to come back with the next one:
+/// longer than Prometheus' usual scrape intervals.
+const HEAD: Duration = Duration::from_secs(90);
+
+/// The same for a client that is answered with 503.
+const REFUSED_HEAD: Duration = Duration::from_secs(5);
+
+/// How long a client may take no byte.
+const WRITE: Duration = Duration::from_secs(10);
+
+/// How long open scrapes have to end when the program ends.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// How long to wait when the operating system gives no more sockets.
+const NO_SOCKET: Duration = Duration::from_millis(200);
+
+/// Connections that the operating system keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// Files that may be open: more than connections from clients and to proxy services together. Many systems
+/// allow 1024 until a program asks for more.
+const FILES: u64 = 4096;
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {error}: {} (--web.listen-address chooses another)", advice(.error))]
+pub struct ListenError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+/// What the reason may be.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => "this host has no such address",
+        io::ErrorKind::PermissionDenied if cfg!(windows) => {
+            "is it one of the ports that Windows keeps (netsh interface ipv4 show excludedportrange tcp)?"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 may need a privilege",
+        _ => "is another program using it?",
+    }
+}
+
+/// Binds all addresses, or none.
+pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    allow_files();
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let listener = listen(address).map_err(|error| ListenError { address, error })?;
+        debug!(address = %listener.local_addr().unwrap_or(address), "listening");
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// An IPv6 address is for IPv6 alone, on every operating system: else Linux would have `[::]` take the port
+/// from `0.0.0.0`.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // After a restart the port is ours again at once. On Windows the option would share it with others.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Without them, clients that keep connections open would leave none for the proxy services.
+fn allow_files() {
+    match rlimit::increase_nofile_limit(FILES) {
+        Ok(allowed) if allowed >= FILES => {}
+        Ok(allowed) => warn!(allowed, wanted = FILES, "open file limit is low"),
+        Err(error) => warn!(%error, wanted = FILES, "raising the open file limit failed"),
+    }
+}
+
+/// Serves until `stop`, then lets open requests end for a moment.
+pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: CancellationToken) {
+    let served = Arc::new(Semaphore::new(CONNECTIONS));
+    let refused = Arc::new(Semaphore::new(REFUSALS));
+    let listeners = listeners
+        .into_iter()
+        .map(|listener| accept(listener, router.clone(), served.clone(), refused.clone(), stop.clone()));
+    futures::future::join_all(listeners).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    served: Arc<Semaphore>,
+    refused: Arc<Semaphore>,
+    stop: CancellationToken,
+) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(%error, "accept failed");
+                    sleep(NO_SOCKET).await;
+                    continue;
+                }
+            },
+        };
+        // A place is given back when the connection's task ends.
+        if let Ok(place) = served.clone().try_acquire_owned() {
+            let router = router.clone();
+            let service =
+                service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+            let connection = http(HEAD).serve_connection(with_timeout(stream), service);
+            let connection = graceful.watch(connection);
+            connections.spawn(async move {
+                let _place = place;
+                if let Err(error) = connection.await {
+                    debug!(%error, "connection failed");
+                }
+            });
+        } else if let Ok(place) = refused.clone().try_acquire_owned() {
+            let service = service_fn(|_| async { Ok::<_, Infallible>(too_many()) });
+            let connection =
+                http(REFUSED_HEAD).keep_alive(false).serve_connection(with_timeout(stream), service);
+            connections.spawn(async move {
+                let _place = place;
+                let _ = connection.await;
+            });
+        }
+    }
+    drop(listener);
+    // What is still open after this is dropped with `connections`.
+    let _ = timeout(GRACE, graceful.shutdown()).await;
+}
+
+fn http(head: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head);
+    builder
+}
+
+fn with_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
+    // Pieces are large: nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE));
+    TokioIo::new(Box::pin(stream))
+}
+
+fn too_many() -> Response<Body> {
+    let body = "more connections are open than are served at once\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A client of a server with a body that never ends at `/`. The server runs as long as the test does.
+    async fn client() -> TcpStream {
+        let listeners = bind(&[([127, 0, 0, 1], 0).into()]).await.unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let endless = || async {
+            Body::from_stream(futures::stream::repeat_with(|| {
+                Ok::<_, Infallible>(Bytes::from_static(&[0; 4096]))
+            }))
+        };
+        tokio::spawn(serve(listeners, Router::new().route("/", get(endless)), CancellationToken::new()));
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    /// How long it takes until the server has had enough of a client that reads everything.
+    async fn patience(mut client: TcpStream) -> Duration {
+        let start = Instant::now();
+        let mut buffer = vec![0; 64 * 1024];
+        while !matches!(client.read(&mut buffer).await, Ok(0) | Err(_)) {}
+        start.elapsed()
+    }
+
+    #[tokio::test]
+    async fn both_families_can_have_the_same_port() {
+        let first = bind(&[([0, 0, 0, 0], 0).into()]).await.unwrap();
+        let port = first[0].local_addr().unwrap().port();
+        let any = SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), port);
+        // Some machines have no IPv6 at all.
+        if let Err(error) = bind(&[any]).await {
+            assert_ne!(error.error.kind(), io::ErrorKind::AddrInUse, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_host_is_told_as_such() {
+        // Of a block for documentation.
+        let error = bind(&[([192, 0, 2, 1], 0).into()]).await.unwrap_err().to_string();
+        assert!(error.contains("this host has no such address"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_half_a_head_is_not_waited_for_any_longer() {
+        let mut client = client().await;
+        client.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
+        let patience = patience(client).await;
+        assert!((HEAD..HEAD + Duration::from_secs(1)).contains(&patience), "{patience:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_no_byte_is_not_waited_for_any_longer() {
+        let mut client = client().await;
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        client.readable().await.unwrap();
+        sleep(WRITE + Duration::from_secs(1)).await;
+        // What is in the sockets' buffers, and then the end of a body that has none.
+        patience(client).await;
+    }
+}

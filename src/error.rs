@@ -1,7 +1,7 @@
 //! Why a command ends with another exit code than 0. `main` turns it into the exit code and into lines on standard
 //! error; nothing else does.
 
-use crate::config::Mistakes;
+use crate::config::ConfigErrors;
 use crate::terminal;
 
 /// The command ran, and something failed.
@@ -18,7 +18,7 @@ pub enum CommandError {
     /// Flags that do not fit together or name nothing, in one line.
     Usage(String),
     /// A configuration that cannot be used, with a line for each error in it.
-    Config(Mistakes),
+    Config(ConfigErrors),
     /// Something that was tried and failed.
     Failed(anyhow::Error),
     /// The command has printed all that there is to report.

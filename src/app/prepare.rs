@@ -7,7 +7,7 @@ use tokio::task::JoinError;
 use tracing::warn;
 
 use crate::collector::{Collector, PreparedSites};
-use crate::config::{self, Config, Mistakes, Sources};
+use crate::config::{self, Config, ConfigErrors, Sources};
 use crate::site::UnusableSite;
 
 /// A configuration for which everything that can fail has been done.
@@ -21,7 +21,7 @@ pub struct PreparedConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error(transparent)]
-    Config(#[from] Mistakes),
+    Config(#[from] ConfigErrors),
     #[error(transparent)]
     Site(#[from] UnusableSite),
     #[error("reading the configuration failed: {0}")]

@@ -56,11 +56,8 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
         ..Options::default()
     };
     let simulator = qlik_sense_simulator::start(options).await?;
-    let sources = Sources {
-        file: Some(simulator.config_file().to_owned()),
-        listen_addresses: args.listen_addresses.clone(),
-        ..Sources::default()
-    };
+    let sources =
+        Sources { file: Some(simulator.config_file().to_owned()), flags: args.flags(), ..Sources::default() };
     if args.config_check {
         return serve::check_config(&sources).await;
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::counted;
 use super::signals::{Signal, Signals};
 use crate::app::{App, AppOptions, PrepareError, StartError};
-use crate::config::Sources;
+use crate::config::{FlagValue, Sources, keys};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::terminal::print;
@@ -48,6 +48,15 @@ impl ServeArgs {
         }
     }
 
+    /// Returns the flags that set a key of the configuration.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let addresses = (!self.listen_addresses.is_empty()).then(|| self.listen_addresses.clone());
+        addresses
+            .map(|addresses| FlagValue::new(&keys::top::LISTEN_ADDRESS.info, addresses))
+            .into_iter()
+            .collect()
+    }
+
     /// Whether none of the flags is given.
     pub fn is_empty(&self) -> bool {
         self.listen_addresses.is_empty()
@@ -57,7 +66,7 @@ impl ServeArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), CommandError> {
-    let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
+    let sources = Sources::of_process(global.config_file.clone(), args.flags());
     if args.config_check {
         return check_config(&sources).await;
     }

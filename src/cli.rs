@@ -63,7 +63,7 @@ impl Cli {
                 CommandError::usage("--config.file is not for demo and simulate: they read no configuration"),
             ),
             #[cfg(feature = "simulator")]
-            Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
+            Some(Command::Demo(own)) => demo::run(&global, DemoArgs { web: own.web.or(web), ..own }).await,
             // Otherwise this command would ignore them without a message.
             Some(_) if !web.is_empty() => {
                 Err(CommandError::usage("--web.* and --config.check belong to serve and demo"))
@@ -71,7 +71,7 @@ impl Cli {
             Some(Command::Check(args)) => check::run(&global, &args).await,
             Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,
             #[cfg(feature = "simulator")]
-            Some(Command::Simulate(args)) => simulate::run(args).await,
+            Some(Command::Simulate(args)) => simulate::run(&global, args).await,
         }
     }
 }

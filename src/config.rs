@@ -25,6 +25,7 @@ mod toml_value;
 mod unknown;
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
 use url::Url;
@@ -38,7 +39,8 @@ pub(crate) use patterns::folded;
 pub use patterns::{Exclusion, VirtualProxyFilter, VirtualProxyPattern};
 use reader::{AlreadyReported, Reader};
 pub use settings::{
-    Config, HashKey, ProxySettings, RepositorySettings, ScrapeSettings, SiteSettings, UserLabel, UserSettings,
+    Config, HashKey, LogFile, LogFormat, LogLevel, LogSettings, ProxySettings, RepositorySettings,
+    ScrapeSettings, SiteSettings, UserLabel, UserSettings, WebSettings,
 };
 pub use sources::{FlagValue, Sources};
 
@@ -68,7 +70,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
         }
     };
     let name = file.name.clone();
-    let layers = variables.layers.into_iter().chain(flag_layers(sources));
+    let layers = variables.layers.into_iter().chain(flag_layers(&sources.flags));
     let reader = Reader {
         merged: Merged::new(file, layers),
         working_directory: sources.working_directory.clone(),
@@ -88,15 +90,29 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     }
 }
 
+/// Reads the log's settings from flags alone, for a command without a configuration.
+///
+/// # Errors
+/// Everything that is wrong with these flags.
+pub fn log_settings(flags: Vec<FlagValue>) -> Result<LogSettings, ConfigErrors> {
+    let merged = Merged::new(Content::default(), flag_layers(&flags));
+    let reader = Reader {
+        merged,
+        working_directory: PathBuf::new(),
+        errors: RefCell::default(),
+        warnings: RefCell::default(),
+    };
+    general::log(&reader).map_err(|AlreadyReported| reader.errors.into_inner())
+}
+
 /// Returns the layers of the flags. A site by flags is named after its repository's host.
-fn flag_layers(sources: &Sources) -> impl Iterator<Item = Layer> {
-    let mut flags = sources.flags.iter();
-    let repository = flags.find(|flag| std::ptr::eq(flag.key, &keys::site::REPOSITORY.info));
+fn flag_layers(flags: &[FlagValue]) -> impl Iterator<Item = Layer> {
+    let repository = flags.iter().find(|flag| std::ptr::eq(flag.key, &keys::site::REPOSITORY.info));
     let url = repository.and_then(|flag| Url::parse(flag.value.as_str()?).ok());
     // Without a host the address is an error, which is reported when it is read.
     let host =
         url.as_ref().and_then(Url::host_str).filter(|host| !host.is_empty()).unwrap_or("site").to_owned();
-    sources.flags.iter().map(move |flag| {
+    flags.iter().map(move |flag| {
         let path = flag.key.full_path();
         let path = path.into_iter().map(|name| if name == keys::NAME { &host } else { name }).collect();
         Layer { source: Source::Flag(flag.key.flag()), path, value: flag.value.clone() }
@@ -105,12 +121,16 @@ fn flag_layers(sources: &Sources) -> impl Iterator<Item = Layer> {
 
 fn config(reader: &Reader, has_site_flags: bool) -> Result<Config, AlreadyReported> {
     let listen_addresses = reader.section([]).required(&keys::top::LISTEN_ADDRESS);
+    let web = general::web(reader);
+    let log = general::log(reader);
     let scrape = general::scrape(reader);
     let users = general::users(reader);
     let sites = sites(reader, has_site_flags);
     Ok(Config {
         file: String::new(),
         listen_addresses: listen_addresses?,
+        web: web?,
+        log: log?,
         scrape: scrape?,
         users: users?,
         sites: sites?,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::task::JoinError;
-use tracing::warn;
 
 use crate::collector::{Collector, PreparedSites};
 use crate::config::{self, Config, ConfigErrors, Sources};
+use crate::logging::LogFileError;
 use crate::site::UnusableSite;
 
 /// A configuration for which everything that can fail has been done.
@@ -24,12 +24,14 @@ pub enum PrepareError {
     Config(#[from] ConfigErrors),
     #[error(transparent)]
     Site(#[from] UnusableSite),
+    #[error(transparent)]
+    Log(#[from] LogFileError),
     #[error("reading the configuration failed: {0}")]
     Thread(#[from] JoinError),
 }
 
 /// Reads the configuration and prepares its sites, on a thread of its own as it reads files and decrypts keys.
-/// Queries nothing and changes nothing; logs the configuration's warnings.
+/// Queries, changes and logs nothing.
 pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
     let (sources, collector) = (sources.clone(), collector.clone());
     let prepared = tokio::task::spawn_blocking(move || {
@@ -37,9 +39,5 @@ pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<Pr
         let sites = collector.prepare(&config)?;
         Ok::<_, PrepareError>(PreparedConfig { config, sites, read_at: SystemTime::now() })
     });
-    let prepared = prepared.await??;
-    for warning in &prepared.config.warnings {
-        warn!(warning, "configuration warning");
-    }
-    Ok(prepared)
+    prepared.await?
 }

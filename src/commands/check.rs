@@ -14,6 +14,7 @@ use super::site_args::SiteArgs;
 use crate::config::{self, Config, ConfigError, ConfigErrors, Source};
 use crate::error::{CommandError, ExitKind};
 use crate::global::GlobalArgs;
+use crate::logging;
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 pub use report::{CheckOutput, ReportStyle};
 use report::{Report, Status, Step};
@@ -57,6 +58,9 @@ impl CheckOutcome {
 pub async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<(), CommandError> {
     let sources = args.site.sources(global)?;
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
+    if let Ok(config) = &config {
+        logging::start(&config.log).map_err(CommandError::usage)?;
+    }
     let mut out = IgnoreBrokenPipe(anstream::stdout());
     // Only a terminal has a font that may lack them.
     let rare_signs = has_rare_signs() || !io::stdout().is_terminal();

@@ -55,7 +55,7 @@ impl SiteArgs {
                 keys.join(", "),
             )));
         }
-        let process = Sources::of_process(global.config_file.clone(), flags);
+        let process = Sources::of_process(global.config_file.clone(), [global.flags(), flags].concat());
         Ok(Sources { has_site_flags: true, ..process })
     }
 

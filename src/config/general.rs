@@ -3,7 +3,7 @@
 use super::keys::{self, LabelKind};
 use super::named_file::without_line_end;
 use super::reader::{AlreadyReported, Reader, Section};
-use super::settings::{HashKey, ScrapeSettings, UserLabel, UserSettings};
+use super::settings::{HashKey, LogFile, LogSettings, ScrapeSettings, UserLabel, UserSettings, WebSettings};
 
 /// Reads the keys about queries at the top of the file.
 pub fn scrape(reader: &Reader) -> Result<ScrapeSettings, AlreadyReported> {
@@ -20,6 +20,24 @@ pub fn scrape(reader: &Reader) -> Result<ScrapeSettings, AlreadyReported> {
         max_requests_per_proxy: max_requests_per_proxy?,
         max_response_size: max_response_size?,
     })
+}
+
+/// Reads the section `[web]`.
+pub fn web(reader: &Reader) -> Result<WebSettings, AlreadyReported> {
+    let web = reader.section(["web"]);
+    let telemetry_path = web.required(&keys::web::TELEMETRY_PATH);
+    let enable_lifecycle = web.required(&keys::web::ENABLE_LIFECYCLE);
+    Ok(WebSettings { telemetry_path: telemetry_path?, enable_lifecycle: enable_lifecycle? })
+}
+
+/// Reads the section `[log]`.
+pub fn log(reader: &Reader) -> Result<LogSettings, AlreadyReported> {
+    let log = reader.section(["log"]);
+    let level = log.required(&keys::log::LEVEL);
+    let format = log.required(&keys::log::FORMAT);
+    let file = log.path(&keys::log::FILE)?;
+    let named_by = log.name_with_source(&keys::log::FILE.info);
+    Ok(LogSettings { level: level?, format: format?, file: file.map(|path| LogFile { path, named_by }) })
 }
 
 /// Reads the section `[users]`.

@@ -8,9 +8,10 @@ use figment::value::Value;
 
 use super::key_path::{KeyPath, Part};
 use super::kinds::{
-    Addresses, Choice, DurationBetween, Exclusions, FilePath, HttpsUrl, Kind, Patterns, SizeBetween, Text,
-    Unavailable, VirtualProxies, Whole,
+    Addresses, Choice, DurationBetween, Exclusions, FilePath, HttpsUrl, Kind, Patterns, SizeBetween, Switch,
+    Text, Unavailable, UrlPath, VirtualProxies, Whole,
 };
+use super::settings::{LogFormat, LogLevel};
 use super::toml_value;
 use qlik_sense::credentials::Verify;
 
@@ -129,6 +130,17 @@ section! { events, ["events"]:
     ALLOW_FROM: Unavailable = "allow_from", Unavailable, None;
 }
 
+section! { web, ["web"]:
+    TELEMETRY_PATH: UrlPath = "telemetry_path", UrlPath, Some("/metrics");
+    ENABLE_LIFECYCLE: Switch = "enable_lifecycle", Switch, Some("false");
+}
+
+section! { log, ["log"]:
+    LEVEL: Choice<LogLevel> = "level", LEVEL_CHOICE, Some("info");
+    FORMAT: Choice<LogFormat> = "format", FORMAT_CHOICE, Some("logfmt");
+    FILE: FilePath = "file", FilePath::PLAIN, None;
+}
+
 section! { site, ["site", NAME]:
     USER_DIRECTORY: Text = "user_directory", Text, Some("INTERNAL");
     USER_ID: Text = "user_id", Text, Some("sa_api");
@@ -150,8 +162,15 @@ section! { proxy, ["site", NAME, "proxy", NAME]:
 }
 
 /// Every section, in the order in which messages list them.
-pub static SECTIONS: &[&SectionKeys] =
-    &[&top::SECTION, &users::SECTION, &events::SECTION, &site::SECTION, &proxy::SECTION];
+pub static SECTIONS: &[&SectionKeys] = &[
+    &top::SECTION,
+    &users::SECTION,
+    &events::SECTION,
+    &web::SECTION,
+    &log::SECTION,
+    &site::SECTION,
+    &proxy::SECTION,
+];
 
 /// How users are named, without the key that `Hashed` needs.
 #[derive(Debug, Clone, Copy)]
@@ -166,6 +185,16 @@ const LABEL_CHOICE: Choice<LabelKind> =
 
 const VERIFY_CHOICE: Choice<Verify> =
     Choice(&[("full", Verify::Full), ("ca", Verify::Ca), ("none", Verify::None)]);
+
+const LEVEL_CHOICE: Choice<LogLevel> = Choice(&[
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+]);
+
+const FORMAT_CHOICE: Choice<LogFormat> = Choice(&[("logfmt", LogFormat::Logfmt), ("json", LogFormat::Json)]);
 
 const fn milliseconds(least: u64, most: u64) -> DurationBetween {
     DurationBetween(Duration::from_millis(least)..=Duration::from_millis(most))

@@ -7,8 +7,8 @@ mod url;
 
 pub use kind::{Kind, ValueError, found, without_quotes};
 pub use lists::{Addresses, Exclusions, Patterns, VirtualProxies};
-pub use scalars::{Choice, DurationBetween, FilePath, SizeBetween, Text, Unavailable, Whole};
-pub use url::HttpsUrl;
+pub use scalars::{Choice, DurationBetween, FilePath, SizeBetween, Switch, Text, Unavailable, Whole};
+pub use url::{HttpsUrl, UrlPath};
 
 #[cfg(test)]
 mod tests;

@@ -107,6 +107,16 @@ impl Section<'_> {
         matches!(self.reader.merged.source_of_section(&self.path), Source::Flag(_))
     }
 
+    /// Returns how a message about the value of a key begins, such as `config.toml:3: log.file` or `--log.file`.
+    pub fn name_with_source(&self, key: &KeyInfo) -> String {
+        let path = self.path.child(key.name);
+        match self.source(key) {
+            Source::Flag(flag) => flag,
+            Source::Default => path.to_string(),
+            source => format!("{source}: {path}"),
+        }
+    }
+
     /// Reports an error of a key.
     pub fn error(&self, key: &KeyInfo, text: impl Into<String>) -> AlreadyReported {
         self.reader.error(self.source(key), &self.path.child(key.name), text)

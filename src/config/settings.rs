@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use url::Url;
 
 use super::key_path::KeyPath;
@@ -20,6 +22,8 @@ pub struct Config {
     pub file: String,
     /// Where the web server listens; at least one. Port 0 is one of the system's choice.
     pub listen_addresses: Vec<SocketAddr>,
+    pub web: WebSettings,
+    pub log: LogSettings,
     pub scrape: ScrapeSettings,
     pub users: UserSettings,
     /// At least one, in the order of their names.
@@ -38,6 +42,58 @@ impl Config {
         let warnings = self.warnings.iter().map(String::as_str);
         warnings.filter(move |warning| !others.iter().any(|site| warning.starts_with(site.as_str())))
     }
+}
+
+/// The web server. In effect until the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSettings {
+    /// The path of the metrics of all sites.
+    pub telemetry_path: String,
+    /// Whether `POST /-/reload` is allowed.
+    pub enable_lifecycle: bool,
+}
+
+/// The log. In effect until the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    pub level: LogLevel,
+    pub format: LogFormat,
+    /// None: standard error.
+    pub file: Option<LogFile>,
+}
+
+/// The file that the log is appended to.
+#[derive(Debug, Clone)]
+pub struct LogFile {
+    pub path: PathBuf,
+    /// The setting that names it, for the message when it cannot be opened.
+    pub named_by: String,
+}
+
+/// Two are the same where the path is: the line of the setting does not matter.
+impl PartialEq for LogFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for LogFile {}
+
+/// The least severe level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How each log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Logfmt,
+    Json,
 }
 
 /// How proxy services are queried.

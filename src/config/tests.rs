@@ -130,7 +130,7 @@ x = 1
         [
             r#"config.toml:1: cache_ttl: found "2h", expected a duration from 0s to 1h, such as "10s" or "500ms""#,
             "config.toml:2: colour: unknown key, expected one of listen_address, cache_ttl, request_timeout, \
-             scrape_timeout_offset, max_requests_per_proxy, max_response_size, users, site",
+             scrape_timeout_offset, max_requests_per_proxy, max_response_size, users, web, log, site",
             r#"config.toml:4: users.session_limit: found "five", expected a whole number from 1 to 1000"#,
             "config.toml:6: users.exclude[1].user: unknown, expected directory or user_id",
             r#"config.toml:6: users.exclude[1]: has no directory, expected { directory = "…" }"#,
@@ -222,6 +222,51 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     let flags = listening_on(&["127.0.0.1:3", "[::1]:3"]);
     let config = load(&Sources { flags, ..folder.sources(&variables) }).unwrap();
     assert_eq!((port(&config), config.listen_addresses.len()), (3, 2));
+}
+
+#[test]
+fn flags_of_web_and_log_win_over_their_variables_and_these_over_the_file() {
+    let folder = Folder::new(format!(
+        "[web]\ntelemetry_path = \"/file\"\nenable_lifecycle = true\n[log]\nlevel = \"error\"\nformat = \"json\"\n\
+         file = \"logs/exporter.log\"\n{SITE}"
+    ));
+    let config = folder.load(&[]);
+    assert_eq!((&*config.web.telemetry_path, config.web.enable_lifecycle), ("/file", true));
+    assert_eq!((config.log.level, config.log.format), (LogLevel::Error, LogFormat::Json));
+    let file = config.log.file.unwrap();
+    assert_eq!(file.path, folder.path().join("logs/exporter.log"));
+    assert_eq!(file.named_by, "config.toml:7: log.file");
+    let mut sources = folder.sources(&[
+        ("WEB__TELEMETRY_PATH", "/variable"),
+        ("WEB__ENABLE_LIFECYCLE", "false"),
+        ("LOG__LEVEL", "debug"),
+    ]);
+    let config = load(&sources).unwrap();
+    assert_eq!((&*config.web.telemetry_path, config.web.enable_lifecycle), ("/variable", false));
+    assert_eq!(config.log.level, LogLevel::Debug);
+    sources.flags = vec![
+        FlagValue::new(&keys::web::TELEMETRY_PATH.info, "/flag"),
+        FlagValue::new(&keys::log::LEVEL.info, "trace"),
+        FlagValue::new(&keys::log::FILE.info, "flag.log"),
+    ];
+    let config = load(&sources).unwrap();
+    assert_eq!((&*config.web.telemetry_path, config.log.level), ("/flag", LogLevel::Trace));
+    let file = config.log.file.unwrap();
+    assert_eq!((file.path, &*file.named_by), (folder.path().join("flag.log"), "--log.file"));
+}
+
+#[test]
+fn relative_log_file_starts_from_the_file_that_names_it() {
+    let folder = Folder::new("");
+    std::fs::create_dir(folder.path().join("etc")).unwrap();
+    let config = format!("[log]\nfile = \"x.log\"\n{}", SITE.replace("certs/", "../certs/"));
+    folder.write("etc/exporter.toml", config);
+    let path = |variables: &[(&str, &str)]| {
+        let sources = Sources { file: Some("etc/exporter.toml".into()), ..folder.sources(variables) };
+        load(&sources).unwrap().log.file.unwrap().path
+    };
+    assert_eq!(path(&[]), folder.path().join("etc/x.log"));
+    assert_eq!(path(&[("LOG__FILE", "x.log")]), folder.path().join("x.log"));
 }
 
 #[test]

@@ -158,6 +158,23 @@ impl Kind for SizeBetween {
     }
 }
 
+/// On or off.
+#[derive(Debug)]
+pub struct Switch;
+
+impl Kind for Switch {
+    type Value = bool;
+    const TAKES_TEXT: bool = false;
+
+    fn expected(&self) -> String {
+        "true or false".into()
+    }
+
+    fn read(&self, value: &Value) -> Read<bool> {
+        value.to_bool().map_or_else(|| self.unexpected(value), Ok)
+    }
+}
+
 /// A key that a later version will have.
 #[derive(Debug)]
 pub struct Unavailable;

@@ -6,7 +6,7 @@ use qlik_sense::VirtualProxy;
 
 use super::kind::Read;
 use super::*;
-use crate::config::keys::{proxy, site, top, users};
+use crate::config::keys::{proxy, site, top, users, web};
 use crate::config::patterns::Exclusion;
 use crate::config::toml_value;
 
@@ -205,4 +205,13 @@ fn every_part_of_an_exclusion_is_checked() {
             r#"[2]: found "LAB", expected { directory = "…", user_id = "…" }"#,
         ]
     );
+}
+
+#[test]
+fn telemetry_path_does_not_hide_another() {
+    let read = |path: &str| web::TELEMETRY_PATH.kind.read(&path.into());
+    assert!(read("/metrics").is_ok() && read("/a/b").is_ok());
+    for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
+        assert!(read(path).is_err(), "{path}");
+    }
 }

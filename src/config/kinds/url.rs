@@ -1,9 +1,9 @@
-//! The addresses of Qlik's services.
+//! The addresses of Qlik's services, and paths of our own.
 
 use figment::value::Value;
 use url::Url;
 
-use super::kind::{Kind, Read, unexpected};
+use super::kind::{Kind, Read, error, found, unexpected};
 use super::scalars::text;
 
 /// `https`, a host and a port; nothing else.
@@ -52,4 +52,31 @@ impl HttpsUrl {
             _ => Ok(url),
         }
     }
+}
+
+/// A path of the exporter's web server.
+#[derive(Debug)]
+pub struct UrlPath;
+
+impl Kind for UrlPath {
+    type Value = String;
+
+    fn expected(&self) -> String {
+        "a path such as /metrics: a slash, then letters, digits and - . _ ~ /".into()
+    }
+
+    fn read(&self, value: &Value) -> Read<String> {
+        let path = text(value, &self.expected(), "")?;
+        if !path.starts_with('/') || !path.chars().all(is_plain) || path.split('/').any(|part| part == "..") {
+            return self.unexpected(value);
+        }
+        if path.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&&*path) {
+            return error(format!("found {}, expected a path that serves nothing else", found(value)));
+        }
+        Ok(path)
+    }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~/".contains(c)
 }

@@ -13,7 +13,7 @@ use super::responses::{BUSY, SHUTTING_DOWN, text, unavailable};
 use super::state::{ActiveConfig, WebState};
 use crate::collector::SiteSnapshot;
 use crate::collector::deadline;
-use crate::exposition::{Exporter, Format, Sites, encode_few};
+use crate::exposition::{ExporterMetrics, Format, SiteMetrics, encode_few};
 
 /// Which metrics a scrape asks for with `collect[]`.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,15 +63,15 @@ impl ActiveConfig {
         deadline + self.timeout_offset
     }
 
-    pub(super) fn sites(&self, snapshots: Vec<SiteSnapshot>) -> Sites {
-        Sites { snapshots, users: self.users.clone() }
+    pub(super) fn sites(&self, snapshots: Vec<SiteSnapshot>) -> SiteMetrics {
+        SiteMetrics { snapshots, users: self.users.clone() }
     }
 }
 
-fn exporter(state: &WebState, active: &ActiveConfig) -> Exporter {
+fn exporter(state: &WebState, active: &ActiveConfig) -> ExporterMetrics {
     let (cache_requests, cache_hits) = state.collector.cache_requests_and_hits();
     let (configured_at, last_reload_successful) = (active.configured_at, state.last_reload_successful());
-    Exporter { cache_requests, cache_hits, configured_at, last_reload_successful }
+    ExporterMetrics { cache_requests, cache_hits, configured_at, last_reload_successful }
 }
 
 /// Returns the registry as text, in the format that the request prefers, piece by piece.

@@ -161,7 +161,10 @@ async fn our_certificate_signed_itself() {
     let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
     assert_eq!(checked.outcome, CheckOutcome::Failed);
     let client = &checked.lines("certificate")[0];
-    assert!(client.starts_with("failed client: ") && client.contains("not by the CA in this site"), "{client}");
+    assert!(
+        client.starts_with("failed client: ") && client.contains("not by the CA in this site"),
+        "{client}"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
-//! A running exporter: started, reloaded and run until it is shut down.
+//! A running exporter: starts, reloads and shuts down.
 //!
-//! Whoever starts one decides when it reloads and shuts down: a command on signals, a service on requests of its
-//! manager.
+//! The caller decides when it reloads and shuts down: a command on signals, a service on requests of its manager.
 
 mod prepare;
 
@@ -22,7 +21,7 @@ use crate::web::{self, ActiveConfig, ListenError, ReloadError, ReloadRequests, W
 pub use prepare::PrepareError;
 use prepare::{PreparedConfig, prepare};
 
-/// What an exporter is started with besides its configuration.
+/// The options of an exporter that are not part of its configuration.
 #[derive(Debug, Clone)]
 pub struct AppOptions {
     /// The path of the metrics of all sites.
@@ -39,13 +38,13 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     /// Taken by [`Self::run`].
     inputs: Mutex<Option<Inputs>>,
-    /// The addresses that the last configuration names, to report a change. Held during a reload: reloads never overlap.
+    /// The addresses of the last configuration, to report a change. Locked during a reload: reloads never overlap.
     listen_addresses: tokio::sync::Mutex<Vec<SocketAddr>>,
-    /// Cancelled when the exporter shuts down. Handlers and connections see it, and a reload that still reads.
+    /// Cancelled when the exporter shuts down. Stops connections and a reload that still reads files.
     shutdown: CancellationToken,
 }
 
-/// What reaches the exporter from outside while it runs.
+/// The inputs of a running exporter.
 struct Inputs {
     listeners: Vec<TcpListener>,
     reload_requests: ReloadRequests,
@@ -64,7 +63,7 @@ impl App {
     /// Prepares everything that can fail, binds the listeners last and starts the discovery of the sites.
     ///
     /// # Errors
-    /// When the configuration cannot be used or an address cannot be listened on. Nothing has been started then.
+    /// When the configuration cannot be used or an address cannot be bound. Nothing has been started then.
     pub async fn start(sources: Sources, options: AppOptions) -> Result<Self, StartError> {
         let collector = Arc::new(Collector::default());
         let PreparedConfig { config, sites, read_at } = prepare(&sources, &collector).await?;
@@ -87,7 +86,7 @@ impl App {
         })
     }
 
-    /// Prepares everything that [`Self::start`] prepares and returns the configuration. Binds and starts nothing.
+    /// Prepares the same as [`Self::start`] and returns the configuration. Binds and starts nothing.
     pub async fn check(sources: &Sources) -> Result<Config, PrepareError> {
         Ok(prepare(sources, &Arc::default()).await?.config)
     }
@@ -116,18 +115,18 @@ impl App {
         tokio::join!(server, until_shutdown).1
     }
 
-    /// Reads the configuration again, certificates included, and puts it in force. What did not change keeps its
-    /// connections, caches and counters.
+    /// Reads the configuration again, certificates included, and applies it. What did not change keeps its connections,
+    /// caches and counters.
     ///
-    /// The first phase prepares everything that can fail and changes nothing; the second cannot fail. For that reason
-    /// a rejected reload changes nothing, and dropping the future leaves nothing half done.
+    /// The first phase prepares everything that can fail and changes nothing. The second phase cannot fail. So a rejected
+    /// reload changes nothing, and a dropped future leaves nothing half done.
     ///
     /// # Errors
     /// When the configuration cannot be used, which is logged, or when the exporter shuts down meanwhile.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         let mut listen_addresses = self.listen_addresses.lock().await;
         debug!("reloading configuration");
-        // A file that cannot be read to its end, or a key that takes long to decrypt, is left to its thread.
+        // At shutdown, the thread may still read a slow file or decrypt a key. It is not waited for.
         let prepared = self.shutdown.run_until_cancelled(prepare(&self.sources, &self.state.collector)).await;
         match prepared {
             Some(Ok(prepared)) => {
@@ -146,7 +145,7 @@ impl App {
         }
     }
 
-    /// Puts a prepared configuration in force.
+    /// Applies a prepared configuration.
     fn apply(&self, prepared: PreparedConfig, listen_addresses: &mut Vec<SocketAddr>) {
         let PreparedConfig { config, sites, read_at } = prepared;
         self.state.collector.apply(sites);
@@ -167,10 +166,10 @@ impl App {
         pending().await
     }
 
-    /// Interrupts a reload that still reads, and ends all queries.
+    /// Interrupts a reload that still reads files, and stops all queries.
     async fn stop(&self) {
         self.shutdown.cancel();
-        // Nothing is applied after this.
+        // No reload applies anything after this.
         let _reload = self.listen_addresses.lock().await;
         self.state.collector.end().await;
     }

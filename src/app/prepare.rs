@@ -1,4 +1,4 @@
-//! The first phase of putting a configuration in force: everything that can fail.
+//! The first phase of applying a configuration: everything that can fail.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,14 +10,14 @@ use crate::collector::{Collector, PreparedSites};
 use crate::config::{self, Config, Mistakes, Sources};
 use crate::site::UnusableSite;
 
-/// A configuration for which everything that can fail has been done.
+/// A configuration with everything done that can fail.
 pub struct PreparedConfig {
     pub config: Config,
     pub sites: PreparedSites,
     pub read_at: SystemTime,
 }
 
-/// Why a configuration cannot be used. Its text has a line for each error.
+/// Why a configuration cannot be used. The text has a line for each error.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error(transparent)]
@@ -28,8 +28,8 @@ pub enum PrepareError {
     Thread(#[from] JoinError),
 }
 
-/// Reads the configuration and prepares its sites, on a thread of its own as it reads files and decrypts keys.
-/// Queries nothing and changes nothing; logs the configuration's warnings.
+/// Reads the configuration, prepares its sites and logs its warnings. Queries nothing and changes nothing. Runs on a
+/// thread for blocking work, because it reads files and decrypts keys.
 pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
     let (sources, collector) = (sources.clone(), collector.clone());
     let prepared = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! `serve`: run the exporter.
+//! `serve`: runs the exporter.
 
 use std::io::{self, Write};
 
@@ -14,29 +14,29 @@ use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::terminal::print;
 
-/// The path of the metrics, unless a flag names another.
+/// The default path of the metrics.
 pub(super) const METRICS: &str = "/metrics";
 
 /// The flags of `serve`, which `demo` accepts too.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
-    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
+    /// Address to listen on: IP:PORT, localhost:PORT or :PORT; repeatable [default: listen_address of the configuration,
+    /// for demo 127.0.0.1:9877]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_addresses: Vec<String>,
-    /// Path under which the metrics are served [default: /metrics]
+    /// Path of the metrics [default: /metrics]
     #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
     pub telemetry_path: Option<String>,
-    /// Allow POST /-/reload (SIGHUP does the same on Linux)
+    /// Enable POST /-/reload, which reads the configuration again (on Linux SIGHUP does the same)
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
-    /// Read the configuration and everything it names, ask nobody, exit
+    /// Check the configuration and the files that it names, without any query, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
 }
 
 impl ServeArgs {
-    /// These flags, and where one is missing, `other`'s: flags may stand before or after the command.
+    /// Returns these flags, with `other`'s where one is missing: flags may come before or after the command.
     pub fn or(self, other: Self) -> Self {
         let listen_addresses =
             if self.listen_addresses.is_empty() { other.listen_addresses } else { self.listen_addresses };
@@ -48,7 +48,7 @@ impl ServeArgs {
         }
     }
 
-    /// Whether none of the flags is given.
+    /// Returns whether no flag is set.
     pub fn is_empty(&self) -> bool {
         self.listen_addresses.is_empty()
             && self.telemetry_path.is_none()
@@ -84,7 +84,7 @@ pub(super) async fn check_config(sources: &Sources) -> Result<(), CommandError> 
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
     writeln!(
         io::stdout(),
-        "the configuration is good: {} ({})",
+        "configuration is valid: {} ({})",
         counted(sites.len(), "site"),
         sites.join(", ")
     )?;
@@ -101,12 +101,12 @@ fn unusable(error: PrepareError) -> CommandError {
 
 /// Reloads on SIGHUP until another signal arrives.
 async fn reload_until_shutdown(app: &App, mut signals: Signals) {
-    // Keeps one request while a reload is under way: that one may have missed the latest change.
+    // Stores one request during a reload, which may have missed the latest change.
     let requested = Notify::new();
     let reloading = async {
         loop {
             requested.notified().await;
-            // The outcome is in the log.
+            // The result is in the log.
             let _ = app.reload().await;
         }
     };
@@ -128,14 +128,14 @@ pub(super) fn announce(app: &App) {
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-    if !text.starts_with('/') || !text.chars().all(plain) || text.split('/').any(|part| part == "..") {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/".contains(c));
+    if !text.starts_with('/') || !is_plain || text.split('/').any(|part| part == "..") {
         return Err(
             "expected a path such as /metrics: a slash, then letters, digits and - . _ ~ /".to_owned()
         );
     }
     if text.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&text) {
-        return Err("this path serves something else already: choose another".to_owned());
+        return Err("this path is already in use by the exporter: choose another".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_telemetry_path_does_not_hide_another() {
+    fn telemetry_path_cannot_replace_another_path() {
         assert!(telemetry_path("/metrics").is_ok() && telemetry_path("/a/b").is_ok());
         for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
             assert!(telemetry_path(path).is_err(), "{path}");

@@ -1,7 +1,6 @@
-//! A running exporter: started, reloaded and run until it is shut down.
+//! A running exporter: starts, reloads and shuts down.
 //!
-//! Whoever starts one decides when it reloads and shuts down: a command on signals, a service on requests of its
-//! manager.
+//! The caller decides when it reloads and shuts down: a command on signals, a service on requests of its manager.
 
 mod prepare;
 
@@ -31,13 +30,14 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     /// Taken by [`Self::run`].
     inputs: Mutex<Option<Inputs>>,
-    /// What the last configuration names, to report a change. Held during a reload: reloads never overlap.
+    /// The settings of the last configuration that need a restart, to report a change. Locked during a reload: reloads
+    /// never overlap.
     until_restart: tokio::sync::Mutex<UntilRestart>,
-    /// Cancelled when the exporter shuts down. Handlers and connections see it, and a reload that still reads.
+    /// Cancelled when the exporter shuts down. Stops connections and a reload that still reads files.
     shutdown: CancellationToken,
 }
 
-/// What reaches the exporter from outside while it runs.
+/// The inputs of a running exporter.
 struct Inputs {
     listeners: Vec<TcpListener>,
     reload_requests: ReloadRequests,
@@ -83,7 +83,7 @@ impl App {
     /// Prepares everything that can fail, binds the listeners last and starts the discovery of the sites.
     ///
     /// # Errors
-    /// When the configuration cannot be used or an address cannot be listened on. Nothing has been started then.
+    /// When the configuration cannot be used or an address cannot be bound. Nothing has been started then.
     pub async fn start(sources: Sources) -> Result<Self, StartError> {
         let collector = Arc::new(Collector::default());
         let PreparedConfig { config, sites, read_at } = prepare(&sources, &collector).await?;
@@ -108,7 +108,7 @@ impl App {
         })
     }
 
-    /// Prepares everything that [`Self::start`] prepares and returns the configuration. Binds and starts nothing.
+    /// Prepares the same as [`Self::start`] and returns the configuration. Binds and starts nothing.
     pub async fn check(sources: &Sources) -> Result<Config, PrepareError> {
         let config = prepare(sources, &Arc::default()).await?.config;
         start_log(&config)?;
@@ -144,18 +144,18 @@ impl App {
         tokio::join!(server, until_shutdown).1
     }
 
-    /// Reads the configuration again, certificates included, and puts it in force. What did not change keeps its
-    /// connections, caches and counters.
+    /// Reads the configuration again, certificates included, and applies it. What did not change keeps its connections,
+    /// caches and counters.
     ///
-    /// The first phase prepares everything that can fail and changes nothing; the second cannot fail. For that reason
-    /// a rejected reload changes nothing, and dropping the future leaves nothing half done.
+    /// The first phase prepares everything that can fail and changes nothing. The second phase cannot fail. So a rejected
+    /// reload changes nothing, and a dropped future leaves nothing half done.
     ///
     /// # Errors
     /// When the configuration cannot be used, which is logged, or when the exporter shuts down meanwhile.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         let mut until_restart = self.until_restart.lock().await;
         debug!("reloading configuration");
-        // A file that cannot be read to its end, or a key that takes long to decrypt, is left to its thread.
+        // At shutdown, the thread may still read a slow file or decrypt a key. It is not waited for.
         let prepared = self.shutdown.run_until_cancelled(prepare(&self.sources, &self.state.collector)).await;
         match prepared {
             Some(Ok(prepared)) => {
@@ -174,7 +174,7 @@ impl App {
         }
     }
 
-    /// Puts a prepared configuration in force.
+    /// Applies a prepared configuration.
     fn apply(&self, prepared: PreparedConfig, until_restart: &mut UntilRestart) {
         let PreparedConfig { config, sites, read_at } = prepared;
         log_warnings(&config);
@@ -197,10 +197,10 @@ impl App {
         pending().await
     }
 
-    /// Interrupts a reload that still reads, and ends all queries.
+    /// Interrupts a reload that still reads files, and stops all queries.
     async fn stop(&self) {
         self.shutdown.cancel();
-        // Nothing is applied after this.
+        // No reload applies anything after this.
         let _reload = self.until_restart.lock().await;
         self.state.collector.end().await;
     }

@@ -1,4 +1,4 @@
-//! The first phase of putting a configuration in force: everything that can fail.
+//! The first phase of applying a configuration: everything that can fail.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,14 +10,14 @@ use crate::config::{self, Config, ConfigErrors, Sources};
 use crate::logging::LogFileError;
 use crate::site::UnusableSite;
 
-/// A configuration for which everything that can fail has been done.
+/// A configuration with everything done that can fail.
 pub struct PreparedConfig {
     pub config: Config,
     pub sites: PreparedSites,
     pub read_at: SystemTime,
 }
 
-/// Why a configuration cannot be used. Its text has a line for each error.
+/// Why a configuration cannot be used. The text has a line for each error.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! `serve`: run the exporter.
+//! `serve`: runs the exporter.
 
 use std::io::{self, Write};
 
@@ -17,24 +17,23 @@ use crate::terminal::print;
 /// The flags of `serve`, which `demo` accepts too.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
-    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
+    /// Address to listen on: IP:PORT, localhost:PORT or :PORT; repeatable [default: listen_address of the configuration,
+    /// for demo 127.0.0.1:9877]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_addresses: Vec<String>,
-    /// Path under which the metrics are served [default: web.telemetry_path of the configuration, else
-    /// /metrics]
+    /// Path of the metrics [default: web.telemetry_path of the configuration, else /metrics]
     #[arg(long = "web.telemetry-path", value_name = "PATH")]
     pub telemetry_path: Option<String>,
-    /// Allow POST /-/reload (SIGHUP does the same on Linux)
+    /// Enable POST /-/reload, which reads the configuration again (on Linux SIGHUP does the same)
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
-    /// Read the configuration and everything it names, ask nobody, exit
+    /// Check the configuration and the files that it names, without any query, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
 }
 
 impl ServeArgs {
-    /// These flags, and where one is missing, `other`'s: flags may stand before or after the command.
+    /// Returns these flags, with `other`'s where one is missing: flags may come before or after the command.
     pub fn or(self, other: Self) -> Self {
         let listen_addresses =
             if self.listen_addresses.is_empty() { other.listen_addresses } else { self.listen_addresses };
@@ -95,7 +94,7 @@ pub(super) async fn check_config(sources: &Sources) -> Result<(), CommandError> 
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
     writeln!(
         io::stdout(),
-        "the configuration is good: {} ({})",
+        "configuration is valid: {} ({})",
         counted(sites.len(), "site"),
         sites.join(", ")
     )?;
@@ -113,12 +112,12 @@ fn unusable(error: PrepareError) -> CommandError {
 
 /// Reloads on SIGHUP until another signal arrives.
 async fn reload_until_shutdown(app: &App, mut signals: Signals) {
-    // Keeps one request while a reload is under way: that one may have missed the latest change.
+    // Stores one request during a reload, which may have missed the latest change.
     let requested = Notify::new();
     let reloading = async {
         loop {
             requested.notified().await;
-            // The outcome is in the log.
+            // The result is in the log.
             let _ = app.reload().await;
         }
     };

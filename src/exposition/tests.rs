@@ -75,7 +75,8 @@ fn encode(pairs: Vec<PairSnapshot>, users: &UserSettings, format: Format) -> Str
         discovery: None,
     };
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Sites { snapshots: vec![site], users: Arc::new(users.clone()) }));
+    registry
+        .register_collector(Box::new(SiteMetrics { snapshots: vec![site], users: Arc::new(users.clone()) }));
     let mut output = String::new();
     match format {
         Format::Classic => prometheus_text::encode(&mut output, &registry).unwrap(),

@@ -36,12 +36,15 @@ async fn a_server_certificate_of_another_ca() {
     assert_eq!(proxy.reason, "tls");
     assert!(
         proxy.message.contains(
-            "\"CN=127.0.0.1\", was issued by \"CN=site-CA\", and not by the CA in this site's ca file, \
+            "\"CN=127.0.0.1\", was issued by \"CN=site-CA\", not by the CA in this site's ca file, \
              \"CN=other-CA\""
         ),
         "{proxy:?}"
     );
-    assert!(proxy.advice.contains("Is that a server of this site, and is ca the root.pem"), "{proxy:?}");
+    assert!(
+        proxy.advice.contains("Check that the server belongs to this site, and that ca is the root.pem"),
+        "{proxy:?}"
+    );
 }
 
 #[tokio::test]
@@ -55,8 +58,8 @@ async fn a_server_certificate_that_signed_itself_as_a_ca() {
     let server = StandIn::with_tls(tls(files.path(), true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
     files.check_proxy(&server.url).await.assert_failed(
         "tls",
-        &["and not by the CA in this site's ca file, \"CN=site-CA\""],
-        &["It signed itself. Is another program at that port?"],
+        &["not by the CA in this site's ca file, \"CN=site-CA\""],
+        &["It is self-signed. Check that no other program listens on that port."],
     );
 }
 
@@ -117,7 +120,7 @@ async fn an_expired_server_certificate() {
     files.check_proxy(&url).await.assert_failed(
         "tls",
         &[&format!("\"CN=127.0.0.1\", expired on {day}")],
-        &["certificates anew"],
+        &["Recreate this node's certificates"],
     );
     // With `verify = "none"` it works, and the expiry is still reported.
     let site = format!("verify = \"none\"\n{}", super::checked::proxy("Central", &url));
@@ -140,8 +143,8 @@ async fn our_certificate_is_refused_in_every_version_of_tls() {
         let [client, proxy] = failed[..] else { panic!("{}", checked.text) };
         assert_eq!((&*client.step, &*client.target), ("certificate", "client"));
         assert_eq!(proxy.reason, "tls");
-        assert!(proxy.message.contains("refuses our client certificate (TLS alert"), "{proxy:?}");
-        let ours = "Ours is \"CN=Stranger\" by \"CN=other-CA\", and no client certificate of the CA in this site's ca file";
+        assert!(proxy.message.contains("refuses the client certificate (TLS alert"), "{proxy:?}");
+        let ours = "The client certificate is \"CN=Stranger\", issued by \"CN=other-CA\", not by the CA in this site's ca file";
         assert!(proxy.advice.contains(ours), "{proxy:?}");
     }
 }
@@ -158,7 +161,10 @@ async fn our_certificate_signed_itself() {
     let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
     assert_eq!(checked.outcome, CheckOutcome::Failed);
     let client = &checked.lines("certificate")[0];
-    assert!(client.starts_with("failed client: ") && client.contains("no client certificate"), "{client}");
+    assert!(
+        client.starts_with("failed client: ") && client.contains("not by the CA in this site"),
+        "{client}"
+    );
 }
 
 #[tokio::test]
@@ -213,9 +219,9 @@ async fn our_certificate_has_expired() {
     assert_eq!(checked.steps.iter().find(|line| line.target == "client").unwrap().advice, advice);
     let proxy = checked.steps.iter().find(|line| line.step == "proxy").unwrap();
     assert!(
-        proxy.message.contains("refuses our client certificate (TLS alert CertificateExpired)"),
+        proxy.message.contains("refuses the client certificate (TLS alert CertificateExpired)"),
         "{proxy:?}"
     );
-    assert!(proxy.advice.contains("and expired on "), "{proxy:?}");
+    assert!(proxy.advice.contains("It expired on "), "{proxy:?}");
     assert_eq!(checked.outcome, CheckOutcome::Failed);
 }

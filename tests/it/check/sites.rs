@@ -138,7 +138,7 @@ async fn a_proxy_that_is_down_is_reported_per_pair_and_the_others_work() {
     let statuses: Vec<_> =
         checked.lines("proxy").iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(statuses, ["failed", "failed", "ok", "ok", "ok"]);
-    assert_eq!(checked.text.matches("Is that port open for this host in the firewall?").count(), 1);
+    assert_eq!(checked.text.matches("the firewall opens that port to this host").count(), 1);
 }
 
 /// A repository that lists this, and a proxy service with no sessions, at one port.

@@ -14,7 +14,7 @@ use super::reporter::{Reporter, users_without};
 use super::rounds::Rounds;
 use super::selection::{DeleteSelection, SelectionArgs};
 use super::shared_args::PlaceArgs;
-use super::table::{self, Column};
+use super::table::{self, TextColumn};
 use crate::commands::counted;
 use crate::commands::signals::Signals;
 use crate::commands::site_args::SiteArgs;
@@ -157,13 +157,13 @@ fn write(to_delete: &[SessionToDelete], out: &mut impl Write, width: Option<usiz
             [&pair.site, &*pair.proxy.name, pair.virtual_proxy.path(), &user.key().to_string()].map(escaped);
         *counts.entry(key).or_default() += 1;
     }
-    type Row<'r> = (&'r [String; 4], &'r usize);
+    type UserRow<'r> = (&'r [String; 4], &'r usize);
     let columns = [
-        Column::new("site", |([site, ..], _): &Row<'_>| site.clone()),
-        Column::new("proxy", |([_, proxy, ..], _): &Row<'_>| proxy.clone()),
-        Column::new("virtual proxy", |([.., virtual_proxy, _], _): &Row<'_>| virtual_proxy.clone()),
-        Column::new("user", |([.., user], _): &Row<'_>| user.clone()),
-        Column::new("sessions", |(_, count): &Row<'_>| count.to_string()),
+        TextColumn::new("site", |([site, ..], _): &UserRow<'_>| site.clone()),
+        TextColumn::new("proxy", |([_, proxy, ..], _): &UserRow<'_>| proxy.clone()),
+        TextColumn::new("virtual proxy", |([.., virtual_proxy, _], _): &UserRow<'_>| virtual_proxy.clone()),
+        TextColumn::new("user", |([.., user], _): &UserRow<'_>| user.clone()),
+        TextColumn::new("sessions", |(_, count): &UserRow<'_>| count.to_string()),
     ];
     let mut out = io::BufWriter::new(out);
     table::write(&mut out, &columns, || counts.iter(), width)?;

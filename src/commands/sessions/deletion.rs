@@ -50,12 +50,12 @@ impl SessionToDelete {
 pub struct Ended {
     /// Asked for, without an answer yet.
     pub under_way: usize,
-    pub tried: Vec<(SessionToDelete, Outcome)>,
+    pub tried: Vec<(SessionToDelete, DeleteOutcome)>,
 }
 
 /// What became of a session, as it is said: a list tells.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeleteOutcome {
     /// By us.
     Ended,
     /// It was gone when we came. A proxy in trouble may say so of all.
@@ -118,9 +118,9 @@ pub async fn end(
         let outcome = match outcome {
             Ok(Deletion::Deleted) => {
                 count.ended += 1;
-                Outcome::Ended
+                DeleteOutcome::Ended
             }
-            Ok(Deletion::NotFound) => Outcome::NotFound,
+            Ok(Deletion::NotFound) => DeleteOutcome::NotFound,
             Err(failure) => {
                 let (pair, user) = (&one.pair, one.user.key());
                 let what = match failure.in_doubt {
@@ -129,9 +129,9 @@ pub async fn end(
                 };
                 progress.suspend(|| told.failure(&what, &failure));
                 match failure.cause {
-                    _ if failure.in_doubt => Outcome::NotKnown,
-                    Cause::NotSent | Cause::Query(Reason::Denied) => Outcome::Refused,
-                    _ => Outcome::Failed,
+                    _ if failure.in_doubt => DeleteOutcome::NotKnown,
+                    Cause::NotSent | Cause::Query(Reason::Denied) => DeleteOutcome::Refused,
+                    _ => DeleteOutcome::Failed,
                 }
             }
         };

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
-use super::deletion::{Ended, LogAs, Outcome, SessionToDelete, end};
+use super::deletion::{DeleteOutcome, Ended, LogAs, SessionToDelete, end};
 use super::reporter::Reporter;
 use super::selection::DeleteSelection;
 use crate::commands::counted;
@@ -41,13 +41,13 @@ struct Sum {
     /// Requests that were given up.
     given_up: usize,
     /// All others that were tried, each once: what is known of them.
-    tried: Vec<(SessionToDelete, Outcome)>,
+    tried: Vec<(SessionToDelete, DeleteOutcome)>,
     /// How many others are listed in the end, or were never tried.
     left: usize,
 }
 
 impl Sum {
-    fn count(&self, outcome: Outcome) -> usize {
+    fn count(&self, outcome: DeleteOutcome) -> usize {
         self.tried.iter().filter(|(_, is)| *is == outcome).count()
     }
 }
@@ -75,7 +75,8 @@ impl Rounds {
             self.sum.left = to_delete.len();
             end(&to_delete, stop, &mut self.told, &self.log, &self.bars, &mut self.round).await;
             self.add_up();
-            let is_guess = self.sum.count(Outcome::NotFound) + self.sum.count(Outcome::NotKnown) > 0;
+            let is_guess =
+                self.sum.count(DeleteOutcome::NotFound) + self.sum.count(DeleteOutcome::NotKnown) > 0;
             if stop.is_cancelled() || !(by_user || is_guess) {
                 return;
             }
@@ -86,7 +87,7 @@ impl Rounds {
                 return;
             }
             to_delete = self.selection.choose(&listing);
-            let refused = self.sum.tried.iter().filter(|(_, outcome)| *outcome == Outcome::Refused);
+            let refused = self.sum.tried.iter().filter(|(_, outcome)| *outcome == DeleteOutcome::Refused);
             let refused: HashSet<_> = refused.map(|(one, _)| one.key()).collect();
             to_delete.retain(|one| !refused.contains(&one.key()));
             let spare = self.selection.spare_others(&mut to_delete, &listing, &self.lister, &mut self.told);
@@ -120,7 +121,7 @@ impl Rounds {
         }
         let Sum { tried, already_gone, .. } = &mut self.sum;
         let is_listed = |one: &SessionToDelete| listed.contains(&one.key());
-        let undone = tried.iter().filter(|(one, outcome)| *outcome == Outcome::Ended && is_listed(one));
+        let undone = tried.iter().filter(|(one, outcome)| *outcome == DeleteOutcome::Ended && is_listed(one));
         self.log.still_listed(&undone.map(|(one, _)| one).collect::<Vec<_>>());
         tried.retain_mut(|(one, outcome)| {
             if !lists.contains(&one.pair.names()) {
@@ -128,21 +129,25 @@ impl Rounds {
             }
             let is_listed = is_listed(one);
             let told = match (*outcome, is_listed) {
-                (Outcome::Ended, false) | (Outcome::Failed | Outcome::Refused, true) => return true,
-                (Outcome::NotFound, false) => "was already gone",
-                (Outcome::NotKnown | Outcome::Failed | Outcome::Refused, false) => "is gone all the same",
-                (Outcome::NotKnown, true) => "did not end: it is still listed",
-                (Outcome::NotFound, true) => {
+                (DeleteOutcome::Ended, false) | (DeleteOutcome::Failed | DeleteOutcome::Refused, true) => {
+                    return true;
+                }
+                (DeleteOutcome::NotFound, false) => "was already gone",
+                (DeleteOutcome::NotKnown | DeleteOutcome::Failed | DeleteOutcome::Refused, false) => {
+                    "is gone all the same"
+                }
+                (DeleteOutcome::NotKnown, true) => "did not end: it is still listed",
+                (DeleteOutcome::NotFound, true) => {
                     "did not end: HTTP status 404, as if it were gone, and it is still listed"
                 }
-                (Outcome::Ended, true) => {
+                (DeleteOutcome::Ended, true) => {
                     "did not end: the proxy service says that it did, and it is still listed"
                 }
             };
             let error = if is_listed { "error: " } else { "" };
             tell(format_args!("{error}{}: a session of {} {told}", one.pair, one.user.key()));
             match is_listed {
-                true => *outcome = Outcome::Failed,
+                true => *outcome = DeleteOutcome::Failed,
                 false => *already_gone += 1,
             }
             is_listed
@@ -155,9 +160,9 @@ impl Rounds {
         self.add_up();
         let Sum { already_gone, given_up, left, .. } = &self.sum;
         let count = |outcome| self.sum.count(outcome);
-        let ended = count(Outcome::Ended);
-        let failed = count(Outcome::Failed) + count(Outcome::Refused);
-        let not_known = count(Outcome::NotFound) + count(Outcome::NotKnown) + given_up;
+        let ended = count(DeleteOutcome::Ended);
+        let failed = count(DeleteOutcome::Failed) + count(DeleteOutcome::Refused);
+        let not_known = count(DeleteOutcome::NotFound) + count(DeleteOutcome::NotKnown) + given_up;
         let mut told = format!("{} ended", counted(ended, "session"));
         for (number, what) in [
             (*already_gone, "already gone"),

@@ -19,7 +19,7 @@ use crate::terminal;
 const REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum StreamFormat {
     /// An array in a line for each refresh.
     Json,
     /// The header once; each row begins with the time of its refresh.
@@ -28,7 +28,7 @@ pub enum Format {
 
 /// Writes until the operating system asks to end, or nobody reads any more.
 pub async fn run(
-    format: Format,
+    format: StreamFormat,
     sort_by: SortBy,
     refreshing: &mut Refreshing,
     mut signals: Signals,
@@ -71,14 +71,14 @@ fn somebody_answered(listing: &Listing) -> bool {
 }
 
 /// Waits for whoever reads.
-fn write(listing: &Listing, format: Format, sort_by: SortBy, is_first: bool) -> io::Result<()> {
+fn write(listing: &Listing, format: StreamFormat, sort_by: SortBy, is_first: bool) -> io::Result<()> {
     let sessions = Ordered::new(listing, sort_by);
     let stdout = io::stdout().lock();
     let is_terminal = stdout.is_terminal();
     let mut out = BufWriter::with_capacity(64 * 1024, stdout);
     match format {
-        Format::Json => written::json_line(&mut out, &sessions)?,
-        Format::Csv => {
+        StreamFormat::Json => written::json_line(&mut out, &sessions)?,
+        StreamFormat::Csv => {
             if is_first {
                 written::csv_head(&mut out, Some("time"))?;
             }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::order::{Ordered, SortBy};
 use super::read_config::read_config;
-use super::reporter::tell_failures;
+use super::reporter::{Reporter, report_users_without_sessions};
 use super::shared_args::{FilterArgs, ListOutput};
 use super::table::{self, TextColumn};
 use super::totals::{AtLimit, Total, totals};
@@ -44,7 +44,8 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CommandError
     };
     let mut lister = Lister::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
     let listing = lister.list(None).await;
-    let is_whole = tell_failures(&listing);
+    let is_whole = Reporter::default().listing(&listing);
+    report_users_without_sessions(&listing);
     let how = How {
         output: args.output,
         sort_by: args.sort_by,

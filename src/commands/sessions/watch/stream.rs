@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::refreshing::{News, Refreshing};
 use crate::commands::sessions::order::{Ordered, SortBy};
-use crate::commands::sessions::reporter::{Reporter, troubles};
+use crate::commands::sessions::reporter::{FailedQuery, Reporter, failed_queries};
 use crate::commands::sessions::written;
 use crate::commands::signals::Signals;
 use crate::sessions::Listing;
@@ -102,7 +102,7 @@ impl Reported {
     /// Tells what has changed: all that is wrong, the first time.
     fn tell_changes(&mut self, listing: &Listing) {
         let mut before = std::mem::take(&mut self.failing);
-        for (who, failure) in troubles(listing) {
+        for FailedQuery { target: who, failure } in failed_queries(listing) {
             if before.remove(&who).as_ref() != Some(&failure.message) {
                 self.told.failure(&who, failure);
             }
@@ -113,7 +113,7 @@ impl Reported {
         for who in well {
             terminal::tell(format_args!("{who}: answers again"));
         }
-        self.told.besides_failures(listing);
+        self.told.all_but_failures(listing);
         listing.other_case.iter().for_each(|unmatched| self.told.once(unmatched.to_string()));
     }
 }

@@ -65,7 +65,7 @@ impl Cli {
                 ))
             }
             #[cfg(feature = "simulator")]
-            Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
+            Some(Command::Demo(own)) => demo::run(&global, DemoArgs { web: own.web.or(web), ..own }).await,
             // The other commands would ignore these flags silently.
             Some(_) if !web.is_empty() => {
                 Err(CommandError::usage("--web.* and --config.check can only be used with serve and demo"))
@@ -73,7 +73,7 @@ impl Cli {
             Some(Command::Check(args)) => check::run(&global, &args).await,
             Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,
             #[cfg(feature = "simulator")]
-            Some(Command::Simulate(args)) => simulate::run(args).await,
+            Some(Command::Simulate(args)) => simulate::run(&global, args).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The error of a command. Only `main` turns it into an exit code and prints it on standard error.
 
-use crate::config::Mistakes;
+use crate::config::ConfigErrors;
 use crate::terminal;
 
 /// The exit code when the command ran and something failed.
@@ -9,15 +9,16 @@ pub const EXIT_FAILURE: u8 = 1;
 /// The exit code for wrong usage or a wrong configuration: nothing was queried.
 pub const EXIT_USAGE: u8 = 2;
 
-/// What a command returns when it did not succeed.
+/// The error that a command returns.
 ///
-/// Any other error becomes [`Self::Failed`] by `?`. For that reason this type is no [`std::error::Error`] itself.
+/// Any other error becomes [`Self::Failed`] by `?`. Because of that conversion, this type does not
+/// implement [`std::error::Error`] itself.
 #[derive(Debug)]
 pub enum CommandError {
     /// Wrong arguments, in one line.
     Usage(String),
     /// A configuration that cannot be used, with a line for each error in it.
-    Config(Mistakes),
+    Config(ConfigErrors),
     /// A failure while the command ran.
     Failed(anyhow::Error),
     /// The command has printed its errors already.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::task::JoinError;
-use tracing::warn;
 
 use crate::collector::{Collector, PreparedSites};
-use crate::config::{self, Config, Mistakes, Sources};
+use crate::config::{self, Config, ConfigErrors, Sources};
+use crate::logging::LogFileError;
 use crate::site::UnusableSite;
 
 /// A configuration with everything done that can fail.
@@ -21,15 +21,17 @@ pub struct PreparedConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error(transparent)]
-    Config(#[from] Mistakes),
+    Config(#[from] ConfigErrors),
     #[error(transparent)]
     Site(#[from] UnusableSite),
+    #[error(transparent)]
+    Log(#[from] LogFileError),
     #[error("reading the configuration failed: {0}")]
     Thread(#[from] JoinError),
 }
 
-/// Reads the configuration, prepares its sites and logs its warnings. Queries nothing and changes nothing. Runs on a
-/// thread for blocking work, because it reads files and decrypts keys.
+/// Reads the configuration and prepares its sites. Queries, changes and logs nothing. Runs on a thread for blocking work,
+/// because it reads files and decrypts keys.
 pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
     let (sources, collector) = (sources.clone(), collector.clone());
     let prepared = tokio::task::spawn_blocking(move || {
@@ -37,9 +39,5 @@ pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<Pr
         let sites = collector.prepare(&config)?;
         Ok::<_, PrepareError>(PreparedConfig { config, sites, read_at: SystemTime::now() })
     });
-    let prepared = prepared.await??;
-    for warning in &prepared.config.warnings {
-        warn!(warning, "configuration warning");
-    }
-    Ok(prepared)
+    prepared.await?
 }

@@ -11,9 +11,10 @@ use anyhow::Context;
 use clap::Args;
 
 use super::site_args::SiteArgs;
-use crate::config::{self, Config, Mistake, Mistakes, Origin};
+use crate::config::{self, Config, ConfigError, ConfigErrors, Source};
 use crate::error::{CommandError, ExitKind};
 use crate::global::GlobalArgs;
+use crate::logging;
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 pub use report::{CheckOutput, ReportStyle};
 use report::{Report, Status, Step};
@@ -39,7 +40,7 @@ pub enum CheckOutcome {
     /// A step failed.
     Failed,
     /// The configuration has errors: nothing was queried.
-    ConfigError,
+    BadConfig,
 }
 
 impl CheckOutcome {
@@ -48,7 +49,7 @@ impl CheckOutcome {
         match self {
             Self::Good => Ok(()),
             Self::Failed => Err(CommandError::AlreadyReported(ExitKind::Failure)),
-            Self::ConfigError => Err(CommandError::AlreadyReported(ExitKind::Usage)),
+            Self::BadConfig => Err(CommandError::AlreadyReported(ExitKind::Usage)),
         }
     }
 }
@@ -57,6 +58,9 @@ impl CheckOutcome {
 pub async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<(), CommandError> {
     let sources = args.site.sources(global)?;
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
+    if let Ok(config) = &config {
+        logging::start(&config.log).map_err(CommandError::usage)?;
+    }
     let mut out = IgnoreBrokenPipe(anstream::stdout());
     // Only a terminal has a font that may lack them.
     let rare_signs = has_rare_signs() || !io::stdout().is_terminal();
@@ -92,7 +96,7 @@ impl<W: Write> Write for IgnoreBrokenPipe<W> {
 /// # Errors
 /// When `out` cannot be written.
 pub async fn check(
-    config: Result<Config, Mistakes>,
+    config: Result<Config, ConfigErrors>,
     output: CheckOutput,
     out: &mut impl Write,
     style: ReportStyle,
@@ -105,7 +109,7 @@ pub async fn check(
                 report.add(config_error(error))?;
             }
             report.finish()?;
-            return Ok(CheckOutcome::ConfigError);
+            return Ok(CheckOutcome::BadConfig);
         }
     };
     report.add(configuration(&config))?;
@@ -135,13 +139,13 @@ fn source(config: &Config) -> &str {
     }
 }
 
-fn config_error(error: &Mistake) -> Step {
-    let target = match &error.origin {
-        // The error is about a key that is missing in every source.
-        Origin::Nowhere => ENVIRONMENT.to_owned(),
-        origin => origin.to_string(),
+fn config_error(error: &ConfigError) -> Step {
+    let target = match &error.source {
+        // Neither in a file nor in a variable.
+        Source::Default => ENVIRONMENT.to_owned(),
+        source => source.to_string(),
     };
-    Step::new("configuration", target, Status::Failed, error.told())
+    Step::new("configuration", target, Status::Failed, error.message())
 }
 
 /// Returns whether the certificate steps of a site report the same as this warning, with more detail.

@@ -12,14 +12,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Context;
 use clap::Args;
 
-use super::serve::{self, METRICS, ServeArgs};
+use super::serve::{self, ServeArgs};
 use super::signals;
 use crate::config::Sources;
 use crate::error::CommandError;
+use crate::global::GlobalArgs;
 use crate::terminal::print;
 use folder::temporary_folder;
 use monitoring::{Monitoring, MonitoringAddresses, MonitoringError, Programs};
 use qlik_sense_simulator::Options;
+
+/// The path that the shipped prometheus.yml scrapes.
+const METRICS: &str = "/metrics";
 
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
@@ -30,12 +34,11 @@ pub struct DemoArgs {
     pub with_prometheus: bool,
 }
 
-pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
+pub async fn run(global: &GlobalArgs, args: DemoArgs) -> Result<(), CommandError> {
     let DemoArgs { web: args, with_prometheus } = args;
-    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS);
     let programs = match with_prometheus {
         false => None,
-        true if telemetry_path != METRICS => {
+        true if args.telemetry_path.as_deref().is_some_and(|path| path != METRICS) => {
             return Err(CommandError::usage(
                 "--with-prometheus uses the shipped prometheus.yml, which scrapes /metrics: omit --web.telemetry-path",
             ));
@@ -57,7 +60,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let simulator = qlik_sense_simulator::start(options).await?;
     let sources = Sources {
         file: Some(simulator.config_file().to_owned()),
-        listen_addresses: args.listen_addresses.clone(),
+        flags: [global.flags(), args.flags()].concat(),
         ..Sources::default()
     };
     if args.config_check {
@@ -65,7 +68,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     }
     // The demo has nothing to reload: any signal ends it, SIGHUP of a closed terminal included.
     let signal = signals::shutdown()?;
-    let app = serve::start(sources, &args).await?;
+    let app = serve::start(sources).await?;
     announce(&simulator);
     serve::announce(&app);
     let address = app.addresses().first().context("the exporter has no address")?;
@@ -76,7 +79,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     };
     let shutdown = async {
         tokio::select! {
-            error = monitor(monitoring.as_mut(), web, telemetry_path) => Some(error),
+            error = monitor(monitoring.as_mut(), web, app.telemetry_path()) => Some(error),
             () = signal => None,
         }
     };

@@ -8,14 +8,11 @@ use tokio::sync::Notify;
 
 use super::counted;
 use super::signals::{Signal, Signals};
-use crate::app::{App, AppOptions, PrepareError, StartError};
-use crate::config::Sources;
+use crate::app::{App, PrepareError, StartError};
+use crate::config::{FlagValue, Sources, keys};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::terminal::print;
-
-/// The default path of the metrics.
-pub(super) const METRICS: &str = "/metrics";
 
 /// The flags of `serve`, which `demo` accepts too.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,8 +21,8 @@ pub struct ServeArgs {
     /// for demo 127.0.0.1:9877]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_addresses: Vec<String>,
-    /// Path of the metrics [default: /metrics]
-    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
+    /// Path of the metrics [default: web.telemetry_path of the configuration, else /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH")]
     pub telemetry_path: Option<String>,
     /// Enable POST /-/reload, which reads the configuration again (on Linux SIGHUP does the same)
     #[arg(long = "web.enable-lifecycle")]
@@ -48,6 +45,21 @@ impl ServeArgs {
         }
     }
 
+    /// Returns the flags that set a key of the configuration.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let mut flags = Vec::new();
+        if !self.listen_addresses.is_empty() {
+            flags.push(FlagValue::new(&keys::top::LISTEN_ADDRESS.info, self.listen_addresses.clone()));
+        }
+        if let Some(path) = &self.telemetry_path {
+            flags.push(FlagValue::new(&keys::web::TELEMETRY_PATH.info, path.clone()));
+        }
+        if self.enable_lifecycle {
+            flags.push(FlagValue::new(&keys::web::ENABLE_LIFECYCLE.info, true));
+        }
+        flags
+    }
+
     /// Returns whether no flag is set.
     pub fn is_empty(&self) -> bool {
         self.listen_addresses.is_empty()
@@ -57,22 +69,20 @@ impl ServeArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), CommandError> {
-    let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
+    let sources = Sources::of_process(global.config_file.clone(), [global.flags(), args.flags()].concat());
     if args.config_check {
         return check_config(&sources).await;
     }
-    let app = start(sources, &args).await?;
+    let app = start(sources).await?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     announce(&app);
     app.run(reload_until_shutdown(&app, signals)).await;
     Ok(())
 }
 
-/// Starts an exporter with these flags.
-pub(super) async fn start(sources: Sources, args: &ServeArgs) -> Result<App, CommandError> {
-    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS).to_owned();
-    let options = AppOptions { telemetry_path, lifecycle: args.enable_lifecycle };
-    App::start(sources, options).await.map_err(|error| match error {
+/// Starts an exporter.
+pub(super) async fn start(sources: Sources) -> Result<App, CommandError> {
+    App::start(sources).await.map_err(|error| match error {
         StartError::Prepare(error) => unusable(error),
         StartError::Listen(error) => error.into(),
     })
@@ -95,6 +105,7 @@ fn unusable(error: PrepareError) -> CommandError {
     match error {
         PrepareError::Config(errors) => CommandError::Config(errors),
         PrepareError::Site(error) => CommandError::usage(error),
+        PrepareError::Log(error) => CommandError::usage(error),
         PrepareError::Thread(error) => error.into(),
     }
 }
@@ -125,30 +136,4 @@ async fn reload_until_shutdown(app: &App, mut signals: Signals) {
 pub(super) fn announce(app: &App) {
     let lines = app.addresses().iter().map(|address| format!("listening web http://{address}\n"));
     print(&lines.collect::<String>());
-}
-
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/".contains(c));
-    if !text.starts_with('/') || !is_plain || text.split('/').any(|part| part == "..") {
-        return Err(
-            "expected a path such as /metrics: a slash, then letters, digits and - . _ ~ /".to_owned()
-        );
-    }
-    if text.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&text) {
-        return Err("this path is already in use by the exporter: choose another".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn telemetry_path_cannot_replace_another_path() {
-        assert!(telemetry_path("/metrics").is_ok() && telemetry_path("/a/b").is_ok());
-        for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
-            assert!(telemetry_path(path).is_err(), "{path}");
-        }
-    }
 }

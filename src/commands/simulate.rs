@@ -9,7 +9,10 @@ use clap::Args;
 use qlik_sense_simulator::{Error, Options, Simulator};
 
 use super::signals;
+use crate::config;
 use crate::error::CommandError;
+use crate::global::GlobalArgs;
+use crate::logging;
 
 /// The options of the simulated site.
 #[derive(Debug, Clone, Args)]
@@ -118,7 +121,9 @@ const EXAMPLES: [Example; 2] = [
 const KEY: &str = "0123456789abcdef";
 
 /// Runs the simulated site until a signal arrives.
-pub async fn run(args: SimulateArgs) -> Result<(), CommandError> {
+pub async fn run(global: &GlobalArgs, args: SimulateArgs) -> Result<(), CommandError> {
+    let log = config::log_settings(global.flags()).map_err(CommandError::Config)?;
+    logging::start(&log).map_err(CommandError::usage)?;
     match run_until(args.into(), signals::shutdown()?).await {
         Err(error @ Error::Option { .. }) => Err(CommandError::usage(error)),
         result => Ok(result?),

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::config::{self, Sources};
+use crate::config::keys::site;
+use crate::config::{FlagValue, Sources};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
 
@@ -42,33 +43,33 @@ impl SiteArgs {
     /// # Errors
     /// When both a configuration file and one of these flags are given.
     pub fn sources(&self, global: &GlobalArgs) -> Result<Sources, CommandError> {
-        let site = self.settings();
-        if global.config_file.is_some() && !site.is_empty() {
-            let flags: Vec<_> = site.iter().map(|(key, _)| config::flag(key)).collect();
-            let keys: Vec<_> = site.iter().map(|(key, _)| *key).collect();
+        let flags = self.flags();
+        if global.config_file.is_some() && !flags.is_empty() {
+            let names: Vec<_> = flags.iter().map(|flag| flag.key.flag()).collect();
+            let keys: Vec<_> = flags.iter().map(|flag| flag.key.name).collect();
             return Err(CommandError::Usage(format!(
-                "--config.file and {} cannot be combined: the flags replace the configuration file; in the file, the section \
-                 [site.NAME] has {}",
-                flags.join(", "),
+                "--config.file and {} cannot be combined: the flags replace the configuration file; in the file, the \
+                 section [site.NAME] has {}",
+                names.join(", "),
                 keys.join(", "),
             )));
         }
-        let process = Sources::of_process(global.config_file.clone(), Vec::new());
-        Ok(Sources { site, has_site_flags: true, ..process })
+        let process = Sources::of_process(global.config_file.clone(), [global.flags(), flags].concat());
+        Ok(Sources { has_site_flags: true, ..process })
     }
 
-    /// Returns the flags that are given, with the names of their keys.
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    /// Returns the flags that are given.
+    fn flags(&self) -> Vec<FlagValue> {
         let all = [
-            ("repository", &self.repository),
-            ("certificate", &self.certificate),
-            ("key", &self.key),
-            ("key_password_file", &self.key_password_file),
-            ("ca", &self.ca),
-            ("verify", &self.verify),
-            ("user_directory", &self.user_directory),
-            ("user_id", &self.user_id),
+            (&site::REPOSITORY.info, &self.repository),
+            (&site::CERTIFICATE.info, &self.certificate),
+            (&site::KEY.info, &self.key),
+            (&site::KEY_PASSWORD_FILE.info, &self.key_password_file),
+            (&site::CA.info, &self.ca),
+            (&site::VERIFY.info, &self.verify),
+            (&site::USER_DIRECTORY.info, &self.user_directory),
+            (&site::USER_ID.info, &self.user_id),
         ];
-        all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+        all.into_iter().filter_map(|(key, value)| Some(FlagValue::new(key, value.clone()?))).collect()
     }
 }

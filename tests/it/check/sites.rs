@@ -240,7 +240,7 @@ async fn a_failing_repository_is_reported_in_one_step() {
 #[tokio::test]
 async fn config_errors_end_the_check_before_any_query() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
-    assert_eq!(checked.outcome, CheckOutcome::ConfigError);
+    assert_eq!(checked.outcome, CheckOutcome::BadConfig);
     assert_eq!(checked.outcome.result().unwrap_err().exit_code(), 2);
     let reported = checked.lines("configuration");
     assert_eq!(reported.len(), 3, "{reported:#?}");

@@ -38,7 +38,7 @@ const LONG_VERSION: &str = concat!(
 pub enum Command {
     /// Run the exporter (default)
     Serve(ServeArgs),
-    /// Read the configuration, query every repository and proxy service once, and report what works
+    /// Read the configuration, query every repository and proxy once, report what works
     Check(CheckArgs),
     /// List, watch and delete sessions
     Sessions(SessionsArgs),

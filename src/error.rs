@@ -9,9 +9,10 @@ pub const EXIT_FAILURE: u8 = 1;
 /// The exit code for wrong usage or a wrong configuration: nothing was queried.
 pub const EXIT_USAGE: u8 = 2;
 
-/// What a command returns when it did not succeed.
+/// The error that a command returns.
 ///
-/// Any other error becomes [`Self::Failed`] by `?`. For that reason this type is no [`std::error::Error`] itself.
+/// Any other error becomes [`Self::Failed`] by `?`. Because of that conversion, this type does not
+/// implement [`std::error::Error`] itself.
 #[derive(Debug)]
 pub enum CommandError {
     /// Wrong arguments, in one line.

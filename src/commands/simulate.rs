@@ -100,6 +100,23 @@ fn ip_address(text: &str) -> Result<IpAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address of this host, such as 127.0.0.1, not a name")
 }
 
+/// A request to print as an example.
+struct Example {
+    listener: &'static str,
+    path: &'static str,
+    /// A further argument of curl.
+    header: &'static str,
+}
+
+const EXAMPLES: [Example; 2] = [
+    Example { listener: "qps-1", path: "/qps/session", header: "" },
+    Example {
+        listener: "qrs",
+        path: "/qrs/proxyservice/full",
+        header: " -H \"X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api\"",
+    },
+];
+
 /// The Xrfkey of the printed examples: any 16 characters.
 const KEY: &str = "0123456789abcdef";
 
@@ -146,15 +163,12 @@ fn announce(simulator: &Simulator) -> io::Result<()> {
     writeln!(out, "configuration {config}")?;
     writeln!(out, "try:")?;
     writeln!(out, "  qlik-session-exporter --config.file \"{config}\"")?;
-    for (listener, path, user) in [
-        ("qps-1", "/qps/session", ""),
-        ("qrs", "/qrs/proxyservice/full", " -H \"X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api\""),
-    ] {
+    for Example { listener, path, header } in EXAMPLES {
         let Some((_, url)) = listeners.iter().find(|(name, _)| name == listener) else { continue };
         let certificates = simulator.certificates();
         writeln!(
             out,
-            "  curl --cacert \"{}\" --cert \"{}\" --key \"{}\" -H \"X-Qlik-Xrfkey: {KEY}\"{user} \
+            "  curl --cacert \"{}\" --cert \"{}\" --key \"{}\" -H \"X-Qlik-Xrfkey: {KEY}\"{header} \
              \"{}{path}?Xrfkey={KEY}\"",
             certificates.join("root.pem").display(),
             certificates.join("client.pem").display(),

@@ -19,7 +19,7 @@ const NONE: [&str; 0] = [];
 pub struct ExporterMetrics {
     pub cache_requests: u64,
     pub cache_hits: u64,
-    /// When the configuration in force was read.
+    /// When the configuration in use was read.
     pub configured_at: SystemTime,
     /// Whether the configuration was valid when it was last read.
     pub last_reload_successful: bool,

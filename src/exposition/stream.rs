@@ -149,7 +149,7 @@ fn write(writer: &mut impl Write, registry: &Registry, format: Format) -> fmt::R
 fn run(registry: &Registry, format: Format, mut writer: Pieces) {
     if write(&mut writer, registry, format).is_ok() {
         let rest = std::mem::take(&mut writer.text);
-        // An error means that the reader is gone: there is nobody to report it to.
+        // An error means that the reader has disconnected.
         let _ = writer.send(Piece::Last(rest.into()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::report::{Facts, Status, Step};
+use super::report::{Status, Step};
 use super::site::SiteCheck;
 use crate::commands::counted;
 use crate::config;
@@ -65,28 +65,27 @@ impl<W: Write> SiteCheck<'_, '_, W> {
 fn certificate(selection: &str, facts: &CertificateFacts, detail: &str) -> Step {
     let CertificateFacts { subject, not_before, not_after, .. } = facts;
     let now = now();
-    let days = (not_after - now).div_euclid(86_400);
     let until = day(*not_after);
-    let (status, message, advice) = if *not_before > now {
-        let message = format!("{subject:?} is not valid before {}", day(*not_before));
-        (Status::Failed, message, "Check the clocks of this host and of the Qlik Sense nodes.".to_owned())
-    } else if *not_after < now {
-        (Status::Failed, format!("{subject:?} expired on {until}"), renew(selection, ""))
-    } else {
-        let status = if days < EXPIRES_SOON { Status::Warning } else { Status::Ok };
-        let left = counted(usize::try_from(days).unwrap_or_default(), "day");
-        (
-            status,
-            format!("{subject:?}, valid until {until} ({left} left){detail}"),
-            renew(selection, " in time"),
-        )
-    };
-    let facts = Facts { expires: Some(*not_after), ..Facts::default() };
-    let step = Step::new("certificate", selection, status, message).with(facts);
-    match status {
-        Status::Ok => step,
-        _ => step.advise(advice),
+    let mut step = Step::new("certificate", selection, Status::Ok, "");
+    step.facts.expires = Some(*not_after);
+    if *not_before > now {
+        step.status = Status::Failed;
+        step.message = format!("{subject:?} is not valid before {}", day(*not_before));
+        return step.advise("Check the clocks of this host and of the Qlik Sense nodes.");
     }
+    if *not_after < now {
+        step.status = Status::Failed;
+        step.message = format!("{subject:?} expired on {until}");
+        return step.advise(renew(selection, ""));
+    }
+    let days = (not_after - now).div_euclid(86_400);
+    let left = counted(usize::try_from(days).unwrap_or_default(), "day");
+    step.message = format!("{subject:?}, valid until {until} ({left} left){detail}");
+    if days >= EXPIRES_SOON {
+        return step;
+    }
+    step.status = Status::Warning;
+    step.advise(renew(selection, " in time"))
 }
 
 /// Returns how to renew a certificate.

@@ -186,7 +186,7 @@ async fn advice_names_settings_as_flags() {
         (
             "--repository",
             "https://sense1.invalid:4242",
-            "then with --verify ca unless it is in the certificate",
+            "with --verify ca unless the certificate contains it",
         ),
     ] {
         let mut flags = flags(&site);

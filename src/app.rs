@@ -30,7 +30,8 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     /// Taken by [`Self::run`].
     inputs: Mutex<Option<Inputs>>,
-    /// The settings of the last configuration, to report a change. Locked during a reload: reloads never overlap.
+    /// The settings of the last configuration that need a restart, to report a change. Locked during a reload: reloads
+    /// never overlap.
     until_restart: tokio::sync::Mutex<UntilRestart>,
     /// Cancelled when the exporter shuts down. Stops connections and a reload that still reads files.
     shutdown: CancellationToken,

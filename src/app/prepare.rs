@@ -30,8 +30,8 @@ pub enum PrepareError {
     Thread(#[from] JoinError),
 }
 
-/// Reads the configuration and prepares its sites. Queries, changes and logs nothing. Runs on a thread for blocking work,
-/// because it reads files and decrypts keys.
+/// Reads the configuration and prepares its sites, on a thread of its own as it reads files and decrypts keys.
+/// Queries, changes and logs nothing.
 pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
     let (sources, collector) = (sources.clone(), collector.clone());
     let prepared = tokio::task::spawn_blocking(move || {

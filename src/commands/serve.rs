@@ -60,7 +60,7 @@ impl ServeArgs {
         flags
     }
 
-    /// Returns whether no flag is set.
+    /// Whether none of the flags is given.
     pub fn is_empty(&self) -> bool {
         self.listen_addresses.is_empty()
             && self.telemetry_path.is_none()

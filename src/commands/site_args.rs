@@ -48,8 +48,8 @@ impl SiteArgs {
             let names: Vec<_> = flags.iter().map(|flag| flag.key.flag()).collect();
             let keys: Vec<_> = flags.iter().map(|flag| flag.key.name).collect();
             return Err(CommandError::Usage(format!(
-                "--config.file and {} cannot be combined: the flags replace the configuration file; in the file, the \
-                 section [site.NAME] has {}",
+                "--config.file and {} cannot be combined: the flags replace the configuration file; in the file, the section \
+                 [site.NAME] has {}",
                 names.join(", "),
                 keys.join(", "),
             )));

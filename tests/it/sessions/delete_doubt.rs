@@ -115,7 +115,10 @@ async fn a_session_not_found_but_still_listed_is_a_failure() {
         ended.assert().code(1);
         let summary = ended.stdout.iter().find(|line| line.contains("deleted")).unwrap();
         assert!(summary.contains("1 session deleted, 1 failed"), "{whose:?}: {summary}");
-        ended.assert().stderr_contains(r"a session of LAB\anna was not deleted").stderr_contains("still listed");
+        ended
+            .assert()
+            .stderr_contains(r"a session of LAB\anna was not deleted")
+            .stderr_contains("still listed");
     }
 }
 

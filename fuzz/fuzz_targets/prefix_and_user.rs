@@ -65,7 +65,9 @@ fn user(text: &str) {
             assert_eq!(format!("{}\\{}", user.directory, user.id), text);
         }
         Err(error) => {
-            assert!(!text.contains('\\'));
+            // In single quotes it is what cmd.exe leaves of a quoted user, and refused.
+            let is_quoted = text.starts_with('\'') && text.ends_with('\'');
+            assert!(is_quoted || !text.contains('\\'));
             one_line(&error.to_string());
         }
     }

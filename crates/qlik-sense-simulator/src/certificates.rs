@@ -1,7 +1,9 @@
-//! Certificates as a site's own authority issues them, and as it should not: without subject alternative
-//! names, expired, for another host.
+//! The certificates that a site's CA issues, and unusual ones: without subject alternative names, expired, for
+//! another host.
 
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
@@ -9,12 +11,19 @@ use rcgen::{
     KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 
-use super::{Error, tls};
+use crate::error::Error;
+
+// The file names that Qlik's certificate export uses.
+pub(super) const ROOT: &str = "root.pem";
+pub(super) const CLIENT: &str = "client.pem";
+pub(super) const CLIENT_KEY: &str = "client_key.pem";
+pub(super) const SERVER: &str = "server.pem";
+pub(super) const SERVER_KEY: &str = "server_key.pem";
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// What Qlik's own certificates have, roughly.
+/// About the validity of Qlik's own certificates.
 const VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// The latest time that fits a certificate, in the year 9892.
+/// The latest time for a certificate, in Unix seconds: in the year 9892, as certificates end with the year 9999.
 const LATEST: u64 = 250_000_000_000;
 
 /// A site's certificate authority.
@@ -23,27 +32,27 @@ pub struct Authority {
     pem: String,
 }
 
-/// What a certificate that is no authority says.
+/// The content of a certificate that is no CA's.
 #[derive(Debug, Clone)]
 pub struct Leaf {
     /// The subject's common name.
     pub common_name: String,
-    /// Host names and addresses. Empty: the certificate has no such extension.
+    /// Host names and addresses; with none the certificate has no such extension.
     pub subject_alt_names: Vec<String>,
     pub not_before: SystemTime,
     pub not_after: SystemTime,
-    /// For a server, else for a client.
+    /// Whether it is for a server; otherwise it is for a client.
     pub server: bool,
 }
 
-/// A certificate and its key, in PEM.
+/// A certificate and its private key, in PEM.
 pub struct KeyedCertificate {
     pub certificate: String,
-    /// PKCS#8.
+    /// In PKCS#8.
     pub key: String,
 }
 
-/// The five files of a site.
+/// The certificates and keys of a site, in PEM: the content of its five files.
 pub struct CertificateSet {
     pub root: String,
     pub client: KeyedCertificate,
@@ -51,10 +60,10 @@ pub struct CertificateSet {
 }
 
 impl Authority {
-    /// A new authority: another one each time, whatever its name.
+    /// Creates a CA with a new key.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// When the system has no source of randomness.
     pub fn new(common_name: &str) -> Result<Self, Error> {
         let key = KeyPair::generate()?;
         let now = SystemTime::now();
@@ -65,16 +74,16 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), pem })
     }
 
-    /// Its own certificate, in PEM.
+    /// Returns the CA's own certificate, in PEM.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Issues a certificate, with a new key: for a client an RSA key as the management console exports it, for
-    /// a server an elliptic one, which is made in no time.
+    /// Issues a certificate with a new key: an RSA key for a client, as the management console exports it, and an
+    /// elliptic curve key for a server, which is fast to generate.
     ///
     /// # Errors
-    /// When a subject alternative name cannot stand in a certificate.
+    /// When a subject alternative name is invalid.
     pub fn issue(&self, leaf: &Leaf) -> Result<KeyedCertificate, Error> {
         let key = if leaf.server {
             KeyPair::generate()?
@@ -96,13 +105,13 @@ impl Authority {
 }
 
 impl Leaf {
-    /// A proxy service's or repository's certificate for these host names and addresses, valid now.
+    /// Returns a server's certificate for these host names and addresses, valid now.
     pub fn server(names: Vec<String>) -> Self {
         let common_name = names.first().cloned().unwrap_or_else(|| "sense".to_owned());
         Self { subject_alt_names: names, server: true, ..Self::client(&common_name) }
     }
 
-    /// A client's certificate, valid now.
+    /// Returns a client's certificate, valid now.
     pub fn client(common_name: &str) -> Self {
         let now = SystemTime::now();
         Self {
@@ -114,12 +123,12 @@ impl Leaf {
         }
     }
 
-    /// The same with the common name only, as on older installations.
+    /// Removes the subject alternative names, as on older installations.
     pub fn without_alt_names(self) -> Self {
         Self { subject_alt_names: Vec::new(), ..self }
     }
 
-    /// The same, but valid no longer since yesterday.
+    /// Moves the validity into the past: it ended yesterday.
     pub fn expired(self) -> Self {
         let now = SystemTime::now();
         Self { not_before: now - 30 * DAY, not_after: now - DAY, ..self }
@@ -127,19 +136,19 @@ impl Leaf {
 }
 
 impl CertificateSet {
-    /// What a site with these server names has, all from one new authority.
+    /// Issues the certificates of a site with these server names from a new CA.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// When a name is invalid in a certificate.
     pub fn new(names: Vec<String>) -> Result<Self, Error> {
         let authority = Authority::new("Simulated site-CA")?;
         Self::issued_by(&authority, &Leaf::server(names))
     }
 
-    /// The same with any server certificate.
+    /// Issues a client certificate and this server certificate from `authority`.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// When a name is invalid in a certificate.
     pub fn issued_by(authority: &Authority, server: &Leaf) -> Result<Self, Error> {
         Ok(Self {
             root: authority.pem().to_owned(),
@@ -148,25 +157,56 @@ impl CertificateSet {
         })
     }
 
-    /// Writes the five files, where none of them may be yet; keys are for their owner only.
+    /// Writes the five files into `folder`; only the owner may read the keys.
     ///
     /// # Errors
-    /// When a file is there, or cannot be written.
+    /// When one of the files exists or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        tls::write(folder, self)
+        fs::create_dir_all(folder).map_err(|error| Error::File { path: folder.to_owned(), error })?;
+        create(folder.join(ROOT), &self.root, Access::Everyone)?;
+        create(folder.join(CLIENT), &self.client.certificate, Access::Everyone)?;
+        create(folder.join(CLIENT_KEY), &self.client.key, Access::Owner)?;
+        create(folder.join(SERVER), &self.server.certificate, Access::Everyone)?;
+        create(folder.join(SERVER_KEY), &self.server.key, Access::Owner)
     }
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Everyone,
+    /// On Windows the permissions of the folder apply instead.
+    Owner,
+}
+
+/// Creates a file; an existing one is an error.
+fn create(path: PathBuf, text: &str, access: Access) -> Result<(), Error> {
+    create_new(&path, text, access).map_err(|error| Error::File { path, error })
+}
+
+fn create_new(path: &Path, text: &str, access: Access) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if access == Access::Owner {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = access;
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 fn params(common_name: &str, not_before: SystemTime, not_after: SystemTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, common_name);
-    let since_epoch = |time: SystemTime| {
-        let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.min(LATEST))
-    };
-    params.not_before = since_epoch(not_before);
-    params.not_after = since_epoch(not_after);
+    params.not_before = date_time_ymd(1970, 1, 1) + since_epoch(not_before);
+    params.not_after = date_time_ymd(1970, 1, 1) + since_epoch(not_after);
     params
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Duration::from_secs(seconds.min(LATEST))
 }
 
 #[cfg(test)]
@@ -175,16 +215,16 @@ mod tests {
 
     use super::*;
 
-    fn seen<T>(pem: &str, look: impl FnOnce(&x509_parser::certificate::X509Certificate<'_>) -> T) -> T {
+    fn parsed<T>(pem: &str, read: impl FnOnce(&x509_parser::certificate::X509Certificate<'_>) -> T) -> T {
         let (_, pem) = parse_x509_pem(pem.as_bytes()).unwrap();
-        look(&pem.parse_x509().unwrap())
+        read(&pem.parse_x509().unwrap())
     }
 
     #[test]
     fn a_server_certificate_names_hosts_and_addresses() {
         let authority = Authority::new("CA").unwrap();
         let leaf = Leaf::server(vec!["127.0.0.1".into(), "localhost".into()]);
-        let names = seen(&authority.issue(&leaf).unwrap().certificate, |certificate| {
+        let names = parsed(&authority.issue(&leaf).unwrap().certificate, |certificate| {
             let names = certificate.subject_alternative_name().unwrap().unwrap();
             names.value.general_names.iter().map(ToString::to_string).collect::<Vec<_>>()
         });
@@ -195,7 +235,7 @@ mod tests {
     fn a_server_certificate_can_lack_alternative_names() {
         let authority = Authority::new("CA").unwrap();
         let leaf = Leaf::server(vec!["sense1".into()]).without_alt_names();
-        seen(&authority.issue(&leaf).unwrap().certificate, |certificate| {
+        parsed(&authority.issue(&leaf).unwrap().certificate, |certificate| {
             assert!(certificate.subject_alternative_name().unwrap().is_none());
             assert_eq!(certificate.subject().to_string(), "CN=sense1");
         });
@@ -204,10 +244,11 @@ mod tests {
     #[test]
     fn a_certificate_can_be_expired() {
         let authority = Authority::new("CA").unwrap();
-        let valid = |leaf: &Leaf| {
-            seen(&authority.issue(leaf).unwrap().certificate, |certificate| certificate.validity().is_valid())
-        };
-        assert!(valid(&Leaf::client("QlikClient")));
-        assert!(!valid(&Leaf::client("QlikClient").expired()));
+        for (leaf, valid) in
+            [(Leaf::client("QlikClient"), true), (Leaf::client("QlikClient").expired(), false)]
+        {
+            let certificate = authority.issue(&leaf).unwrap().certificate;
+            assert_eq!(parsed(&certificate, |certificate| certificate.validity().is_valid()), valid);
+        }
     }
 }

@@ -1,21 +1,21 @@
-//! Sessions that start and end by themselves.
+//! Starts and ends sessions continuously.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::population::Population;
-use super::session::User;
-use super::site::{Pair, Site};
+use crate::population::Population;
+use crate::session::User;
+use crate::site::{Pair, Site};
 
-/// Steps that one tick may take, so that it never holds a worker for long.
+/// The most steps of one tick, so that it never blocks a worker for long.
 const STEPS_AT_ONCE: usize = 2_000;
-/// How often another user is tried when the one found has all the sessions allowed.
+/// How many users are tried until one is found who may start another session.
 const TRIES: usize = 8;
 
-/// Starts and ends `rate` sessions a second each, on average, and keeps their total near `target`. Runs
-/// until its task is aborted.
+/// Starts `rate` sessions per second and ends as many, on average, and keeps the total near `target`. Runs until its
+/// task is aborted.
 pub(super) async fn run(site: Arc<Site>, mut population: Population, rate: f64, target: usize) {
     let per_second = rate * 2.0;
     let period = Duration::from_secs_f64((1.0 / per_second).clamp(0.01, 1.0));
@@ -40,15 +40,14 @@ fn step(site: &Site, population: &mut Population, target: usize, steps: usize) {
     let pairs: Vec<_> = nodes.iter().flatten().collect();
     let mut total: usize = pairs.iter().map(|pair| pair.table().len()).sum();
     for _ in 0..steps {
-        // An even chance at the target; sure to start a tenth below it, sure to end a tenth above.
+        // The chance of a start is 50 % at the target, 100 % a tenth below and 0 % a tenth above.
         let missing = (target as f64 - total as f64) / (target as f64 / 10.0 + 1.0);
         if population.rng.f64() < 0.5 + missing / 2.0 {
-            let (node, nth) = population.place(nodes.len(), virtual_proxies);
-            let user = who_starts(&pairs, population, total);
+            let location = population.location(nodes.len(), virtual_proxies);
+            let user = next_user(&pairs, population, total);
             let id = population.session_id();
-            // A node that links fewer virtual proxies than the site has takes it at another one.
-            let links = nodes.get(node).map(Vec::as_slice).unwrap_or_default();
-            if let Some(pair) = links.get(nth % links.len().max(1)) {
+            let links = nodes.get(location.node).map(Vec::as_slice).unwrap_or_default();
+            if let Some(pair) = links.get(location.link(links.len())) {
                 pair.table().open_for(user, id);
                 total += 1;
             }
@@ -59,25 +58,27 @@ fn step(site: &Site, population: &mut Population, target: usize, steps: usize) {
     }
 }
 
-/// A visitor, anyone, or, as often, somebody who is there already: so some come to the limit.
-fn who_starts(pairs: &[&Arc<Pair>], population: &mut Population, total: usize) -> Arc<User> {
+/// Chooses the user of a new session: a visitor, a random user, or, as often, a user who has a session already, so
+/// that some reach the limit.
+fn next_user(pairs: &[&Arc<Pair>], population: &mut Population, total: usize) -> Arc<User> {
     if population.next_is_visitor() {
-        return population.visitor();
+        return population.new_visitor();
     }
     for _ in 0..TRIES {
         let present = population.rng.bool().then(|| any_session(pairs, population, total)).flatten();
         let present = present.and_then(|(pair, index)| pair.table().user_at(index));
         let present = present.filter(|user| *user.directory != *"NONE");
-        let Some(user) = present.or_else(|| population.anyone()) else { break };
-        let theirs: usize = pairs.iter().map(|pair| pair.table().count_of(&user)).sum();
-        if theirs < population.limit {
+        let Some(user) = present.or_else(|| population.random_user()) else { break };
+        let sessions: usize = pairs.iter().map(|pair| pair.table().count_of(&user)).sum();
+        if sessions < population.limit {
             return user;
         }
     }
-    // Nearly everybody is at the limit.
-    population.visitor()
+    // Nearly all users are at the limit.
+    population.new_visitor()
 }
 
+/// Chooses a random session: its pair and its position there.
 fn any_session<'a>(
     pairs: &[&'a Arc<Pair>],
     population: &mut Population,
@@ -98,11 +99,12 @@ fn any_session<'a>(
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::{Options, population};
     use super::*;
+    use crate::options::Options;
+    use crate::population;
 
     fn totals(options: &Options, rounds: usize) -> (Site, Vec<usize>) {
-        let (site, mut population) = population::settle(options);
+        let (site, mut population) = population::create_site(options);
         let totals = (0..rounds).map(|_| {
             step(&site, &mut population, options.sessions, 1);
             site.pairs().iter().map(|pair| pair.table().len()).sum()
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_beyond_the_limit_and_somebody_is_at_it() {
+    fn some_users_reach_the_limit_and_none_exceeds_it() {
         let (site, _) = totals(&Options::default(), 5000);
         let mut counts = BTreeMap::new();
         for session in site.pairs().iter().flat_map(|pair| pair.table().all()) {
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_without_users_has_visitors_come_and_go() {
+    fn visitors_start_and_end_sessions_on_a_site_without_users() {
         let (_, totals) = totals(&Options { users: 0, sessions: 10, ..Options::default() }, 500);
         assert!(totals.iter().all(|total| (7..=13).contains(total)), "{totals:?}");
     }
@@ -137,9 +139,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fractional_rate_is_kept_over_time() {
         let options = Options { sessions: 0, users: 5, ..Options::default() };
-        let (site, population) = population::settle(&options);
+        let (site, population) = population::create_site(&options);
         let site = Arc::new(site);
-        // With a target out of reach every step is a start: two steps per second and unit of rate.
+        // The target is out of reach, so every step starts a session: 2 steps per second and unit of the rate.
         let task = tokio::spawn(run(site.clone(), population, 0.25, 1_000_000));
         tokio::time::sleep(Duration::from_secs(100)).await;
         task.abort();

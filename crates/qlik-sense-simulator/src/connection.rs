@@ -1,5 +1,4 @@
-//! One connection beside what hyper does with it: when it has sent what it was given, and answers that are
-//! written by hand because HTTP would not allow them.
+//! The part of a connection that hyper does not offer: when everything is sent, and raw responses that violate HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -15,87 +14,90 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::delivery::{Listed, Receipt};
+use crate::receipt::{PendingDelivery, Receipt};
 
-/// How long a client may take for an answer that is written by hand.
-const BY_HAND_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a client may take to receive a raw response.
+const RAW_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The connection that a request came in by; each request carries it.
+/// The connection of a request. An extension of every request.
 #[derive(Clone, Default)]
 pub(super) struct Connection(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Of bodies that hyper has wholly taken and not yet wholly given to the socket.
+    /// The receipts of bodies that hyper holds completely and has not flushed to the socket yet.
     receipts: Mutex<Vec<Receipt>>,
-    by_hand: Mutex<Option<ByHand>>,
-    handed_over: Notify,
+    raw_response: Mutex<Option<RawResponse>>,
+    taken_over: Notify,
 }
 
-/// Bytes instead of hyper's answer, and how the connection ends after them.
-pub(super) struct ByHand {
+/// Bytes to send instead of hyper's response, and how to end the connection after them.
+pub(super) struct RawResponse {
     pub bytes: Bytes,
     pub end: End,
-    /// In flight as long as this is not carried out.
-    pub listed: Option<Listed>,
+    /// Keeps the response in flight until it is sent.
+    pub pending: Option<PendingDelivery>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// A TCP reset.
     Reset,
-    /// As usual.
+    /// An orderly end of TLS and TCP.
     Close,
 }
 
 impl Connection {
-    /// The last piece of a body was given to hyper in this very call.
-    pub fn expect(&self, receipt: Receipt) {
+    /// Adds the receipt of a body whose last piece is handed to hyper in the current poll.
+    pub fn add_receipt(&self, receipt: Receipt) {
         self.0.receipts.lock().push(receipt);
     }
 
-    /// Takes the connection away from hyper. Ends only by being dropped with everything of hyper's.
-    pub async fn take_over(&self, by_hand: ByHand) -> std::convert::Infallible {
-        *self.0.by_hand.lock() = Some(by_hand);
-        self.0.handed_over.notify_one();
+    /// Takes the connection away from hyper and sends this response. Never returns: it is dropped together with
+    /// hyper's part of the connection.
+    pub async fn take_over(&self, response: RawResponse) -> std::convert::Infallible {
+        *self.0.raw_response.lock() = Some(response);
+        self.0.taken_over.notify_one();
         std::future::pending().await
     }
 
-    /// Waits until somebody takes the connection over.
-    pub async fn taken_over(&self) -> ByHand {
+    /// Waits for [`Self::take_over`] and returns its response.
+    pub async fn taken_over(&self) -> RawResponse {
         loop {
-            let by_hand = self.0.by_hand.lock().take();
-            if let Some(by_hand) = by_hand {
-                return by_hand;
+            let response = self.0.raw_response.lock().take();
+            if let Some(response) = response {
+                return response;
             }
-            self.0.handed_over.notified().await;
+            self.0.taken_over.notified().await;
         }
     }
 
-    fn flushed(&self) {
+    fn record_flush(&self) {
         for receipt in std::mem::take(&mut *self.0.receipts.lock()) {
-            receipt.sent();
+            receipt.record_sent();
         }
     }
 }
 
-impl ByHand {
-    pub async fn carry_out(self, mut stream: TlsStream<TcpStream>) {
-        let sending = async {
-            stream.write_all(&self.bytes).await?;
-            stream.flush().await?;
-            match self.end {
-                End::Close => stream.shutdown().await,
-                End::Reset => stream.get_ref().0.set_zero_linger(),
-            }
-        };
-        // A client that goes away in the middle is none of the site's business.
-        let _ = timeout(BY_HAND_TIMEOUT, sending).await;
-        drop(self.listed);
+impl RawResponse {
+    /// Sends the response and ends the connection.
+    pub async fn send(self, mut stream: TlsStream<TcpStream>) {
+        // A client may disconnect at any time: no error of the site.
+        let _ = timeout(RAW_TIMEOUT, self.write(&mut stream)).await;
+        drop(self.pending);
+    }
+
+    async fn write(&self, stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+        stream.write_all(&self.bytes).await?;
+        stream.flush().await?;
+        match self.end {
+            End::Close => stream.shutdown().await,
+            End::Reset => stream.get_ref().0.set_zero_linger(),
+        }
     }
 }
 
-/// The stream between TLS and hyper, which tells the connection when everything written so far is sent.
+/// The stream between TLS and hyper, which notifies the connection when everything written so far is sent.
 pub(super) struct Wire {
     stream: TlsStream<TcpStream>,
     connection: Connection,
@@ -142,10 +144,10 @@ impl AsyncWrite for Wire {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes only when it has nothing left to write.
+    /// hyper flushes only after it has written everything.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        self.connection.flushed();
+        self.connection.record_flush();
         Poll::Ready(Ok(()))
     }
 

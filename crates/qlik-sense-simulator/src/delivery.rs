@@ -1,121 +1,26 @@
-//! What was sent in full: bodies whose last byte went to the socket without an error.
+//! Counts of the session lists that were sent completely, up to the last byte and without an error.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-
-use axum::body::{Body, Bytes};
-use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 
-use super::connection::Connection;
-use super::site::{InFlight, Pair};
-
-/// What a session list says, counted.
+/// The numbers of a session list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Rows.
+    /// The number of rows.
     pub sessions: usize,
-    /// Distinct users, anonymous ones left out.
+    /// The number of distinct users, without anonymous ones.
     pub users: usize,
-    /// Rows of anonymous users.
+    /// The number of rows of anonymous users.
     pub anonymous_sessions: usize,
 }
 
-/// How far a pair's session lists came.
+/// The session lists of one pair that were sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// Session lists sent in full so far: the running number of the last one.
+    /// The number of session lists sent completely so far.
     pub full_bodies: u64,
-    /// What the last one said.
+    /// The counts of the last of these.
     pub last: Option<Counts>,
-    /// Session lists whose last piece is on its way to the socket: they may be in the client's hands already,
-    /// or never get there. Who compares exactly looks again while this is not 0.
+    /// The number of session lists whose last piece is being written to the socket. The client may have received them
+    /// already, or may never. For an exact comparison, read again until this is 0.
     pub finishing: usize,
-}
-
-/// What an answer with a session list is accounted for.
-#[derive(Clone)]
-pub(super) struct Listed {
-    pub pair: Arc<Pair>,
-    /// `None`: what is sent is no session list any more.
-    pub counts: Option<Counts>,
-    /// Ends with the last of its holders.
-    pub _in_flight: Arc<InFlight>,
-}
-
-/// A session list whose last piece is on its way to the socket.
-pub(super) struct Receipt {
-    pair: Arc<Pair>,
-    counts: Counts,
-}
-
-impl Receipt {
-    fn new(pair: Arc<Pair>, counts: Counts) -> Self {
-        pair.deliveries().finishing += 1;
-        Self { pair, counts }
-    }
-
-    /// The last byte went to the socket.
-    pub fn sent(self) {
-        let mut deliveries = self.pair.deliveries();
-        deliveries.full_bodies += 1;
-        deliveries.last = Some(self.counts);
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        self.pair.deliveries().finishing -= 1;
-    }
-}
-
-impl Listed {
-    /// `None` when what is sent is no session list.
-    fn receipt(self) -> Option<Receipt> {
-        Some(Receipt::new(self.pair, self.counts?))
-    }
-}
-
-/// A body that reports its end.
-pub(super) struct Accounted {
-    body: Body,
-    listed: Option<Listed>,
-    connection: Connection,
-}
-
-impl Accounted {
-    pub fn new(body: Body, listed: Listed, connection: Connection) -> Self {
-        Self { body, listed: Some(listed), connection }
-    }
-}
-
-impl hyper::body::Body for Accounted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if matches!(frame, Some(Err(_))) {
-            self.listed = None;
-        }
-        // Before the client can have it all, so that its next request is never in flight beside this one.
-        if (frame.is_none() || self.body.is_end_stream())
-            && let Some(receipt) = self.listed.take().and_then(Listed::receipt)
-        {
-            self.connection.expect(receipt);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

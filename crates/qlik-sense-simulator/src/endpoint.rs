@@ -1,4 +1,4 @@
-//! What is known of a service whatever it serves: its address, who is connected, what is wrong with it.
+//! The state that QRS and QPS services have in common: address, connections, faults.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,18 +6,19 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 use url::Url;
 
-use super::faults::switches::Switches;
+use crate::faults::switches::Switches;
 
-/// The repository service, or a node's proxy service, as its clients and its listener see it.
+/// The repository service or a node's proxy service: its address, open connections and faults.
 pub(super) struct Endpoint {
     pub address: IpAddr,
-    /// 0 before it has listened for the first time; kept from then on.
+    /// 0 before the service first listens; constant afterwards.
     port: AtomicU16,
     connections: AtomicUsize,
     pub faults: Switches,
 }
 
 impl Endpoint {
+    /// Returns an endpoint that has no port yet.
     pub fn new(address: IpAddr) -> Self {
         Self {
             address,
@@ -27,6 +28,7 @@ impl Endpoint {
         }
     }
 
+    /// Returns the port; 0 before the service first listens.
     pub fn port(&self) -> u16 {
         self.port.load(Ordering::Relaxed)
     }
@@ -35,25 +37,25 @@ impl Endpoint {
         self.port.store(port, Ordering::Relaxed);
     }
 
-    /// `None` before it has listened for the first time.
+    /// Returns the service's URL; `None` before it first listens.
     pub fn url(&self) -> Option<Url> {
         let address = SocketAddr::new(self.address, self.port());
         Url::parse(&format!("https://{address}")).ok().filter(|_| address.port() != 0)
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
     /// Counts a connection as open until the result is dropped.
-    pub fn connection_opens(self: &Arc<Self>) -> OpenConnection {
+    pub fn open_connection(self: &Arc<Self>) -> OpenConnection {
         self.connections.fetch_add(1, Ordering::SeqCst);
         OpenConnection(self.clone())
     }
 }
 
-/// An open connection to a service.
+/// An open connection; its drop decrements the count.
 pub(super) struct OpenConnection(Arc<Endpoint>);
 
 impl Drop for OpenConnection {

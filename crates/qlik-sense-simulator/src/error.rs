@@ -1,47 +1,47 @@
-//! Why a simulated site cannot start, or not do what it was told.
+//! The errors of a simulated site.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Fault;
+use crate::faults::Fault;
 
-/// Why a simulated site cannot start, or not do what it was told.
+/// Why a simulated site cannot start or change.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("--{flag}: found {found}, expected {expected}")]
     Option { flag: &'static str, found: String, expected: &'static str },
 
     #[error(
-        "{name} cannot listen on {address}: {error} (another port with --{flag}, 0 for a free one, or \
+        "{name} cannot listen on {address}: {error} (choose another port with --{flag}, 0 for a free one, or \
          another address with --host)"
     )]
     Listen { name: String, address: SocketAddr, flag: &'static str, error: io::Error },
 
     #[error(
-        "the control address cannot listen on {address}: {error} (another port with --control-port, 0 for a \
-         free one)"
+        "the control address cannot listen on {address}: {error} (choose another port with --control-port, \
+         0 for a free one)"
     )]
     Control { address: SocketAddr, error: io::Error },
 
     #[error(
-        "{}: {} of the certificate files are there ({}) and others are not ({}): add the missing ones, or \
-         remove all five and new ones are made",
+        "{}: {} of the five certificate files exist ({}), others are missing ({}): add the missing ones, or remove \
+         all five to create new ones",
         folder.display(), found.len(), found.join(", "), missing.join(", ")
     )]
-    HalfSet { folder: PathBuf, found: Vec<&'static str>, missing: Vec<&'static str> },
+    IncompleteSet { folder: PathBuf, found: Vec<&'static str>, missing: Vec<&'static str> },
 
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
 
-    #[error("{}: {problem}; remove all five certificate files and new ones are made", path.display())]
+    #[error("{}: {problem}; remove all five certificate files to create new ones", path.display())]
     Certificate { path: PathBuf, problem: String },
 
-    #[error("a certificate cannot be made")]
-    Make(#[from] rcgen::Error),
+    #[error("cannot create a certificate: {0}")]
+    CreateCertificate(#[from] rcgen::Error),
 
     #[error(
-        "{} is not a file that a simulated site wrote, and is left alone: choose another folder with --certs",
+        "{} was not written by a simulated site and is not overwritten: choose another folder with --certs",
         path.display()
     )]
     ForeignConfig { path: PathBuf },
@@ -62,7 +62,7 @@ pub enum Error {
     Interrupted,
 }
 
-/// The default virtual proxy has an empty prefix, which is seen between quotes.
+/// Lists names in quotes, which make the empty prefix of the default virtual proxy visible.
 fn list(names: &[String]) -> String {
     let quoted = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>();
     if quoted.is_empty() { "none".to_owned() } else { quoted.join(", ") }

@@ -1,4 +1,4 @@
-//! What every request to a Qlik service must bring: the Xrfkey twice, and to the repository a user.
+//! Checks of every request: the Xrfkey in parameter and header, and a user for the repository.
 
 use std::sync::Arc;
 
@@ -8,39 +8,39 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode;
 
-use super::site::Site;
+use crate::site::Site;
 
 const KEY_LENGTH: usize = 16;
 const KEY_HEADER: &str = "x-qlik-xrfkey";
 const USER_HEADER: &str = "x-qlik-user";
 
-/// Holds every answer back for the site's latency. The answer itself is of the moment of the request.
+/// Delays every response by the site's latency. Its content is that at the time of the request.
 pub(super) async fn delay(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let answer = next.run(request).await;
+    let response = next.run(request).await;
     let latency = site.latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    answer
+    response
 }
 
-/// For the proxy service: a certificate is enough there, a user is read when one is given.
+/// Checks a request to the proxy service: a user is optional.
 pub(super) async fn proxy(request: Request, next: Next) -> Response {
-    guarded(request, next, false).await
+    checked(request, next, false).await
 }
 
-/// For the repository service, which acts in the name of a user.
+/// Checks a request to the repository service, which requires a user.
 pub(super) async fn repository(request: Request, next: Next) -> Response {
-    guarded(request, next, true).await
+    checked(request, next, true).await
 }
 
-async fn guarded(request: Request, next: Next, user_needed: bool) -> Response {
+async fn checked(request: Request, next: Next, user_required: bool) -> Response {
     if !has_key_twice(request.uri().query().unwrap_or_default(), request.headers()) {
         let text = "XSRF prevention check failed. Possible XSRF discovered.";
         return (StatusCode::BAD_REQUEST, text).into_response();
     }
     match user(request.headers()) {
-        Ok(None) if user_needed => {
+        Ok(None) if user_required => {
             (StatusCode::FORBIDDEN, "No user: X-Qlik-User is missing.").into_response()
         }
         Ok(_) => next.run(request).await,
@@ -63,7 +63,7 @@ fn has_key_twice(query: &str, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Directory and id out of `UserDirectory=LAB; UserId=anna`, both URL-encoded.
+/// Parses `UserDirectory=LAB; UserId=anna`, both values URL-encoded, into directory and id.
 fn user(headers: &HeaderMap) -> Result<Option<(String, String)>, &'static str> {
     let malformed = "X-Qlik-User is not of the form UserDirectory=...; UserId=...";
     let Some(value) = headers.get(USER_HEADER) else { return Ok(None) };
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_counts_when_it_comes_twice_and_is_one() {
+    fn the_key_is_needed_in_parameter_and_header() {
         let key = headers(KEY_HEADER, "abcdefghij987654");
         assert!(has_key_twice("Xrfkey=abcdefghij987654", &key));
         assert!(has_key_twice("filter=x&xrfkey=abcdefghij987654", &key));
@@ -103,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_length_or_alphabet_is_none() {
+    fn a_key_of_another_length_or_alphabet_is_refused() {
         for key in ["", "abcdefghij98765", "abcdefghij9876543", "abcdefghij98765-"] {
             assert!(!has_key_twice(&format!("Xrfkey={key}"), &headers(KEY_HEADER, key)), "{key:?}");
         }
     }
 
     #[test]
-    fn a_user_is_read_as_clients_write_it() {
+    fn a_user_is_parsed_in_the_forms_that_clients_send() {
         let expected = Ok(Some(("LAB".to_owned(), "anna müller".to_owned())));
         for text in
             ["UserDirectory=LAB; UserId=anna%20m%C3%BCller", "userid=anna%20m%c3%bcller;userdirectory=LAB;"]

@@ -1,4 +1,4 @@
-//! What can be asked of a running site, and done to it.
+//! The handle of a running site.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::control::Control;
-use super::options::{check_prefix, refused};
-use super::services::Services;
-use super::site::{Pair, Site};
-use super::{Delivery, Error, Fault, Session};
+use crate::control::Control;
+use crate::delivery::Delivery;
+use crate::error::Error;
+use crate::faults::Fault;
+use crate::options::{check_prefix, invalid_option};
+use crate::services::Services;
+use crate::session::Session;
+use crate::site::{Pair, Site};
 
 /// A running site. Dropping it stops it at once; [`Simulator::shutdown`] waits until it has stopped.
 ///
@@ -25,9 +28,9 @@ pub struct Simulator {
     pub(super) churn: Option<JoinHandle<()>>,
 }
 
-/// What there is.
+/// Addresses, files, counters and sessions.
 impl Simulator {
-    /// Every listener's name and address: `qrs`, `qps-1`, `qps-2`, …, and `control` where there is one.
+    /// Returns the name and URL of every listener: `qrs`, `qps-1`, `qps-2`, …, and `control` if there is one.
     pub fn listeners(&self) -> Vec<(String, Url)> {
         let nodes = self.site.nodes();
         let proxies = nodes.iter().map(|node| (format!("qps-{}", node.number), node.endpoint.url()));
@@ -36,43 +39,43 @@ impl Simulator {
         all.filter_map(|(name, url)| Some((name, url?))).chain(control).collect()
     }
 
-    /// The folder with `client.pem`, `client_key.pem`, `root.pem` and the server's two.
+    /// Returns the folder with `client.pem`, `client_key.pem`, `root.pem`, `server.pem` and `server_key.pem`.
     pub fn certificates(&self) -> &Path {
         &self.certificates
     }
 
-    /// A configuration of the exporter that fits this site as it was at the start.
+    /// Returns the path of the exporter's configuration file for this site as it was at the start.
     pub fn config_file(&self) -> &Path {
         &self.config_file
     }
 
-    /// How many session lists of this pair were asked for so far.
+    /// Returns the number of requests for this pair's session list so far.
     pub fn list_queries(&self, node: usize, prefix: &str) -> u64 {
         self.pair(node, prefix).map_or(0, |pair| pair.list_queries())
     }
 
-    /// How many requests to end sessions of this pair came so far, whatever became of them.
+    /// Returns the number of requests to delete sessions of this pair so far, successful or not.
     pub fn deletions(&self, node: usize, prefix: &str) -> u64 {
         self.pair(node, prefix).map_or(0, |pair| pair.deletions())
     }
 
-    /// The most session lists and ends of sessions that were on their way at once on this node.
+    /// Returns the largest number of session lists and deletions that were in flight at once on this node.
     pub fn most_in_flight(&self, node: usize) -> usize {
         self.site.node(node).map_or(0, |node| node.most_in_flight())
     }
 
-    /// How many connections are open to this node's proxy service.
+    /// Returns the number of open connections to this node's proxy service.
     pub fn connections(&self, node: usize) -> usize {
         self.site.node(node).map_or(0, |node| node.endpoint.connections())
     }
 
-    /// How many sessions were written as JSON for this pair's list so far: a list that has not changed
-    /// since it was last asked for adds nothing.
+    /// Returns how many sessions were written as JSON for this pair's list so far. A list that has not changed since the
+    /// last request adds nothing.
     pub fn sessions_rendered(&self, node: usize, prefix: &str) -> u64 {
         self.pair(node, prefix).map_or(0, |pair| pair.table().rendered())
     }
 
-    /// The sessions of this pair, in the order in which they are listed.
+    /// Returns the sessions of this pair, in the order of its list.
     pub fn sessions(&self, node: usize, prefix: &str) -> Vec<Session> {
         self.pair(node, prefix).map(|pair| pair.table().all()).unwrap_or_default()
     }
@@ -82,29 +85,29 @@ impl Simulator {
     }
 }
 
-/// Sessions, and how it goes for them.
+/// Latency and sessions.
 impl Simulator {
-    /// How long each answer is held back, from now on.
+    /// Sets the delay of each response.
     pub fn set_latency(&self, latency: Duration) {
         self.site.set_latency(latency);
     }
 
-    /// Adds a session, or replaces the one of that id. False when the node does not link that virtual proxy.
+    /// Adds a session, or replaces the one with the same id. Returns false if the node does not link the virtual proxy.
     pub fn open_session(&self, node: usize, prefix: &str, session: Session) -> bool {
         let pair = self.pair(node, prefix);
         pair.map(|pair| pair.table().open(session)).is_some()
     }
 
-    /// Ends a session. False when there was none.
+    /// Deletes a session. Returns false if there was none.
     pub fn close_session(&self, node: usize, prefix: &str, id: &str) -> bool {
         self.pair(node, prefix).is_some_and(|pair| pair.table().close(id).is_some())
     }
 }
 
-/// What goes wrong. Each returns when it has its effect; there is one fault for each pair, and one for each node
-/// that acts on the pairs without a fault of their own.
+/// Faults. A change is in effect when its method returns. Each pair has at most one fault. Each node has at most one,
+/// which acts on the pairs without a fault of their own.
 impl Simulator {
-    /// Something goes wrong from now on: with one virtual proxy of a node, or with its whole proxy service.
+    /// Sets the fault of one virtual proxy of a node, or of its whole proxy service.
     ///
     /// # Errors
     /// When there is no such node or link, or the fault acts on whole nodes only.
@@ -112,44 +115,43 @@ impl Simulator {
         self.services.set_fault(node, prefix.map(stored), Some(fault)).await.map(drop)
     }
 
-    /// The same goes right again. False when there was no fault.
+    /// Clears the fault of one virtual proxy of a node, or of its whole proxy service. Returns false if there was none.
     ///
     /// # Errors
-    /// When there is no such node or link, or a port that was closed was taken by somebody else.
+    /// When there is no such node or link, or another program uses a port that was closed.
     pub async fn clear_fault(&self, node: usize, prefix: Option<&str>) -> Result<bool, Error> {
         self.services.set_fault(node, prefix.map(stored), None).await
     }
 
-    /// Something goes wrong with the repository, or with `None` no longer.
+    /// Sets the fault of the repository, or clears it with `None`.
     ///
     /// # Errors
-    /// When its port was closed and was taken by somebody else.
+    /// When its port was closed and another program uses it.
     pub async fn set_repository_fault(&self, fault: Option<Fault>) -> Result<(), Error> {
         self.services.set_repository_fault(fault).await.map(drop)
     }
 
-    /// Everything goes right again.
+    /// Clears all faults.
     ///
     /// # Errors
-    /// When a port that was closed was taken by somebody else.
+    /// When another program uses a port that was closed.
     pub async fn clear_faults(&self) -> Result<(), Error> {
         self.services.clear_faults().await
     }
 
-    /// What was sent in full of this pair's session lists. `None` when the node does not link that virtual
-    /// proxy.
+    /// Returns the counts of this pair's complete session lists; `None` if the node does not link the virtual proxy.
     pub fn delivery(&self, node: usize, prefix: &str) -> Option<Delivery> {
-        self.pair(node, prefix).map(|pair| *pair.deliveries())
+        self.pair(node, prefix).map(|pair| *pair.delivery())
     }
 }
 
-/// Nodes, virtual proxies and the links between them. What the repository tells follows at once.
+/// Nodes, virtual proxies and the links between them. The repository returns changes at once.
 impl Simulator {
-    /// A new node, at the address after the last one's, that links these virtual proxies: its number. It is
-    /// told in [`Simulator::listeners`] from then on.
+    /// Adds a node at the address after the last one's, linked to these virtual proxies, and returns its number.
+    /// [`Simulator::listeners`] includes it.
     ///
     /// # Errors
-    /// When there is no such virtual proxy, or the node's address or port cannot be had.
+    /// When there is no such virtual proxy, or the node's address or port is not available.
     pub async fn add_node(&self, links: &[&str]) -> Result<usize, Error> {
         let links: Vec<_> = links.iter().map(|prefix| stored(prefix).to_owned()).collect();
         let known: Vec<_> = self.site.virtual_proxies().iter().map(|found| found.prefix.clone()).collect();
@@ -157,7 +159,8 @@ impl Simulator {
             return Err(Error::NoSuchVirtualProxy { prefix: unknown.clone(), known });
         }
         let node = self.site.add_node(None, Some(&links));
-        let node = node.ok_or_else(|| refused("host", "no more".to_owned(), "enough addresses after it"))?;
+        let node =
+            node.ok_or_else(|| invalid_option("host", "no more".to_owned(), "enough addresses after it"))?;
         let number = node.number;
         let added = self.services.add_node(node).await;
         if added.is_err() {
@@ -166,14 +169,14 @@ impl Simulator {
         added.map(|()| number)
     }
 
-    /// A node goes for good, with its port, its sessions and its number. False when there was none.
+    /// Removes a node with its port, sessions and number. Returns false if there was none.
     pub async fn remove_node(&self, node: usize) -> bool {
-        let was_there = self.site.remove_node(node);
+        let existed = self.site.remove_node(node);
         self.services.remove_node(node).await;
-        was_there
+        existed
     }
 
-    /// A new virtual proxy that no node links yet. False when there is one of that prefix.
+    /// Adds a virtual proxy that no node links yet. Returns false if the prefix is in use.
     ///
     /// # Errors
     /// When Qlik would not accept the prefix.
@@ -182,18 +185,18 @@ impl Simulator {
         Ok(self.site.add_virtual_proxy(stored(prefix)))
     }
 
-    /// A virtual proxy goes, with its links and their sessions. False when there was none.
+    /// Removes a virtual proxy with its links and their sessions. Returns false if there was none.
     pub fn remove_virtual_proxy(&self, prefix: &str) -> bool {
         self.site.remove_virtual_proxy(stored(prefix))
     }
 
-    /// Lets a node link a virtual proxy, without sessions there at first. False when one of the two is not
-    /// there; nothing changes when it links it already.
+    /// Links a virtual proxy to a node, without sessions at first. Returns false if either does not exist. An existing
+    /// link keeps its sessions.
     pub fn link(&self, node: usize, prefix: &str) -> bool {
         self.site.link(node, stored(prefix))
     }
 
-    /// A node links a virtual proxy no longer; its sessions there are gone. False when it did not.
+    /// Removes a link with its sessions. Returns false if there was none.
     pub fn unlink(&self, node: usize, prefix: &str) -> bool {
         self.site.node(node).is_some_and(|node| node.unlink(stored(prefix)))
     }
@@ -201,31 +204,30 @@ impl Simulator {
 
 /// Stopping and starting.
 impl Simulator {
-    /// A node's proxy service goes away, as do its connections: new ones are refused. Its sessions stay, and
-    /// its port is kept for it.
+    /// Stops a node's proxy service: closes its connections and refuses new ones. It keeps its sessions and its port.
     pub async fn stop_node(&self, node: usize) {
         // Only starting can fail.
         let _ = self.services.set_stopped(node, true).await;
     }
 
-    /// A stopped node's proxy service comes back, on the same port.
+    /// Starts a stopped node's proxy service again, on the same port.
     ///
     /// # Errors
-    /// When the port could not be kept and was taken by somebody else in between.
+    /// When another program uses the port because it could not be kept.
     pub async fn start_node(&self, node: usize) -> Result<(), Error> {
         self.services.set_stopped(node, false).await
     }
 
-    /// Stops everything and waits until it has stopped: a moment, since open connections are cut.
+    /// Stops the site and waits until it has stopped. This is fast, since open connections are closed.
     pub async fn shutdown(mut self) {
         if let Some(churn) = self.churn.take() {
             churn.abort();
-            // Ended or cancelled, both are what is wanted.
+            // The result does not matter: the task has ended or was cancelled.
             let _ = churn.await;
         }
         self.services.shutdown().await;
         if let Some(control) = self.control.take() {
-            // Ends when the requests under way are answered, which takes a moment only.
+            // Ends as soon as the current requests are answered.
             let _ = control.task.await;
         }
     }
@@ -233,14 +235,14 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        self.services.cut();
+        self.services.stop();
         if let Some(churn) = &self.churn {
             churn.abort();
         }
     }
 }
 
-/// A prefix as the repository stores it.
+/// Returns a prefix as the repository stores it.
 fn stored(prefix: &str) -> &str {
     prefix.trim_matches('/')
 }

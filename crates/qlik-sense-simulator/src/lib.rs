@@ -1,19 +1,20 @@
-//! A Qlik Sense site that answers as the real one does: the repository service (QRS) on one port and a
-//! proxy service (QPS) per node, over mutual TLS.
+//! A simulated Qlik Sense site that behaves like a real one: the repository service (QRS) on one port and a proxy
+//! service (QPS) per node, over mutual TLS.
 //!
-//! It shares no type with the crate `qlik-sense`, so that a shared misreading of the interfaces cannot hide.
+//! It shares no type with the crate `qlik-sense`, so that tests notice when either misreads an interface.
 //!
-//! - `options` what can be chosen, and what is refused
-//! - `certificates` the site's authority and what it issues; `tls` its files and their use
-//! - `handle` what can be asked of a running site, and done to it
-//! - `site` the whole state in one place: nodes, links, sessions, counters, latency
-//! - `session` one session and its JSON; `sessions` those of a proxy service and virtual proxy, and their list
-//! - `population` users and sessions out of a seed; `churn` lets them come and go
-//! - `services` which of the site's services run; `endpoint` one of them, `listener` its sockets, TLS, connections
-//! - `faults` what goes wrong on purpose; `connection` answers by hand, and what is sent in full: `delivery`
-//! - `control` the control address: faults and sessions by plain HTTP
-//! - `guard` what every request must bring; `qps`, `qrs` the paths; `objects` QRS' JSON
-//! - `config_file` the exporter's configuration for this site
+//! - `options`: the options of a site and their checks
+//! - `certificates`: the site's CA, the certificates that it issues, and their files; `tls`: their use
+//! - `handle`: the handle of a running site, which observes and changes it
+//! - `site`: the state of the site: nodes, links, sessions, counters, latency; `ids`: random ids
+//! - `session`: one session and its JSON; `sessions`: the sessions of one proxy service and virtual proxy
+//! - `population`: users and sessions from a seed; `churn`: starts and ends sessions
+//! - `services`: starts and stops the services; `endpoint`: the state of one, `listener`: its sockets and TLS
+//! - `faults`: faults on purpose; `connection`: responses that bypass HTTP
+//! - `delivery`: counts of complete session lists; `receipt`, `tracked_body`: how they are recorded
+//! - `control`: the control address, which sets faults and opens sessions by plain HTTP
+//! - `qps`, `qrs`: the services' paths; `qps_path`, `objects`: parts of these; `guard`: checks of every request
+//! - `config_file`: the exporter's configuration for this site
 
 mod certificates;
 mod churn;
@@ -26,17 +27,21 @@ mod error;
 mod faults;
 mod guard;
 mod handle;
+mod ids;
 mod listener;
 mod objects;
 mod options;
 mod population;
 mod qps;
+mod qps_path;
 mod qrs;
+mod receipt;
 mod services;
 mod session;
 mod sessions;
 mod site;
 mod tls;
+mod tracked_body;
 
 use std::sync::Arc;
 
@@ -44,34 +49,32 @@ pub use certificates::{Authority, CertificateSet, KeyedCertificate, Leaf};
 pub use control::help as control_help;
 pub use delivery::{Counts, Delivery};
 pub use error::Error;
-pub use faults::{Fault, FaultError, Kind, TABLE as FAULTS};
+pub use faults::{Fault, FaultError, FaultKind, TABLE as FAULTS};
 pub use handle::Simulator;
 pub use options::Options;
 pub use session::Session;
 
 use services::Services;
 
-/// Starts a site: checks the options, makes or reads the certificates, listens, writes `config.toml`.
+/// Starts a site: checks the options, creates or reads the certificates, listens, and writes `config.toml`.
 ///
 /// # Errors
-/// When an option makes no sense, the certificates cannot be used, or an address is taken. Nothing is left
-/// running then.
+/// When an option is invalid, the certificates cannot be used, or an address is in use. No service runs after an
+/// error.
 pub async fn start(options: Options) -> Result<Simulator, Error> {
     options.check()?;
-    let chosen = options.clone();
-    let (tls, site, population) = blocking(move || {
-        let tls = tls::make_or_read(&chosen.certs, &chosen.server_names(), &chosen.spare_addresses())?;
-        let (site, population) = population::settle(&chosen);
-        Ok((tls, Arc::new(site), population))
-    })
-    .await?;
+    let tls_options = options.clone();
+    let tls = blocking(move || tls::create_or_read(&tls_options)).await?;
+    let site_options = options.clone();
+    let (site, population) = blocking(move || Ok(population::create_site(&site_options))).await?;
+    let site = Arc::new(site);
 
-    // An early return drops the services, which stops those that run already.
+    // An early return drops the services, which stops those that are running.
     let services = Arc::new(Services::new(site.clone(), tls, &options));
     services.start_all(options.qrs_port).await?;
-    let (folder, written, discovery) = (options.certs.clone(), site.clone(), options.discovery);
-    let config_file = blocking(move || config_file::write(&folder, &written, discovery)).await?;
-    // Nothing fails after this, so that nobody needs to stop it.
+    let (folder, configured, discovery) = (options.certs.clone(), site.clone(), options.discovery);
+    let config_file = blocking(move || config_file::write(&folder, &configured, discovery)).await?;
+    // The last step that can fail, so that no error leaves it running.
     let control = match options.control_port {
         Some(port) => Some(control::start(port, site.clone(), services.clone(), services.stopping()).await?),
         None => None,
@@ -81,7 +84,7 @@ pub async fn start(options: Options) -> Result<Simulator, Error> {
     Ok(Simulator { site, services, certificates: options.certs, config_file, control, churn })
 }
 
-/// Runs what reads files or computes for long beside the runtime's workers.
+/// Runs work that reads files or computes for long outside the runtime's workers.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

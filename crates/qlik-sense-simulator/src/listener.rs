@@ -1,5 +1,6 @@
-//! Sockets, TLS handshakes and connections of a simulated site.
+//! Sockets, TLS handshakes and connections of the site's services.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,87 +20,98 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::connection::{Connection, Wire};
-use super::endpoint::Endpoint;
-use super::site::{Node, Site};
-use super::tls::{Handshake, Tls};
-use super::{Error, qps, qrs};
+use crate::connection::{Connection, Wire};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::site::{Node, Site};
+use crate::tls::{Handshake, Tls};
+use crate::{qps, qrs};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be idle; longer than any usual scrape interval, so that it is used again.
+/// How long a connection may be idle; longer than usual query intervals, so that it can be reused.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a client that was refused may take to read why.
-const PARTING: Duration = Duration::from_secs(1);
-/// More than a refused client has sent before it reads; the rest is not waited for.
-const PARTING_BYTES: u64 = 64 * 1024;
+/// How long a client whose handshake failed may take to read the alert.
+const ALERT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many bytes to read after a failed handshake; more than clients send before they read.
+const ALERT_BYTES: u64 = 64 * 1024;
 
 /// One of the site's services.
 #[derive(Clone)]
 pub(super) struct Service {
     /// `qrs`, `qps-1`, …
     name: String,
-    /// The flag that chose the port, and the port that it chose.
+    /// The option of the port, for error messages.
     flag: &'static str,
-    chosen: u16,
+    /// The port of this option; 0 for any free port.
+    configured_port: u16,
     endpoint: Arc<Endpoint>,
     router: Router,
     tls: Tls,
 }
 
-/// A service that listens. Dropped, it stops.
+/// A listening service; its drop stops it.
 pub(super) struct Listener {
     stop: CancellationToken,
     task: JoinHandle<TcpListener>,
 }
 
 impl Service {
-    /// The repository service, on the first node.
+    /// Returns the repository service, on the first node.
     pub fn qrs(site: &Arc<Site>, port: u16, tls: &Tls) -> Self {
         Self {
             name: "qrs".to_owned(),
             flag: "qrs-port",
-            chosen: port,
+            configured_port: port,
             endpoint: site.repository.clone(),
             router: qrs::router(site.clone()),
             tls: tls.clone(),
         }
     }
 
-    /// A node's proxy service.
+    /// Returns a node's proxy service.
     pub fn qps(site: &Arc<Site>, node: Arc<Node>, port: u16, tls: &Tls) -> Self {
         Self {
             name: format!("qps-{}", node.number),
             flag: "qps-port",
-            chosen: port,
+            configured_port: port,
             endpoint: node.endpoint.clone(),
             router: qps::router(site.clone(), node),
             tls: tls.clone(),
         }
     }
 
-    /// Opens the port; one that the system chose is kept from then on.
+    /// Opens the port. Later calls use the same port, even if the system chose it.
     pub async fn bind(&self) -> Result<TcpListener, Error> {
-        let port = if self.endpoint.port() == 0 { self.chosen } else { self.endpoint.port() };
+        let port = if self.endpoint.port() == 0 { self.configured_port } else { self.endpoint.port() };
         let address = SocketAddr::new(self.endpoint.address, port);
-        let failed = |error| Error::Listen { name: self.name.clone(), address, flag: self.flag, error };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        self.endpoint.set_port(listener.local_addr().map_err(failed)?.port());
+        let listener = TcpListener::bind(address).await.map_err(|error| self.listen_error(address, error))?;
+        let address = listener.local_addr().map_err(|error| self.listen_error(address, error))?;
+        self.endpoint.set_port(address.port());
         Ok(listener)
     }
 
-    /// Answers on an open port until `stop`.
+    fn listen_error(&self, address: SocketAddr, error: io::Error) -> Error {
+        Error::Listen { name: self.name.clone(), address, flag: self.flag, error }
+    }
+
+    /// Serves requests on an open port until `stop` is cancelled.
     pub fn listen(&self, port: TcpListener, handshake: Handshake, stop: CancellationToken) -> Listener {
-        let accept =
-            accept(port, self.endpoint.clone(), self.tls.of(handshake), self.router.clone(), stop.clone());
+        let accept = accept(
+            port,
+            self.endpoint.clone(),
+            self.tls.config(handshake),
+            self.router.clone(),
+            stop.clone(),
+        );
         Listener { task: tokio::spawn(accept), stop }
     }
 }
 
 impl Listener {
-    /// Cuts every connection. Gives the port back, still open; it is closed when that is dropped.
+    /// Closes every connection and returns the port, which is still open.
     pub async fn stop(mut self) -> Option<TcpListener> {
         self.stop.cancel();
-        // The task ends by itself now; it is aborted only together with the runtime.
+        // The task ends by itself; only the end of the runtime aborts it.
         (&mut self.task).await.ok()
     }
 }
@@ -110,7 +122,7 @@ impl Drop for Listener {
     }
 }
 
-/// Owns the port and its connections until told to stop.
+/// Accepts connections until `stop` is cancelled, then closes them and returns the port.
 async fn accept(
     listener: TcpListener,
     endpoint: Arc<Endpoint>,
@@ -125,13 +137,13 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let (open, tls, router) = (endpoint.connection_opens(), tls.clone(), router.clone());
+                    let (open, tls, router) = (endpoint.open_connection(), tls.clone(), router.clone());
                     connections.spawn(async {
                         serve(stream, tls, router).await;
                         drop(open);
                     });
                 }
-                // Out of file descriptors, say: that passes when connections end.
+                // For instance too many open files, until connections end.
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
         }
@@ -140,17 +152,17 @@ async fn accept(
     listener
 }
 
-/// One connection, from its handshake to its end.
+/// Serves one connection from its handshake to its end.
 async fn serve(stream: TcpStream, tls: Arc<ServerConfig>, router: Router) {
-    // Without it an answer in several pieces can wait for the client's acknowledgement; no more.
+    // Only an optimization: without it a response in several pieces can wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let handshake = TlsAcceptor::from(tls).accept(stream).into_fallible();
     match timeout(HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(stream)) => {
             let connection = Connection::default();
-            let answered = connection.clone();
+            let request_connection = connection.clone();
             let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(answered.clone());
+                request.extensions_mut().insert(request_connection.clone());
                 router.clone().oneshot(request)
             });
             let wire = TokioIo::new(Wire::new(stream, connection.clone()));
@@ -158,24 +170,24 @@ async fn serve(stream: TcpStream, tls: Arc<ServerConfig>, router: Router) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(IDLE_TIMEOUT)
                 .serve_connection(wire, service);
-            let by_hand = tokio::select! {
-                // A client that goes away in the middle is none of the site's business.
+            let response = tokio::select! {
+                // A client may disconnect at any time: no error of the site.
                 _ = &mut http => return,
-                by_hand = connection.taken_over() => by_hand,
+                response = connection.taken_over() => response,
             };
-            by_hand.carry_out(http.into_parts().io.into_inner().into_inner()).await;
+            response.send(http.into_parts().io.into_inner().into_inner()).await;
         }
-        Ok(Err((_, stream))) => part(stream).await,
+        Ok(Err((_, stream))) => close_after_alert(stream).await,
         Err(_) => {}
     }
 }
 
-/// Ends a connection whose handshake failed such that the client can read the alert: closing a socket with
-/// unread bytes resets it, and a reset overtakes the alert.
-async fn part(mut stream: TcpStream) {
-    let _ = timeout(PARTING, async {
+/// Ends a connection whose handshake failed so that the client can read the alert: a socket that is closed with
+/// unread bytes sends a reset, which can overtake the alert.
+async fn close_after_alert(mut stream: TcpStream) {
+    let _ = timeout(ALERT_TIMEOUT, async {
         stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(PARTING_BYTES), &mut tokio::io::sink()).await
+        tokio::io::copy(&mut stream.take(ALERT_BYTES), &mut tokio::io::sink()).await
     })
     .await;
 }

@@ -1,16 +1,16 @@
-//! The repository's objects as JSON, with the members that real ones have: other clients read more of them
-//! than the exporter does.
+//! The repository's objects as JSON, with the members of real ones: other clients read more of them than the
+//! exporter.
 
 use serde_json::{Value, json};
 
-use super::site::{Node, Site, VirtualProxy};
+use crate::site::{Node, Site, VirtualProxy};
 
 const CREATED: &str = "2024-02-12T09:14:07.853Z";
 const MODIFIED: &str = "2025-05-21T13:40:55.120Z";
 const SERVICE_CLUSTER: &str = "cc61980e-ba5d-4c7e-9d4f-0c1d5e3a7b21";
 const MODIFIED_BY: &str = r"INTERNAL\sa_repository";
 
-/// `GET /qrs/about`.
+/// Returns the object of `GET /qrs/about`.
 pub(super) fn about() -> Value {
     json!({
         "buildVersion": "32.25.0.0",
@@ -24,13 +24,13 @@ pub(super) fn about() -> Value {
     })
 }
 
-/// `GET /qrs/proxyservice/full`: a proxy service per node, with the virtual proxies that it links.
+/// Returns the list of `GET /qrs/proxyservice/full`: a proxy service per node, with the virtual proxies that it links.
 pub(super) fn proxy_services(site: &Site) -> Value {
     site.nodes().iter().map(|node| proxy_service(site, node)).collect()
 }
 
-/// One of `GET /qrs/virtualproxyconfig/full`.
-pub(super) fn virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
+/// Returns one object of `GET /qrs/virtualproxyconfig/full`.
+pub(super) fn virtual_proxy(site: &Site, virtual_proxy: &VirtualProxy) -> Value {
     let dates = json!({
         "createdDate": CREATED,
         "modifiedDate": MODIFIED,
@@ -38,23 +38,22 @@ pub(super) fn virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
         "customProperties": [],
         "schemaPath": "VirtualProxyConfig"
     });
-    with(condensed_virtual_proxy(site, of), dates)
+    merged(condensed_virtual_proxy(site, virtual_proxy), dates)
 }
 
 fn proxy_service(site: &Site, node: &Node) -> Value {
-    let [_, id, settings_id] = &node.ids;
     let pairs = node.pairs();
     let virtual_proxies = site.virtual_proxies();
-    let links = virtual_proxies.iter().filter(|of| pairs.contains_key(&of.prefix));
-    let links: Vec<_> = links.map(|of| condensed_virtual_proxy(site, of)).collect();
+    let linked = virtual_proxies.iter().filter(|virtual_proxy| pairs.contains_key(&virtual_proxy.prefix));
+    let links: Vec<_> = linked.map(|virtual_proxy| condensed_virtual_proxy(site, virtual_proxy)).collect();
     json!({
-        "id": id,
+        "id": node.ids.proxy_service,
         "createdDate": CREATED,
         "modifiedDate": MODIFIED,
         "modifiedByUserName": MODIFIED_BY,
         "customProperties": [],
         "settings": {
-            "id": settings_id,
+            "id": node.ids.settings,
             "createdDate": CREATED,
             "modifiedDate": MODIFIED,
             "modifiedByUserName": MODIFIED_BY,
@@ -69,7 +68,7 @@ fn proxy_service(site: &Site, node: &Node) -> Value {
             "maxHeaderSizeBytes": 16384,
             "maxHeaderLines": 100,
             "logVerbosity": {
-                "id": settings_id,
+                "id": node.ids.settings,
                 "createdDate": CREATED,
                 "modifiedDate": MODIFIED,
                 "modifiedByUserName": MODIFIED_BY,
@@ -99,10 +98,9 @@ fn proxy_service(site: &Site, node: &Node) -> Value {
 }
 
 fn server_node(node: &Node) -> Value {
-    let [id, ..] = &node.ids;
     let central = node.number == 1;
     json!({
-        "id": id,
+        "id": node.ids.server_node,
         "name": node.name,
         "hostName": node.host_name,
         "isCentral": central,
@@ -119,11 +117,11 @@ fn server_node(node: &Node) -> Value {
     })
 }
 
-fn condensed_virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
+fn condensed_virtual_proxy(site: &Site, virtual_proxy: &VirtualProxy) -> Value {
     let object = json!({
-        "id": of.id,
-        "prefix": of.prefix,
-        "description": of.description,
+        "id": virtual_proxy.id,
+        "prefix": virtual_proxy.prefix,
+        "description": virtual_proxy.description,
         "authenticationModuleRedirectUri": "",
         "sessionModuleBaseUri": "",
         "loadBalancingModuleBaseUri": "",
@@ -136,24 +134,24 @@ fn condensed_virtual_proxy(site: &Site, of: &VirtualProxy) -> Value {
         "headerAuthenticationDynamicUserDirectory": "",
         "anonymousAccessMode": 1,
         "windowsAuthenticationEnabledDevicePattern": "Windows",
-        "sessionCookieHeaderName": of.session_cookie_header,
+        "sessionCookieHeaderName": virtual_proxy.session_cookie_header,
         "sessionCookieDomain": "",
         "hasSecureAttributeHttps": true,
         "sameSiteAttributeHttps": 0,
         "hasSecureAttributeHttp": false,
         "sameSiteAttributeHttp": 0,
         "additionalResponseHeaders": "",
-        "sessionInactivityTimeout": of.inactivity_timeout,
+        "sessionInactivityTimeout": virtual_proxy.inactivity_timeout,
         "extendedSecurityEnvironment": false,
         "websocketCrossOriginWhiteList": ["sense.simulated.test"],
-        "defaultVirtualProxy": of.prefix.is_empty(),
+        "defaultVirtualProxy": virtual_proxy.prefix.is_empty(),
         "tags": [],
         "privileges": null
     });
-    with(object, other_authentication())
+    merged(object, other_authentication())
 }
 
-/// What a virtual proxy also has for SAML, JWT and OpenID Connect, none of which is in use here.
+/// Returns the members of a virtual proxy for SAML, JWT and OpenID Connect, which a simulated site does not use.
 fn other_authentication() -> Value {
     json!({
         "samlMetadataIdP": "",
@@ -186,16 +184,16 @@ fn other_authentication() -> Value {
     })
 }
 
-/// The members of both.
-fn with(mut object: Value, more: Value) -> Value {
+/// Returns an object with the members of both.
+fn merged(mut object: Value, more: Value) -> Value {
     if let (Value::Object(members), Value::Object(more)) = (&mut object, more) {
         members.extend(more);
     }
     object
 }
 
-/// The nodes that do the calculating. On a site of several nodes these are the others than the central one,
-/// as is usual: who takes them for the links of a proxy service gets it wrong here.
+/// Returns the nodes that run an engine: on a site of several nodes all but the central one, as is usual. They differ
+/// from the nodes that link the virtual proxy, so that a client that confuses the two fails.
 fn engine_nodes(site: &Site) -> Vec<Value> {
     let nodes = site.nodes();
     let central = usize::from(nodes.len() > 1);

@@ -1,58 +1,58 @@
-//! What can be chosen about a simulated site.
+//! The options of a simulated site and their checks.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Error;
+use crate::error::Error;
 
-/// More nodes than any site has; each takes an address and a port.
+/// More nodes than any real site has; each one uses an address and a port.
 const MAX_NODES: u16 = 250;
-/// Virtual proxies, per site.
+/// The most virtual proxies of a site.
 const MAX_VIRTUAL_PROXIES: usize = 500;
-/// Sessions and users: about 1 GiB of memory.
-const MAX_PEOPLE: usize = 10_000_000;
-/// Sessions started, and as many ended, in a second.
+/// The most sessions, and the most users: about 1 GiB of memory.
+const MAX_COUNT: usize = 10_000_000;
+/// The most sessions that start per second; as many end.
 const MAX_CHURN: f64 = 100_000.0;
-/// Nodes that can be added to a running site and are named in the certificate that it made.
+/// How many addresses of nodes that are added later a new server certificate contains.
 const SPARE_ADDRESSES: u16 = 16;
 /// The longest prefix that Qlik accepts, in characters.
 const MAX_PREFIX: usize = 100;
 
-/// What can be chosen about a simulated site. `Default` is a small site on Qlik's own ports.
+/// The options of a simulated site. `Default` is a small site on Qlik's own ports.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the certificates are, or are put when there are none; `config.toml` is written there too.
+    /// The folder of the certificates, which are created if there are none. `config.toml` is written there too.
     pub certs: PathBuf,
-    /// How many nodes run a proxy service.
+    /// The number of nodes, each with a proxy service.
     pub nodes: u16,
-    /// The first node's address; the next nodes take the next addresses.
+    /// The first node's address; the other nodes get the next addresses.
     pub host: IpAddr,
-    /// The repository's port on the first node; 0: any free one.
+    /// The repository's port on the first node; 0 for any free port.
     pub qrs_port: u16,
-    /// The proxy services' port; 0: any free one, another on each node.
+    /// The proxy services' port; 0 for any free port, a different one on each node.
     pub qps_port: u16,
-    /// Prefixes without slashes around them; `""` or `/` is the default virtual proxy.
+    /// The prefixes of the virtual proxies, without slashes around them; `""` or `/` is the default virtual proxy.
     pub virtual_proxies: Vec<String>,
-    /// Which virtual proxies each node links, the first node's first; a node without an entry links all.
+    /// The prefixes that each node links, in the order of the nodes. A node without an entry links all.
     pub links: Vec<Vec<String>>,
-    /// The nodes' host names as the repository tells them, the first node's first; a node without an entry
-    /// has its address as its host name. New server certificates are for these names too.
+    /// The host names of the nodes in the repository, in the order of the nodes. The host name of a node without an
+    /// entry is its address. New server certificates include these names.
     pub host_names: Vec<String>,
-    /// Sessions on the whole site at the start.
+    /// The number of sessions on the whole site at the start.
     pub sessions: usize,
-    /// People who may have sessions, beside the anonymous visitors.
+    /// The number of users who may have sessions, besides the anonymous visitors.
     pub users: usize,
-    /// Sessions that start, and as many that end, per second on average.
+    /// The number of sessions that start per second on average; as many end.
     pub churn: f64,
-    /// How long each answer is held back.
+    /// The delay of each response.
     pub latency: Duration,
-    /// The same seed makes the same site.
+    /// The seed of the site: the same seed gives the same users and sessions.
     pub seed: u64,
-    /// Whether the written configuration names the repository alone, instead of every proxy service.
+    /// Whether `config.toml` contains the repository's URL instead of every proxy service's.
     pub discovery: bool,
-    /// The port of the control address on 127.0.0.1, 0 for any free one; `None`: there is none.
+    /// The port of the control address on 127.0.0.1; 0 for any free port, `None` for no control address.
     pub control_port: Option<u16>,
 }
 
@@ -79,47 +79,48 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Refuses what makes no sense.
+    /// Returns an error for the first invalid option.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let at_most = |flag, found: usize, most: usize, expected| {
-            if found > most { Err(refused(flag, found.to_string(), expected)) } else { Ok(()) }
-        };
         if self.nodes == 0 || self.nodes > MAX_NODES {
-            return Err(refused("nodes", self.nodes.to_string(), "1 to 250"));
+            return Err(invalid_option("nodes", self.nodes.to_string(), "1 to 250"));
         }
-        at_most("sessions", self.sessions, MAX_PEOPLE, "10000000 at most")?;
-        at_most("users", self.users, MAX_PEOPLE, "10000000 at most")?;
-        // Neither NaN nor an infinity is within a range.
+        check_count("sessions", self.sessions)?;
+        check_count("users", self.users)?;
+        // No range contains NaN or an infinity.
         if !(0.0..=MAX_CHURN).contains(&self.churn) {
-            return Err(refused("churn", self.churn.to_string(), "0 to 100000 sessions per second"));
+            return Err(invalid_option("churn", self.churn.to_string(), "0 to 100000 sessions per second"));
         }
         if self.qrs_port == self.qps_port && self.qrs_port != 0 {
             let expected = "another port than --qrs-port's, since both are on the first node";
-            return Err(refused("qps-port", self.qps_port.to_string(), expected));
+            return Err(invalid_option("qps-port", self.qps_port.to_string(), expected));
         }
         self.check_prefixes()?;
         if self.host.is_unspecified() || self.host.is_multicast() {
-            return Err(refused("host", self.host.to_string(), "an address that clients can connect to"));
+            return Err(invalid_option(
+                "host",
+                self.host.to_string(),
+                "an address that clients can connect to",
+            ));
         }
         if nth_after(self.host, self.nodes - 1).is_none() {
             let found = format!("{} for the first of {} nodes", self.host, self.nodes);
-            return Err(refused("host", found, "an address with enough addresses after it"));
+            return Err(invalid_option("host", found, "an address with enough addresses after it"));
         }
         Ok(())
     }
 
-    /// The prefixes as Qlik stores them: the default one is empty.
+    /// Returns the prefixes as Qlik stores them: that of the default virtual proxy is empty.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.virtual_proxies.iter().map(|p| if p == "/" { "" } else { p.as_str() })
     }
 
-    /// What clients may call the site's servers.
+    /// Returns the names and addresses by which clients may connect to the site.
     pub(super) fn server_names(&self) -> Vec<String> {
         let addresses = (0..self.nodes).filter_map(|n| nth_after(self.host, n)).map(|a| a.to_string());
         addresses.chain(self.host_names.iter().cloned()).chain(["localhost".to_owned()]).collect()
     }
 
-    /// The addresses of nodes that may be added later.
+    /// Returns the addresses of nodes that may be added later.
     pub(super) fn spare_addresses(&self) -> Vec<String> {
         let spare = self.nodes..self.nodes.saturating_add(SPARE_ADDRESSES);
         spare.filter_map(|n| nth_after(self.host, n)).map(|address| address.to_string()).collect()
@@ -128,42 +129,58 @@ impl Options {
     fn check_prefixes(&self) -> Result<(), Error> {
         let flag = "virtual-proxies";
         if self.virtual_proxies.is_empty() || self.virtual_proxies.len() > MAX_VIRTUAL_PROXIES {
-            return Err(refused(flag, self.virtual_proxies.len().to_string(), "1 to 500 prefixes"));
+            return Err(invalid_option(flag, self.virtual_proxies.len().to_string(), "1 to 500 prefixes"));
         }
         let mut seen = BTreeSet::new();
         for prefix in self.prefixes() {
             check_prefix(prefix)?;
             if !seen.insert(prefix) {
-                return Err(refused(flag, format!("{prefix:?} twice"), "each prefix once"));
+                return Err(invalid_option(flag, format!("{prefix:?} twice"), "each prefix once"));
             }
         }
         let unknown = self.links.iter().flatten().find(|link| !seen.contains(link.trim_matches('/')));
         unknown.map_or(Ok(()), |link| {
-            Err(refused(flag, format!("no {link:?}, which a node links"), "each prefix that is linked"))
+            Err(invalid_option(
+                flag,
+                format!("no {link:?}, which a node links"),
+                "each prefix that is linked",
+            ))
         })
     }
 }
 
-/// Refuses what Qlik would not accept as a prefix.
+/// Returns an error for a prefix that Qlik would not accept.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), Error> {
+    if is_prefix(prefix) {
+        return Ok(());
+    }
     let expected = "prefixes of a-z 0-9 - . _ ~ and inner slashes, 100 characters at most";
-    let refusal = || refused("virtual-proxies", format!("{prefix:?}"), expected);
-    if is_prefix(prefix) { Ok(()) } else { Err(refusal()) }
+    Err(invalid_option("virtual-proxies", format!("{prefix:?}"), expected))
 }
 
-pub(super) fn refused(flag: &'static str, found: String, expected: &'static str) -> Error {
+fn check_count(flag: &'static str, found: usize) -> Result<(), Error> {
+    if found > MAX_COUNT {
+        return Err(invalid_option(flag, found.to_string(), "10000000 at most"));
+    }
+    Ok(())
+}
+
+pub(super) fn invalid_option(flag: &'static str, found: String, expected: &'static str) -> Error {
     Error::Option { flag, found, expected }
 }
 
 fn is_prefix(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._~/".contains(c);
     text.is_empty()
         || (text.len() <= MAX_PREFIX
-            && text.chars().all(allowed)
+            && text.chars().all(is_allowed)
             && text.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// The address so many after this one.
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || "-._~/".contains(c)
+}
+
+/// Returns the address that follows `first` by `n`; `None` after the last address.
 pub(super) fn nth_after(first: IpAddr, n: u16) -> Option<IpAddr> {
     Some(match first {
         IpAddr::V4(a) => IpAddr::V4(Ipv4Addr::from_bits(a.to_bits().checked_add(n.into())?)),
@@ -182,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_nodes_take_the_next_addresses() {
+    fn nodes_get_consecutive_addresses() {
         let options = Options { nodes: 3, host: [127, 0, 0, 254].into(), ..Options::default() };
         options.check().unwrap();
         assert_eq!(options.server_names(), ["127.0.0.254", "127.0.0.255", "127.0.1.0", "localhost"]);
@@ -200,12 +217,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_nobody_can_connect_to_is_refused() {
+    fn an_address_that_clients_cannot_connect_to_is_refused() {
         assert!(message(|o| o.host = [0, 0, 0, 0].into()).contains("clients can connect to"));
     }
 
     #[test]
-    fn a_churn_that_is_no_rate_is_refused() {
+    fn a_churn_that_is_not_a_rate_is_refused() {
         for churn in [f64::NAN, f64::INFINITY, -1.0] {
             assert!(message(|o| o.churn = churn).starts_with("--churn"), "{churn}");
         }
@@ -226,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_virtual_proxy_that_is_not_there_is_refused() {
+    fn a_link_to_an_unknown_virtual_proxy_is_refused() {
         assert!(Options { links: vec![vec!["/".into()], vec![]], ..Options::default() }.check().is_ok());
         let found = message(|o| o.links = vec![vec!["hr".into()]]);
         assert_eq!(
@@ -242,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn one_port_for_both_services_is_refused_unless_it_is_any() {
+    fn the_same_port_for_both_services_is_refused_unless_it_is_0() {
         assert!(message(|o| o.qrs_port = o.qps_port).starts_with("--qps-port"));
         assert!(Options { qrs_port: 0, qps_port: 0, ..Options::default() }.check().is_ok());
     }

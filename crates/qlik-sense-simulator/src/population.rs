@@ -1,18 +1,18 @@
-//! Users and sessions out of a seed: always the same for the same seed.
+//! Users and sessions generated from a seed.
 
 use std::sync::Arc;
 
 use fastrand::Rng;
-use uuid::Uuid;
 
-use super::Options;
-use super::session::User;
-use super::site::Site;
+use crate::ids::uuid;
+use crate::options::Options;
+use crate::session::User;
+use crate::site::Site;
 
-/// Sessions that a user may have on a site.
+/// Qlik's limit of sessions per user.
 const SESSION_LIMIT: usize = 5;
-/// One of so many sessions is an anonymous visitor's.
-const ANONYMOUS_ONE_OF: usize = 12;
+/// One in this many sessions is an anonymous visitor's.
+const ANONYMOUS_RATIO: usize = 12;
 
 const DIRECTORIES: [&str; 4] = ["LAB", "CORP", "CORP", "PARTNER"];
 const FIRST_NAMES: [&str; 16] = [
@@ -38,19 +38,37 @@ const LAST_NAMES: [&str; 14] = [
 const GROUPS: [&str; 8] =
     ["Finance", "Sales", "EMEA", "APAC", "Developers", "Controlling", "Human Resources", "Everyone"];
 
-/// Who may start sessions.
+/// The users who may start sessions.
 pub(super) struct Population {
     users: Vec<Arc<User>>,
-    /// Sessions that a user may have: Qlik's limit, more only where that many were asked for.
+    /// How many sessions a user may have: Qlik's limit, or more if the options require it.
     pub limit: usize,
     pub rng: Rng,
 }
 
-/// Makes the site of these options, with its first sessions, and those who may start more.
-pub(super) fn settle(options: &Options) -> (Site, Population) {
-    // One row of numbers for each purpose: more users, say, change nothing else of the site.
+/// Where a session starts.
+pub(super) struct Location {
+    /// The index of a node among those with links.
+    pub node: usize,
+    /// The index of a virtual proxy of the site.
+    pub virtual_proxy: usize,
+}
+
+impl Location {
+    /// Returns the index among this number of links of the node. If the node links fewer virtual proxies than the site
+    /// has, the session starts at another one.
+    pub fn link(&self, links: usize) -> usize {
+        self.virtual_proxy % links.max(1)
+    }
+}
+
+/// Creates the site of these options with its first sessions, and the users who may start more.
+pub(super) fn create_site(options: &Options) -> (Site, Population) {
+    // One generator for each purpose, so that for instance more users change nothing else of the site.
     let mut seeds = Rng::with_seed(options.seed);
-    let (ids, mut people, rng) = (seeds.fork(), seeds.fork(), seeds.fork());
+    let ids = seeds.fork();
+    let mut user_rng = seeds.fork();
+    let rng = seeds.fork();
 
     let site = Site::new(options.host, options.latency, ids);
     for prefix in options.prefixes() {
@@ -61,7 +79,7 @@ pub(super) fn settle(options: &Options) -> (Site, Population) {
         site.add_node(options.host_names.get(index).map(String::as_str), links.as_deref());
     }
 
-    let users = (0..options.users).map(|number| Arc::new(user(number, &mut people))).collect();
+    let users = (0..options.users).map(|number| Arc::new(user(number, &mut user_rng))).collect();
     let limit = SESSION_LIMIT.max(options.sessions.div_ceil(options.users.max(1)));
     let mut population = Population { users, limit, rng };
     population.open_first_sessions(&site, options.sessions);
@@ -69,19 +87,19 @@ pub(super) fn settle(options: &Options) -> (Site, Population) {
 }
 
 impl Population {
-    /// Any user of the site; `None` when it has none but visitors.
-    pub fn anyone(&mut self) -> Option<Arc<User>> {
+    /// Returns a random user; `None` if there are only visitors.
+    pub fn random_user(&mut self) -> Option<Arc<User>> {
         let index = self.rng.usize(..self.users.len().max(1));
         self.users.get(index).cloned()
     }
 
-    /// Whether the next session is a visitor's.
+    /// Decides at random whether the next session is a visitor's.
     pub fn next_is_visitor(&mut self) -> bool {
-        self.users.is_empty() || self.rng.usize(..ANONYMOUS_ONE_OF) == 0
+        self.users.is_empty() || self.rng.usize(..ANONYMOUS_RATIO) == 0
     }
 
-    /// A visitor without a login: a new user each time.
-    pub fn visitor(&mut self) -> Arc<User> {
+    /// Returns a new anonymous visitor.
+    pub fn new_visitor(&mut self) -> Arc<User> {
         Arc::new(User {
             directory: "NONE".into(),
             id: format!("anonymous{}", uuid(&mut self.rng)).into(),
@@ -90,19 +108,20 @@ impl Population {
         })
     }
 
+    /// Returns a new session id.
     pub fn session_id(&mut self) -> Box<str> {
         uuid(&mut self.rng)
     }
 
-    /// Where a session starts: any node, the first virtual proxies more often than the last.
-    pub fn place(&mut self, nodes: usize, virtual_proxies: usize) -> (usize, usize) {
-        let mut any = || self.rng.usize(..virtual_proxies.max(1));
-        let virtual_proxy = any().min(any());
-        (self.rng.usize(..nodes.max(1)), virtual_proxy)
+    /// Chooses where a session starts: at any node, and at the first virtual proxies more often than at the last.
+    pub fn location(&mut self, nodes: usize, virtual_proxies: usize) -> Location {
+        let any = ..virtual_proxies.max(1);
+        let virtual_proxy = self.rng.usize(any).min(self.rng.usize(any));
+        Location { node: self.rng.usize(..nodes.max(1)), virtual_proxy }
     }
 
     fn open_first_sessions(&mut self, site: &Site, sessions: usize) {
-        let visitors = if self.users.is_empty() { sessions } else { sessions / ANONYMOUS_ONE_OF };
+        let visitors = if self.users.is_empty() { sessions } else { sessions / ANONYMOUS_RATIO };
         let counts = self.sessions_per_user(sessions - visitors);
         let nodes = site.linked_pairs();
         let mut tables: Vec<Vec<_>> =
@@ -112,23 +131,21 @@ impl Population {
 
         let (nodes, virtual_proxies) = (nodes.len(), site.virtual_proxies().len());
         let users = std::mem::take(&mut self.users);
-        let theirs = users.iter().zip(counts).flat_map(|(user, count)| std::iter::repeat_n(user, count));
-        for user in theirs.map(Some).chain(std::iter::repeat_n(None, visitors)) {
-            let user = user.cloned().unwrap_or_else(|| self.visitor());
-            let (node, virtual_proxy) = self.place(nodes, virtual_proxies);
+        let owners = users.iter().zip(counts).flat_map(|(user, count)| std::iter::repeat_n(user, count));
+        for user in owners.map(Some).chain(std::iter::repeat_n(None, visitors)) {
+            let user = user.cloned().unwrap_or_else(|| self.new_visitor());
+            let location = self.location(nodes, virtual_proxies);
             let id = self.session_id();
-            // A node that links fewer virtual proxies than the site has takes it at another one.
-            let links = tables.get_mut(node).map(Vec::as_mut_slice).unwrap_or_default();
-            let nth = virtual_proxy % links.len().max(1);
-            if let Some(table) = links.get_mut(nth) {
+            let links = tables.get_mut(location.node).map(Vec::as_mut_slice).unwrap_or_default();
+            if let Some(table) = links.get_mut(location.link(links.len())) {
                 table.open_for(user, id);
             }
         }
         self.users = users;
     }
 
-    /// How many sessions each user has at the start: most one or two, some up to the limit, and beyond it
-    /// only when there are more sessions than the limit allows.
+    /// Returns how many sessions each user has at the start: most users one or two, some up to the limit, and more only
+    /// if there are more sessions than the limit allows.
     fn sessions_per_user(&mut self, sessions: usize) -> Vec<usize> {
         let mut left = sessions;
         let mut counts = Vec::with_capacity(self.users.len());
@@ -155,7 +172,7 @@ impl Population {
     }
 }
 
-/// Prefixes as the repository stores them.
+/// Returns prefixes as the repository stores them.
 fn stored(prefixes: &[String]) -> Vec<String> {
     prefixes.iter().map(|prefix| prefix.trim_matches('/').to_owned()).collect()
 }
@@ -163,9 +180,9 @@ fn stored(prefixes: &[String]) -> Vec<String> {
 fn user(number: usize, rng: &mut Rng) -> User {
     let first = choice(&FIRST_NAMES, number);
     let last = choice(&LAST_NAMES, number / FIRST_NAMES.len());
-    // Names repeat in every large company; the number tells them apart.
-    let again = number / (FIRST_NAMES.len() * LAST_NAMES.len());
-    let id = if again == 0 { format!("{first}.{last}") } else { format!("{first}.{last}{again}") };
+    // A number makes repeated names unique.
+    let repetition = number / (FIRST_NAMES.len() * LAST_NAMES.len());
+    let id = if repetition == 0 { format!("{first}.{last}") } else { format!("{first}.{last}{repetition}") };
     let mut attributes: Vec<_> = (0..rng.usize(..4))
         .map(|_| ("group".to_owned(), choice(&GROUPS, rng.usize(..GROUPS.len())).to_owned()))
         .collect();
@@ -184,21 +201,15 @@ fn choice(words: &[&'static str], number: usize) -> &'static str {
     words.get(number % words.len().max(1)).copied().unwrap_or_default()
 }
 
-pub(super) fn uuid(rng: &mut Rng) -> Box<str> {
-    let bytes = rng.u128(..).to_le_bytes();
-    let uuid: Uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
-    uuid.to_string().into()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::Session;
+    use crate::session::Session;
 
     fn sessions(options: &Options) -> Vec<Vec<Session>> {
-        let (site, _) = settle(options);
+        let (site, _) = create_site(options);
         site.pairs().iter().map(|pair| pair.table().all()).collect()
     }
 
@@ -211,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_sessions_and_another_makes_others() {
+    fn the_same_seed_gives_the_same_sessions() {
         let one = sessions(&Options::default());
         assert_eq!(one, sessions(&Options::default()));
         assert_ne!(one, sessions(&Options { seed: 2, ..Options::default() }));
     }
 
     #[test]
-    fn there_are_as_many_sessions_as_wanted_with_ids_of_their_own() {
+    fn there_are_as_many_sessions_as_configured_with_unique_ids() {
         for (count, users) in [(0, 45), (1, 45), (80, 0), (80, 45), (2000, 45)] {
             let options = Options { sessions: count, users, ..Options::default() };
             let ids: Vec<_> = sessions(&options).into_iter().flatten().map(|s| s.session_id).collect();
@@ -228,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn some_users_are_at_the_limit_and_none_beyond_it() {
+    fn some_users_are_at_the_limit_and_none_above_it() {
         let most = per_user(sessions(&Options::default())).into_values().max();
         assert_eq!(most, Some(SESSION_LIMIT));
     }
 
     #[test]
-    fn more_sessions_than_the_limit_allows_are_spread_over_all_users() {
+    fn sessions_above_the_limit_are_spread_over_all_users() {
         let options = Options { sessions: 1200, users: 10, ..Options::default() };
         let counts = per_user(sessions(&options));
         let users: Vec<_> = counts.iter().filter(|((d, _), _)| d != "NONE").map(|(_, n)| *n).collect();
@@ -242,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_a_site_of_some_size_has_sessions_and_visitors_are_among_them() {
+    fn every_pair_of_a_larger_site_has_sessions_and_some_are_of_visitors() {
         let options = Options { sessions: 600, users: 300, nodes: 3, ..Options::default() };
         let found = sessions(&options);
         assert_eq!(found.len(), 9);
@@ -251,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn users_have_names_of_their_own() {
+    fn user_names_are_unique() {
         let mut rng = Rng::with_seed(1);
         let ids: BTreeSet<_> = (0..10_000).map(|number| user(number, &mut rng).id).collect();
         assert_eq!(ids.len(), 10_000);

@@ -1,4 +1,4 @@
-//! The proxy service's interface, on port 4243.
+//! The proxy service's interface (QPS, port 4243).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,43 +12,30 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router, middleware};
 use hyper::body::{Frame, SizeHint};
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::delivery::Listed;
-use super::faults::answer;
-use super::guard;
-use super::session::Session;
-use super::sessions::List;
-use super::site::{Node, Pair, Site};
+use crate::faults::response::{self, FaultTarget};
+use crate::guard;
+use crate::qps_path::{Target, readings};
+use crate::receipt::PendingDelivery;
+use crate::session::Session;
+use crate::sessions::{ClosedSession, SessionList};
+use crate::site::{Node, Pair, Site};
 
-/// Everything that one node's proxy service answers.
+/// Returns the router of one node's proxy service.
 pub(super) fn router(site: Arc<Site>, node: Arc<Node>) -> Router {
-    let service = answer::Service { endpoint: node.endpoint.clone(), node: Some(node.clone()) };
+    let target = FaultTarget { endpoint: node.endpoint.clone(), node: Some(node.clone()) };
     Router::new()
         .route("/qps/alive", get(|| async { Json(true) }))
-        // A prefix may hold slashes, so that no pattern of a path fits them all.
+        // A prefix may contain slashes, so no route pattern matches all paths.
         .fallback(reply)
         .with_state(node)
         .layer(middleware::from_fn(guard::proxy))
-        .layer(middleware::from_fn_with_state(service, answer::layer))
+        .layer(middleware::from_fn_with_state(target, response::layer))
         .layer(middleware::from_fn_with_state(site, guard::delay))
 }
 
-/// The prefix of the virtual proxy that a path is for.
-pub(super) fn virtual_proxy_of(node: &Node, path: &str) -> Option<String> {
-    readings(path).map(|(prefix, _)| prefix).find(|prefix| node.pair(prefix).is_some())
-}
-
-/// What a path names within a virtual proxy.
-#[derive(Debug, PartialEq)]
-enum Target {
-    Sessions,
-    Session(String),
-    User { directory: String, id: String },
-}
-
-/// What became of a session that was deleted.
+/// The response to the deletion of a session.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Deleted {
@@ -73,13 +60,10 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
             session.map_or_else(no_such_session, |session| Json(session).into_response())
         }
         (&Method::DELETE, Target::Session(id)) => {
-            // On its way until it is written: latency holds the whole answer back.
-            let in_flight = Arc::new(node.answer_begins());
+            // In flight until the response is written, the site's latency included.
+            let in_flight = Arc::new(node.begin_response());
             let closed = pair.table().close(&id);
-            let answer = closed.map_or_else(no_such_session, |(session, last_session_for_user)| {
-                Json(Deleted { session, last_session_for_user }).into_response()
-            });
-            (Extension(in_flight), answer).into_response()
+            (Extension(in_flight), closed.map_or_else(no_such_session, deleted)).into_response()
         }
         (&Method::GET, Target::User { directory, id }) => {
             Json(pair.table().of_user(&directory, &id)).into_response()
@@ -94,14 +78,20 @@ async fn reply(State(node): State<Arc<Node>>, method: Method, uri: Uri, body: By
     }
 }
 
+fn deleted(closed: ClosedSession) -> Response {
+    let ClosedSession { session, was_last_of_user } = closed;
+    Json(Deleted { session, last_session_for_user: was_last_of_user }).into_response()
+}
+
 async fn list(node: &Arc<Node>, pair: Arc<Pair>) -> Response {
     pair.count_list_query();
-    let in_flight = node.answer_begins();
+    let in_flight = node.begin_response();
     match pair.clone().list().await {
         Some(list) => {
-            let listed = Listed { pair, counts: Some(list.counts), _in_flight: Arc::new(in_flight) };
+            let pending =
+                PendingDelivery { pair, counts: Some(list.counts), _in_flight: Arc::new(in_flight) };
             let body = Body::new(ListBody { sent: 0, left: list.length, list });
-            (Extension(listed), [(CONTENT_TYPE, "application/json")], body).into_response()
+            (Extension(pending), [(CONTENT_TYPE, "application/json")], body).into_response()
         }
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -121,35 +111,12 @@ fn no_such_session() -> Response {
     (StatusCode::NOT_FOUND, "No such session.").into_response()
 }
 
-/// What a path may mean, as prefix and target. There is more than one meaning where an id reads `session`;
-/// the virtual proxies that exist decide.
-fn readings(path: &str) -> impl Iterator<Item = (String, Target)> {
-    let decode = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
-    let segments: Option<Vec<String>> =
-        path.strip_prefix("/qps/").and_then(|rest| rest.split('/').map(decode).collect());
-    let segments = segments.unwrap_or_default();
-    let read = move |length: usize| {
-        let (prefix, named) = segments.split_at_checked(segments.len().checked_sub(length)?)?;
-        let target = match named {
-            [session] if session == "session" => Target::Sessions,
-            [session, id] if session == "session" => Target::Session(id.clone()),
-            [user, directory, id] if user == "user" => {
-                Target::User { directory: directory.clone(), id: id.clone() }
-            }
-            _ => return None,
-        };
-        // The default virtual proxy is written as no segment (`/qps/session`) or an empty one.
-        Some((prefix.join("/"), target))
-    };
-    (1..=3).filter_map(read)
-}
-
-/// A session list on its way: shares the kept pages.
+/// The body of a session list, which shares the cached pages.
 struct ListBody {
-    list: List,
-    /// In pieces.
+    list: SessionList,
+    /// The number of pieces sent.
     sent: usize,
-    /// In bytes.
+    /// The number of bytes left.
     left: u64,
 }
 
@@ -175,51 +142,5 @@ impl hyper::body::Body for ListBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(path: &str) -> Vec<(String, Target)> {
-        readings(path).collect()
-    }
-
-    #[test]
-    fn the_default_virtual_proxy_is_no_segment_or_an_empty_one() {
-        assert_eq!(read("/qps/session"), [(String::new(), Target::Sessions)]);
-        assert_eq!(read("/qps//session"), [(String::new(), Target::Sessions)]);
-        assert_eq!(read("/qps//session/1"), [(String::new(), Target::Session("1".into()))]);
-    }
-
-    #[test]
-    fn a_prefix_may_hold_slashes() {
-        assert_eq!(read("/qps/a/b/session"), [("a/b".into(), Target::Sessions)]);
-    }
-
-    #[test]
-    fn ids_are_decoded_after_the_path_is_taken_apart() {
-        let id = "a/b %\u{645}";
-        assert_eq!(
-            read("/qps/sales/session/a%2Fb%20%25%D9%85"),
-            [("sales".into(), Target::Session(id.into()))]
-        );
-        let user = Target::User { directory: "LAB".into(), id: id.into() };
-        assert_eq!(read("/qps/sales/user/LAB/a%2Fb%20%25%D9%85"), [("sales".into(), user)]);
-    }
-
-    #[test]
-    fn an_id_that_reads_session_has_two_meanings() {
-        let list = ("session".into(), Target::Sessions);
-        assert_eq!(read("/qps/session/session"), [list, (String::new(), Target::Session("session".into()))]);
-    }
-
-    #[test]
-    fn other_paths_mean_nothing() {
-        for path in ["/", "/qps", "/qps/", "/qps/sales", "/qps/user/LAB", "/qrs/session", "/qps/session/%ff"]
-        {
-            assert_eq!(read(path), [], "{path}");
-        }
     }
 }

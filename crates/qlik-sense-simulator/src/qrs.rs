@@ -1,4 +1,4 @@
-//! The repository service's interface, on port 4242.
+//! The repository service's interface (QRS, port 4242).
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::Value;
 
-use super::faults::answer;
-use super::site::Site;
-use super::{guard, objects};
+use crate::faults::response::{self, FaultTarget};
+use crate::site::Site;
+use crate::{guard, objects};
 
-/// Everything that the repository service answers.
+/// Returns the router of the repository service.
 pub(super) fn router(site: Arc<Site>) -> Router {
-    let service = answer::Service { endpoint: site.repository.clone(), node: None };
+    let target = FaultTarget { endpoint: site.repository.clone(), node: None };
     Router::new()
         .route("/qrs/about", get(|| async { Json(objects::about()) }))
         .route("/qrs/proxyservice/full", get(proxy_services))
@@ -23,7 +23,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .fallback(|| async { (StatusCode::NOT_FOUND, "No such path in the repository service.") })
         .with_state(site.clone())
         .layer(middleware::from_fn(guard::repository))
-        .layer(middleware::from_fn_with_state(service, answer::layer))
+        .layer(middleware::from_fn_with_state(target, response::layer))
         .layer(middleware::from_fn_with_state(site, guard::delay))
 }
 
@@ -53,7 +53,7 @@ async fn virtual_proxies(State(site): State<Arc<Site>>, RawQuery(query): RawQuer
 fn bad_filter() -> Response {
     (
         StatusCode::BAD_REQUEST,
-        "The simulated repository knows filters of the form prefix eq 'x' or prefix eq 'y' \
+        "The simulated repository supports filters of the form prefix eq 'x' or prefix eq 'y' \
       on virtualproxyconfig only.",
     )
         .into_response()
@@ -65,7 +65,7 @@ fn filter(query: Option<&str>) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// The prefixes of `prefix eq 'x' or prefix eq 'y'`; `None` when the filter says anything else.
+/// Returns the prefixes of `prefix eq 'x' or prefix eq 'y'`; `None` for any other filter.
 fn prefixes(filter: &str) -> Option<Vec<String>> {
     let mut prefixes = Vec::new();
     let mut rest = filter.trim();
@@ -80,7 +80,7 @@ fn prefixes(filter: &str) -> Option<Vec<String>> {
     }
 }
 
-/// What comes after this word, without regard to its case.
+/// Returns the text after this word, in any case; `None` if the text begins with another word.
 fn word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let (found, rest) = text.split_once(' ')?;
     found.eq_ignore_ascii_case(word).then(|| rest.trim_start())
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_filter_is_not_understood() {
+    fn any_other_filter_is_refused() {
         for filter in [
             "prefix",
             "prefix eq sales",

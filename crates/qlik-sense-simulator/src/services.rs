@@ -1,4 +1,4 @@
-//! The site's services, running or not.
+//! Starts and stops the site's services, and sets their faults.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,38 +9,40 @@ use tokio::net::TcpSocket;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::Endpoint;
-use super::listener::{Listener, Service};
-use super::site::{Node, Site};
-use super::tls::{Handshake, Tls};
-use super::{Error, Fault, Options};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::faults::Fault;
+use crate::listener::{Listener, Service};
+use crate::options::Options;
+use crate::site::{Node, Site};
+use crate::tls::{Handshake, Tls};
 
-/// Where the repository stands among the nodes, which count from 1.
+/// The repository's key among the services; nodes are numbered from 1.
 const REPOSITORY: usize = 0;
-/// Connections that may wait to be accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Every service of a site.
+/// All services of a site.
 pub(super) struct Services {
     site: Arc<Site>,
     tls: Tls,
     qps_port: u16,
     /// By node number.
-    running: Mutex<BTreeMap<usize, Running>>,
+    services: Mutex<BTreeMap<usize, ManagedService>>,
     stop: CancellationToken,
 }
 
-struct Running {
+struct ManagedService {
     service: Service,
     endpoint: Arc<Endpoint>,
     port: Port,
-    /// Stopped as long as nobody starts it again.
+    /// Whether it was stopped through the handle.
     stopped: bool,
 }
 
 enum Port {
     Open(Listener, Handshake),
-    /// Nobody listens, so that connections are refused, and nobody else can take the port meanwhile.
+    /// Bound without listening: connections are refused, and no other program can use the port.
     Reserved(TcpSocket),
     Closed,
 }
@@ -48,7 +50,7 @@ enum Port {
 impl Services {
     pub fn new(site: Arc<Site>, tls: Tls, options: &Options) -> Self {
         let stop = CancellationToken::new();
-        Self { site, tls, qps_port: options.qps_port, running: Mutex::default(), stop }
+        Self { site, tls, qps_port: options.qps_port, services: Mutex::default(), stop }
     }
 
     /// Starts the repository and every node's proxy service.
@@ -61,30 +63,30 @@ impl Services {
         Ok(())
     }
 
-    /// Starts the proxy service of a node.
+    /// Starts the proxy service of a new node.
     pub async fn add_node(&self, node: Arc<Node>) -> Result<(), Error> {
         let (number, endpoint) = (node.number, node.endpoint.clone());
         self.add(number, Service::qps(&self.site, node, self.qps_port, &self.tls), endpoint).await
     }
 
-    /// Ends the proxy service of a node that goes.
+    /// Stops the proxy service of a removed node.
     pub async fn remove_node(&self, number: usize) {
-        if let Some(Running { port: Port::Open(listener, _), .. }) = self.running.lock().await.remove(&number)
-        {
+        let removed = self.services.lock().await.remove(&number);
+        if let Some(ManagedService { port: Port::Open(listener, _), .. }) = removed {
             listener.stop().await;
         }
     }
 
-    /// Refuses connections to a node, or no longer.
+    /// Stops or restarts a node's proxy service. A stopped one refuses connections.
     pub async fn set_stopped(&self, number: usize, stopped: bool) -> Result<(), Error> {
-        let mut running = self.running.lock().await;
-        let Some(running) = running.get_mut(&number) else { return Ok(()) };
-        running.stopped = stopped;
-        running.settle(&self.stop).await
+        let mut services = self.services.lock().await;
+        let Some(service) = services.get_mut(&number) else { return Ok(()) };
+        service.stopped = stopped;
+        service.update_port(&self.stop).await
     }
 
-    /// Sets or clears the fault of a node's proxy service, or of one virtual proxy there. False when there was
-    /// none to clear. Returns when it acts.
+    /// Sets or clears the fault of a node's proxy service, or of one virtual proxy there. Returns false if there was
+    /// no fault to clear. The change is in effect when this returns.
     pub async fn set_fault(
         &self,
         number: usize,
@@ -93,7 +95,7 @@ impl Services {
     ) -> Result<bool, Error> {
         let node = self.site.node_or_error(number)?;
         if let Some(prefix) = prefix {
-            node.link_or_error(prefix)?;
+            node.pair_or_error(prefix)?;
         }
         if let Some(fault) = fault
             && prefix.is_some()
@@ -102,82 +104,83 @@ impl Services {
             return Err(Error::WholeNodeOnly { fault });
         }
         let changed = node.endpoint.faults.set(prefix, fault);
-        self.settle(number).await?;
+        self.update_port(number).await?;
         Ok(changed)
     }
 
-    /// The same for the repository.
+    /// Sets or clears the fault of the repository; see [`Self::set_fault`].
     pub async fn set_repository_fault(&self, fault: Option<Fault>) -> Result<bool, Error> {
         let changed = self.site.repository.faults.set(None, fault);
-        self.settle(REPOSITORY).await?;
+        self.update_port(REPOSITORY).await?;
         Ok(changed)
     }
 
     /// Clears every fault of every service.
     pub async fn clear_faults(&self) -> Result<(), Error> {
-        let mut all = self.running.lock().await;
-        for running in all.values_mut() {
-            running.endpoint.faults.clear();
+        let mut services = self.services.lock().await;
+        for service in services.values_mut() {
+            service.endpoint.faults.clear();
         }
-        // All are tried, whatever one of them says.
+        // An error of one service does not keep the others from being updated.
         let mut result = Ok(());
-        for running in all.values_mut() {
-            result = result.and(running.settle(&self.stop).await);
+        for service in services.values_mut() {
+            result = result.and(service.update_port(&self.stop).await);
         }
         result
     }
 
-    /// Cancelled when everything stops.
+    /// Returns a token that is cancelled when the services stop.
     pub fn stopping(&self) -> CancellationToken {
         self.stop.child_token()
     }
 
-    /// Stops everything, at once.
-    pub fn cut(&self) {
+    /// Stops all services without waiting.
+    pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// The same, and waits until it has stopped.
+    /// Stops all services and waits until they have stopped.
     pub async fn shutdown(&self) {
-        self.cut();
-        for running in std::mem::take(&mut *self.running.lock().await).into_values() {
-            if let Port::Open(listener, _) = running.port {
+        self.stop();
+        for service in std::mem::take(&mut *self.services.lock().await).into_values() {
+            if let Port::Open(listener, _) = service.port {
                 listener.stop().await;
             }
         }
     }
 
-    async fn settle(&self, number: usize) -> Result<(), Error> {
-        match self.running.lock().await.get_mut(&number) {
-            Some(running) => running.settle(&self.stop).await,
+    async fn update_port(&self, number: usize) -> Result<(), Error> {
+        match self.services.lock().await.get_mut(&number) {
+            Some(service) => service.update_port(&self.stop).await,
             None => Ok(()),
         }
     }
 
     async fn add(&self, number: usize, service: Service, endpoint: Arc<Endpoint>) -> Result<(), Error> {
-        let mut running = Running { service, endpoint, port: Port::Closed, stopped: false };
-        running.settle(&self.stop).await?;
-        self.running.lock().await.insert(number, running);
+        let mut service = ManagedService { service, endpoint, port: Port::Closed, stopped: false };
+        service.update_port(&self.stop).await?;
+        self.services.lock().await.insert(number, service);
         Ok(())
     }
 }
 
-impl Running {
-    /// Brings the port to what it should be. Connections of another handshake are cut.
-    async fn settle(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        let wanted = self.wanted();
-        match (&self.port, wanted) {
-            (Port::Open(_, handshake), Some(wanted)) if *handshake == wanted => return Ok(()),
+impl ManagedService {
+    /// Opens, reserves or reopens the port as faults and stops require. Closes the connections if the handling
+    /// of handshakes changes.
+    async fn update_port(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        let required = self.required_handshake();
+        match (&self.port, required) {
+            (Port::Open(_, handshake), Some(required)) if *handshake == required => return Ok(()),
             (Port::Reserved(_), None) => return Ok(()),
             _ => {}
         }
-        // Cancelled in the middle, this leaves the port closed, and the next call opens it.
+        // If this future is dropped below, the port stays closed until the next call.
         let open = match std::mem::replace(&mut self.port, Port::Closed) {
             Port::Open(listener, _) => listener.stop().await,
             Port::Reserved(socket) => socket.listen(BACKLOG).ok(),
             Port::Closed => None,
         };
-        let Some(handshake) = wanted else {
+        let Some(handshake) = required else {
             drop(open);
             self.port = self.reserve().map_or(Port::Closed, Port::Reserved);
             return Ok(());
@@ -190,9 +193,9 @@ impl Running {
         Ok(())
     }
 
-    /// `None`: connections are refused.
-    fn wanted(&self) -> Option<Handshake> {
-        match self.endpoint.faults.of_all() {
+    /// Returns how to handle handshakes; `None` to refuse connections.
+    fn required_handshake(&self) -> Option<Handshake> {
+        match self.endpoint.faults.of_service() {
             _ if self.stopped => None,
             Some(Fault::Refuse) => None,
             Some(Fault::RefuseHandshake) => Some(Handshake::Refused),
@@ -201,10 +204,11 @@ impl Running {
         }
     }
 
+    /// Binds the port without listening.
     fn reserve(&self) -> io::Result<TcpSocket> {
         let address = SocketAddr::new(self.endpoint.address, self.endpoint.port());
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // Else the connections that were cut keep the port; Windows needs no permission for that.
+        // Otherwise the closed connections keep the port in use; Windows allows it without this option.
         #[cfg(unix)]
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;

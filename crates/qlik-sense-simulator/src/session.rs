@@ -5,25 +5,25 @@ use std::fmt;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A proxy session, as the proxy service tells it.
+/// A proxy session with the members that the proxy service returns.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
     pub user_directory: String,
     pub user_id: String,
     pub user_name: Option<String>,
-    /// Names repeat, values may be empty.
+    /// Names and values. Names may repeat, values may be empty.
     pub attributes: Vec<(String, String)>,
     pub session_id: String,
 }
 
 impl fmt::Debug for Session {
-    /// Without the session id: whoever has it is that user.
+    /// Writes the user without the session id, whose holder can take over the session.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({}\\{})", self.user_directory, self.user_id)
     }
 }
 
-/// Who has a session, shared by all the sessions with the same particulars.
+/// The user of sessions, shared by all sessions of this user.
 pub(super) struct User {
     pub directory: Box<str>,
     pub id: Box<str>,
@@ -31,12 +31,12 @@ pub(super) struct User {
     pub attributes: Vec<(String, String)>,
 }
 
-/// Whether this is a visitor without a login.
+/// Returns whether this is an anonymous visitor.
 pub(super) fn is_anonymous(directory: &str, id: &str) -> bool {
     directory == "NONE" && id.starts_with("anonymous")
 }
 
-/// A session of this id and user.
+/// Combines an id and a user to a session.
 pub(super) fn session(id: &str, user: &User) -> Session {
     Session {
         user_directory: user.directory.to_string(),
@@ -47,10 +47,10 @@ pub(super) fn session(id: &str, user: &User) -> Session {
     }
 }
 
-/// The members in the order in which Qlik's help shows them.
+/// The members of a session in the order of Qlik's documentation.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Members<'a> {
+struct SessionMembers<'a> {
     user_directory: &'a str,
     user_id: &'a str,
     user_name: Option<&'a str>,
@@ -63,7 +63,7 @@ struct Attributes<'a>(&'a [(String, String)]);
 
 struct Attribute<'a>(&'a str, &'a str);
 
-/// A session as a list has it, without a copy of it.
+/// A session as a row of a list, which borrows its members.
 pub(super) struct Row<'a> {
     pub user: &'a User,
     pub id: &'a str,
@@ -71,7 +71,7 @@ pub(super) struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Members {
+        SessionMembers {
             user_directory: &self.user.directory,
             user_id: &self.user.id,
             user_name: self.user.name.as_deref(),
@@ -84,7 +84,7 @@ impl Serialize for Row<'_> {
 
 impl Serialize for Session {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Members {
+        SessionMembers {
             user_directory: &self.user_directory,
             user_id: &self.user_id,
             user_name: self.user_name.as_deref(),
@@ -113,10 +113,10 @@ impl Serialize for Attribute<'_> {
     }
 }
 
-/// A session as a client sends it, in either case of the members' first letters.
+/// A session that a client sends; the members' names may begin with a small letter.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Posted {
+struct PostedSession {
     #[serde(alias = "userDirectory")]
     user_directory: String,
     #[serde(alias = "userId")]
@@ -131,23 +131,26 @@ struct Posted {
 
 impl<'de> Deserialize<'de> for Session {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let posted = Posted::deserialize(deserializer)?;
+        let posted = PostedSession::deserialize(deserializer)?;
         if posted.session_id.is_empty() {
             return Err(serde::de::Error::custom("an empty SessionId"));
         }
         let attributes = posted.attributes.unwrap_or_default().into_iter().flatten();
-        let text = |value| match value {
-            serde_json::Value::String(text) => text,
-            serde_json::Value::Null => String::new(),
-            other => other.to_string(),
-        };
         Ok(Self {
             user_directory: posted.user_directory,
             user_id: posted.user_id,
             user_name: posted.user_name,
-            attributes: attributes.map(|(name, value)| (name, text(value))).collect(),
+            attributes: attributes.map(|(name, value)| (name, attribute_text(value))).collect(),
             session_id: posted.session_id,
         })
+    }
+}
+
+fn attribute_text(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
     }
 }
 
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_posted_session_may_be_in_either_case_and_lack_what_is_not_needed() {
+    fn a_posted_session_may_be_in_either_case_and_lack_optional_members() {
         let camel = r#"{"userDirectory":"LAB","userId":"anna","sessionId":"1","more":{}}"#;
         let session: Session = serde_json::from_str(camel).unwrap();
         assert_eq!(session, Session { attributes: vec![], ..anna("1") });
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_shown_without_its_id() {
+    fn debug_output_shows_no_session_id() {
         assert_eq!(format!("{:?}", anna("secret")), r"Session(LAB\anna)");
     }
 }

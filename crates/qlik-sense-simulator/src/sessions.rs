@@ -1,7 +1,7 @@
-//! The sessions of one proxy service and virtual proxy, and their JSON.
+//! The sessions of one proxy service and virtual proxy, and their list as JSON.
 //!
-//! A list of 100,000 sessions is asked for far more often than it changes much, so its JSON is kept in
-//! pages: a change makes one or two pages stale, and only these are written again, at the next request.
+//! A list of 100,000 sessions is fetched far more often than most of it changes, so its JSON is cached in pages: a
+//! change makes one or two pages stale, and the next request writes only these again.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -11,60 +11,69 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use super::delivery::Counts;
-use super::session::{Row, Session, User, is_anonymous, session};
+use crate::delivery::Counts;
+use crate::session::{Row, Session, User, is_anonymous, session};
 
-/// Sessions per page: about 100 KiB of JSON, written in well under a millisecond.
+/// The number of sessions per page: about 100 KiB of JSON, written in well under a millisecond.
 const PAGE: usize = 512;
 
-/// A user by directory and id alone, as a key.
-struct ByName(Arc<User>);
+/// A user as a key, compared by directory and id.
+struct UserName(Arc<User>);
 
-impl Hash for ByName {
+impl Hash for UserName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.0.directory, &self.0.id).hash(state);
     }
 }
 
-impl PartialEq for ByName {
+impl PartialEq for UserName {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || (self.0.directory == other.0.directory && self.0.id == other.0.id)
     }
 }
 
-impl Eq for ByName {}
+impl Eq for UserName {}
 
-/// A whole session list as JSON: pieces whose concatenation is the body.
+/// A complete session list as JSON: pieces whose concatenation is the body.
 #[derive(Clone)]
-pub(super) struct List {
+pub(super) struct SessionList {
     pub pieces: Arc<[Bytes]>,
     /// In bytes.
     pub length: u64,
     pub counts: Counts,
 }
 
-/// All the sessions of one pair.
+/// A session that was deleted.
+pub(super) struct ClosedSession {
+    pub session: Session,
+    /// Whether the user has no other session in the same table.
+    pub was_last_of_user: bool,
+}
+
+/// The sessions of one pair.
 #[derive(Default)]
 pub(super) struct SessionTable {
     sessions: IndexMap<Box<str>, Arc<User>, RandomState>,
-    /// How many sessions each user has here.
-    users: HashMap<ByName, usize, RandomState>,
-    /// Of the users, and of the sessions, those without a login.
+    /// The number of sessions of each user.
+    users: HashMap<UserName, usize, RandomState>,
+    /// The number of anonymous users among `users`.
     visitors: usize,
+    /// The number of sessions of anonymous users.
     visitor_sessions: usize,
-    /// The JSON of each page of `sessions`, without the commas between pages; `None`: stale.
+    /// The JSON of each page of `sessions`, without the commas between pages; `None` for a stale page.
     pages: Vec<Option<Bytes>>,
-    /// The whole list, while no page is stale.
-    list: Option<List>,
+    /// The complete list, while no page is stale.
+    list: Option<SessionList>,
     rendered: u64,
 }
 
 impl SessionTable {
+    /// Returns the number of sessions.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// How many sessions were written as JSON for the list, ever.
+    /// Returns how many sessions were written as JSON for lists so far.
     pub fn rendered(&self) -> u64 {
         self.rendered
     }
@@ -73,7 +82,7 @@ impl SessionTable {
         self.sessions.reserve(additional);
     }
 
-    /// Adds a session, or replaces the one of that id.
+    /// Adds a session, or replaces the one with the same id.
     pub fn open(&mut self, session: Session) {
         let user = User {
             directory: session.user_directory.into(),
@@ -84,9 +93,9 @@ impl SessionTable {
         self.open_for(Arc::new(user), session.session_id.into());
     }
 
-    /// The same, for a user who is there already.
+    /// Adds a session of a shared user, or replaces the one with the same id.
     pub fn open_for(&mut self, user: Arc<User>, id: Box<str>) {
-        let count = self.users.entry(ByName(user.clone())).or_default();
+        let count = self.users.entry(UserName(user.clone())).or_default();
         *count += 1;
         if is_anonymous(&user.directory, &user.id) {
             self.visitors += usize::from(*count == 1);
@@ -96,58 +105,63 @@ impl SessionTable {
         if let Some(user) = replaced {
             self.forget(user);
         }
-        self.changed(index);
+        self.mark_changed(index);
     }
 
-    /// Ends a session: the session, and whether it was that user's last one here.
-    pub fn close(&mut self, id: &str) -> Option<(Session, bool)> {
-        // The last session takes the place of the one that goes: two pages change, whatever the size.
+    /// Deletes a session; returns `None` if no session has this id.
+    pub fn close(&mut self, id: &str) -> Option<ClosedSession> {
+        // The last session moves to the deleted one's position, so that two pages change at most.
         let (index, id, user) = self.sessions.swap_remove_full(id)?;
-        self.changed(index);
-        self.changed(self.sessions.len());
-        let last = self.forget(user.clone());
-        Some((session(&id, &user), last))
+        self.mark_changed(index);
+        self.mark_changed(self.sessions.len());
+        let was_last_of_user = self.forget(user.clone());
+        Some(ClosedSession { session: session(&id, &user), was_last_of_user })
     }
 
-    /// Ends the session at this place in the list.
+    /// Deletes the session at this position in the list.
     pub fn close_at(&mut self, index: usize) {
         if let Some(id) = self.sessions.get_index(index).map(|(id, _)| id.clone()) {
             self.close(&id);
         }
     }
 
+    /// Returns the session with this id.
     pub fn get(&self, id: &str) -> Option<Session> {
         self.sessions.get(id).map(|user| session(id, user))
     }
 
+    /// Returns the user of the session at this position in the list.
     pub fn user_at(&self, index: usize) -> Option<Arc<User>> {
         self.sessions.get_index(index).map(|(_, user)| user.clone())
     }
 
+    /// Returns all sessions in the order of the list.
     pub fn all(&self) -> Vec<Session> {
         self.sessions.iter().map(|(id, user)| session(id, user)).collect()
     }
 
+    /// Returns the number of sessions of a user.
     pub fn count_of(&self, user: &Arc<User>) -> usize {
-        self.users.get(&ByName(user.clone())).copied().unwrap_or_default()
+        self.users.get(&UserName(user.clone())).copied().unwrap_or_default()
     }
 
+    /// Returns the sessions of a user.
     pub fn of_user(&self, directory: &str, id: &str) -> Vec<Session> {
         let named = User { directory: directory.into(), id: id.into(), name: None, attributes: Vec::new() };
-        let user = ByName(Arc::new(named));
+        let user = UserName(Arc::new(named));
         let count = self.users.get(&user).copied().unwrap_or_default();
         let theirs = self.sessions.iter().filter(|(_, u)| *u.directory == *directory && *u.id == *id);
         theirs.take(count).map(|(id, user)| session(id, user)).collect()
     }
 
-    /// The list as JSON, or `None` when more than `most` pages would have to be written for it: `most` are
-    /// written then, and the call is to be made again.
-    pub fn list(&mut self, most: usize) -> Option<List> {
+    /// Returns the list as JSON. If more than `max_pages` are stale, writes that many and returns `None`: call it
+    /// again then.
+    pub fn list(&mut self, max_pages: usize) -> Option<SessionList> {
         if self.list.is_none() {
             let stale = self.pages.iter().enumerate().filter(|(_, page)| page.is_none());
-            let mut stale: Vec<_> = stale.map(|(index, _)| index).take(most.saturating_add(1)).collect();
-            let complete = stale.len() <= most;
-            stale.truncate(most);
+            let mut stale: Vec<_> = stale.map(|(index, _)| index).take(max_pages.saturating_add(1)).collect();
+            let complete = stale.len() <= max_pages;
+            stale.truncate(max_pages);
             for index in stale {
                 let text = self.render(index);
                 if let Some(page) = self.pages.get_mut(index) {
@@ -170,6 +184,7 @@ impl SessionTable {
         }
     }
 
+    /// Writes the sessions of a page as JSON.
     fn render(&mut self, page: usize) -> Bytes {
         let start = page * PAGE;
         let end = (start + PAGE).min(self.sessions.len());
@@ -179,17 +194,17 @@ impl SessionTable {
             if !text.is_empty() {
                 text.push(b',');
             }
-            // Writing to memory cannot fail, and neither can a struct with string keys.
+            // Neither writing to memory nor serializing string keys can fail.
             let _ = serde_json::to_writer(&mut text, &Row { user, id });
         }
         self.rendered += sessions.len() as u64;
         text.into()
     }
 
-    /// One session less of this user; whether it was the last.
+    /// Decrements the user's number of sessions and returns whether it is 0 now.
     fn forget(&mut self, user: Arc<User>) -> bool {
         let is_visitor = is_anonymous(&user.directory, &user.id);
-        let key = ByName(user);
+        let key = UserName(user);
         let left = self.users.get_mut(&key).map_or(0, |count| {
             *count = count.saturating_sub(1);
             *count
@@ -204,8 +219,8 @@ impl SessionTable {
         left == 0
     }
 
-    /// What is at this place is another session now, or none.
-    fn changed(&mut self, index: usize) {
+    /// Marks the page of this position as stale.
+    fn mark_changed(&mut self, index: usize) {
         self.list = None;
         self.pages.resize(self.sessions.len().div_ceil(PAGE), None);
         if let Some(page) = self.pages.get_mut(index / PAGE) {
@@ -214,7 +229,7 @@ impl SessionTable {
     }
 }
 
-fn join(pages: &[Option<Bytes>], counts: Counts) -> List {
+fn join(pages: &[Option<Bytes>], counts: Counts) -> SessionList {
     let mut pieces = vec![Bytes::from_static(b"[")];
     for page in pages.iter().flatten() {
         if pieces.len() > 1 {
@@ -224,7 +239,7 @@ fn join(pages: &[Option<Bytes>], counts: Counts) -> List {
     }
     pieces.push(Bytes::from_static(b"]"));
     let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-    List { pieces: pieces.into(), length, counts }
+    SessionList { pieces: pieces.into(), length, counts }
 }
 
 #[cfg(test)]
@@ -260,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sessions_are_an_empty_array() {
+    fn the_list_of_no_sessions_is_an_empty_array() {
         assert_eq!(text(&mut table(0)), "[]");
     }
 
@@ -271,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_the_sessions_over_all_pages_and_after_any_change() {
+    fn the_list_has_all_sessions_of_all_pages_after_any_change() {
         let mut table = table(3 * PAGE + 1);
         let mut expected: Vec<String> = (0..=3 * PAGE).map(|n| n.to_string()).collect();
         assert_eq!(ids(&mut table), expected);
@@ -313,23 +328,20 @@ mod tests {
     }
 
     #[test]
-    fn the_last_session_of_a_user_is_known_as_that() {
+    fn the_last_session_of_a_user_is_recognized() {
         let mut table = table(2);
-        assert!(!table.close("1").unwrap().1);
-        assert!(table.close("0").unwrap().1);
+        assert!(!table.close("1").unwrap().was_last_of_user);
+        assert!(table.close("0").unwrap().was_last_of_user);
         assert!(table.close("0").is_none());
     }
 
     #[test]
-    fn a_list_comes_with_what_it_says() {
+    fn a_list_comes_with_its_counts() {
         let mut table = table(3);
-        let visitor = |id: &str| Session {
-            user_directory: "NONE".into(),
-            user_id: format!("anonymous{id}"),
-            ..anna(id)
-        };
-        table.open(visitor("a"));
-        table.open(visitor("b"));
+        for id in ["a", "b"] {
+            let user_id = format!("anonymous{id}");
+            table.open(Session { user_directory: "NONE".into(), user_id, ..anna(id) });
+        }
         // Replaces one of anna's.
         table.open(Session { user_id: "berta".into(), ..anna("0") });
         table.close("b");
@@ -342,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_opened_twice_is_there_once() {
+    fn a_session_with_the_same_id_replaces_the_other() {
         let mut table = table(1);
         table.open(Session { user_id: "berta".into(), ..anna("0") });
         assert_eq!(table.len(), 1);

@@ -1,4 +1,4 @@
-//! The state of a simulated site, all of it in one place.
+//! The state of a simulated site: nodes, virtual proxies, links, counters, latency.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,33 +9,33 @@ use std::time::Duration;
 use fastrand::Rng;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::Error;
-use super::delivery::Delivery;
-use super::endpoint::Endpoint;
-use super::options::nth_after;
-use super::population::uuid;
-use super::sessions::{List, SessionTable};
+use crate::delivery::Delivery;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::ids::uuid;
+use crate::options::nth_after;
+use crate::sessions::{SessionList, SessionTable};
 
-/// Pages of a session list that are written while its sessions are locked: a few milliseconds.
+/// How many pages of a session list are written while the sessions are locked: a few milliseconds.
 const PAGES_AT_ONCE: usize = 8;
-/// Twice what the largest list needs when nothing changes meanwhile.
+/// The number of steps after which a list is written at once: twice what the largest list needs without changes.
 const MAX_STEPS: usize = 5_000;
 
-/// A site: its virtual proxies, its nodes, and how it behaves.
+/// A site: its virtual proxies, nodes and latency.
 pub(super) struct Site {
     /// The repository service, on the first node.
     pub repository: Arc<Endpoint>,
     virtual_proxies: RwLock<Vec<Arc<VirtualProxy>>>,
-    /// By number, from 1. A number is never used again.
+    /// By number, from 1. Numbers of removed nodes are not reused.
     nodes: RwLock<BTreeMap<usize, Arc<Node>>>,
     last_number: AtomicUsize,
-    /// Where the ids of what is added come from.
+    /// The source of new ids.
     ids: Mutex<Rng>,
     /// In nanoseconds.
     latency: AtomicU64,
 }
 
-/// A virtual proxy, as the repository stores it.
+/// A virtual proxy with the settings that the repository stores.
 pub(super) struct VirtualProxy {
     pub id: String,
     /// Empty for the default one.
@@ -48,21 +48,26 @@ pub(super) struct VirtualProxy {
 
 /// A node of the site with its proxy service.
 pub(super) struct Node {
-    /// As in `qps-1`; the first is the central node.
+    /// The number in `qps-1`; node 1 is the central node.
     pub number: usize,
     /// `Central`, `Node2`, …
     pub name: String,
-    /// What clients reach the node by. Real sites have names here; a simulated one has addresses unless told
-    /// otherwise, so that clients that connect to what the repository told them reach it without any name
-    /// service.
+    /// The host name in the repository. Real sites have names here; a simulated site has addresses by default, so that
+    /// clients can connect to them without a name service.
     pub host_name: String,
-    /// Of the node's configuration, of its proxy service and of that one's settings.
-    pub ids: [String; 3],
+    pub ids: NodeIds,
     pub endpoint: Arc<Endpoint>,
-    /// The virtual proxies that this proxy service links, by prefix.
+    /// The links of this proxy service, by the prefix of the virtual proxy.
     pairs: RwLock<BTreeMap<String, Arc<Pair>>>,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
+}
+
+/// The ids of a node's objects in the repository.
+pub(super) struct NodeIds {
+    pub server_node: String,
+    pub proxy_service: String,
+    pub settings: String,
 }
 
 /// One proxy service and one virtual proxy that it links.
@@ -70,13 +75,13 @@ pub(super) struct Node {
 pub(super) struct Pair {
     table: Mutex<SessionTable>,
     list_queries: AtomicU64,
-    /// Requests to end sessions so far.
+    /// The number of requests to delete sessions so far.
     deletions: AtomicU64,
-    deliveries: Mutex<Delivery>,
+    delivery: Mutex<Delivery>,
 }
 
 impl Site {
-    /// A site without virtual proxies and nodes. The first node gets this address.
+    /// Returns a site without virtual proxies and nodes. Its first node will get the address `first`.
     pub fn new(first: IpAddr, latency: Duration, ids: Rng) -> Self {
         let site = Self {
             repository: Arc::new(Endpoint::new(first)),
@@ -90,11 +95,12 @@ impl Site {
         site
     }
 
+    /// Returns all virtual proxies, linked or not.
     pub fn virtual_proxies(&self) -> Vec<Arc<VirtualProxy>> {
         self.virtual_proxies.read().clone()
     }
 
-    /// A new virtual proxy that nobody links yet. False when there is one of that prefix.
+    /// Adds a virtual proxy that no node links yet. Returns false if the prefix is in use.
     pub fn add_virtual_proxy(&self, prefix: &str) -> bool {
         let mut virtual_proxies = self.virtual_proxies.write();
         let is_new = virtual_proxies.iter().all(|found| found.prefix != prefix);
@@ -104,7 +110,7 @@ impl Site {
         is_new
     }
 
-    /// The virtual proxy goes, with its links and their sessions. False when there was none.
+    /// Removes a virtual proxy with its links and their sessions. Returns false if there was none.
     pub fn remove_virtual_proxy(&self, prefix: &str) -> bool {
         let mut virtual_proxies = self.virtual_proxies.write();
         let before = virtual_proxies.len();
@@ -115,26 +121,27 @@ impl Site {
         virtual_proxies.len() < before
     }
 
+    /// Returns all nodes, by number.
     pub fn nodes(&self) -> Vec<Arc<Node>> {
         self.nodes.read().values().cloned().collect()
     }
 
-    /// The pairs of each node that has any: where sessions can be.
+    /// Returns the pairs of each node that links a virtual proxy.
     pub fn linked_pairs(&self) -> Vec<Vec<Arc<Pair>>> {
         let nodes = self.nodes();
         let pairs = nodes.iter().map(|node| node.pairs().into_values().collect::<Vec<_>>());
         pairs.filter(|pairs| !pairs.is_empty()).collect()
     }
 
-    /// A node by its number, from 1.
+    /// Returns a node by its number, from 1.
     pub fn node(&self, number: usize) -> Option<Arc<Node>> {
         self.nodes.read().get(&number).cloned()
     }
 
-    /// A new node, at the address after the last one's; `None` when there is none. Without `links` it links
-    /// every virtual proxy, else those of them that exist.
+    /// Adds a node at the address after the last one's; returns `None` if there is no such address. It links the
+    /// virtual proxies in `links`, or all without `links`.
     pub fn add_node(&self, host_name: Option<&str>, links: Option<&[String]>) -> Option<Arc<Node>> {
-        // In the order in which all take these two.
+        // Always lock virtual proxies before nodes.
         let virtual_proxies = self.virtual_proxies.read();
         let mut nodes = self.nodes.write();
         let before = self.last_number.load(Ordering::Relaxed);
@@ -147,7 +154,11 @@ impl Site {
             number,
             name: if number == 1 { "Central".to_owned() } else { format!("Node{number}") },
             host_name: host_name.map_or_else(|| address.to_string(), str::to_owned),
-            ids: [uuid(&mut ids), uuid(&mut ids), uuid(&mut ids)].map(String::from),
+            ids: NodeIds {
+                server_node: uuid(&mut ids).into(),
+                proxy_service: uuid(&mut ids).into(),
+                settings: uuid(&mut ids).into(),
+            },
             endpoint: Arc::new(Endpoint::new(address)),
             pairs: RwLock::default(),
             in_flight: AtomicUsize::default(),
@@ -163,32 +174,33 @@ impl Site {
         Some(node)
     }
 
-    /// The node goes, with its sessions. False when there was none.
+    /// Removes a node with its sessions. Returns false if there was none.
     pub fn remove_node(&self, number: usize) -> bool {
         self.nodes.write().remove(&number).is_some()
     }
 
-    /// Lets a node link a virtual proxy, without sessions at first. False when one of the two is not there.
+    /// Links a virtual proxy to a node, without sessions at first. Returns false if either does not exist.
     pub fn link(&self, number: usize, prefix: &str) -> bool {
-        // Held, so that the virtual proxy does not go meanwhile and leave a link to nothing.
+        // Locked during the change, so that no link to a removed virtual proxy remains.
         let virtual_proxies = self.virtual_proxies.read();
         let node = self.node(number).filter(|_| virtual_proxies.iter().any(|found| found.prefix == prefix));
         node.map(|node| node.link(prefix)).is_some()
     }
 
-    /// The same, or which nodes there are.
+    /// Returns a node by its number, or an error that lists the nodes.
     pub fn node_or_error(&self, number: usize) -> Result<Arc<Node>, Error> {
         let nodes = self.nodes.read();
         let found = nodes.get(&number).cloned();
         found.ok_or_else(|| Error::NoSuchNode { number, known: nodes.keys().copied().collect() })
     }
 
-    /// Every pair of the site, node by node.
+    /// Returns every pair of the site, node by node.
     #[cfg(test)]
     pub fn pairs(&self) -> Vec<Arc<Pair>> {
         self.nodes().iter().flat_map(|node| node.pairs().into_values()).collect()
     }
 
+    /// Returns the delay of each response.
     pub fn latency(&self) -> Duration {
         Duration::from_nanos(self.latency.load(Ordering::Relaxed))
     }
@@ -217,16 +229,18 @@ impl VirtualProxy {
 }
 
 impl Node {
+    /// Returns the pair of this node and a virtual proxy that it links.
     pub fn pair(&self, prefix: &str) -> Option<Arc<Pair>> {
         self.pairs.read().get(prefix).cloned()
     }
 
+    /// Returns the pairs of this node by prefix.
     pub fn pairs(&self) -> BTreeMap<String, Arc<Pair>> {
         self.pairs.read().clone()
     }
 
-    /// The same, or which virtual proxies it links.
-    pub fn link_or_error(&self, prefix: &str) -> Result<Arc<Pair>, Error> {
+    /// Returns the pair of this node and a virtual proxy, or an error that lists the linked ones.
+    pub fn pair_or_error(&self, prefix: &str) -> Result<Arc<Pair>, Error> {
         self.pair(prefix).ok_or_else(|| Error::NoSuchLink {
             number: self.number,
             prefix: prefix.to_owned(),
@@ -238,24 +252,25 @@ impl Node {
         self.pairs.write().entry(prefix.to_owned()).or_default();
     }
 
-    /// The link and its sessions go. False when there was none.
+    /// Removes a link with its sessions. Returns false if there was none.
     pub fn unlink(&self, prefix: &str) -> bool {
         self.pairs.write().remove(prefix).is_some()
     }
 
+    /// Returns the largest number of responses that were in flight at once.
     pub fn most_in_flight(&self) -> usize {
         self.most_in_flight.load(Ordering::SeqCst)
     }
 
-    /// Counts an answer as on its way until the result is dropped.
-    pub fn answer_begins(self: &Arc<Self>) -> InFlight {
+    /// Counts a response as in flight until the result is dropped.
+    pub fn begin_response(self: &Arc<Self>) -> InFlight {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         InFlight(self.clone())
     }
 }
 
-/// An answer on its way to a client: a session list, or the end of a session.
+/// A response in flight: a session list or the deletion of a session. Its drop decrements the count.
 pub(super) struct InFlight(Arc<Node>);
 
 impl Drop for InFlight {
@@ -265,16 +280,18 @@ impl Drop for InFlight {
 }
 
 impl Pair {
-    /// The sessions. Never held across an await, and never for longer than a few pages take to write.
+    /// Locks and returns the sessions. Never hold the lock across an await, or longer than it takes to write a few
+    /// pages.
     pub fn table(&self) -> MutexGuard<'_, SessionTable> {
         self.table.lock()
     }
 
-    /// Held for a moment only.
-    pub fn deliveries(&self) -> MutexGuard<'_, Delivery> {
-        self.deliveries.lock()
+    /// Locks and returns the delivery counts. Release the lock at once.
+    pub fn delivery(&self) -> MutexGuard<'_, Delivery> {
+        self.delivery.lock()
     }
 
+    /// Returns the number of requests for the session list so far.
     pub fn list_queries(&self) -> u64 {
         self.list_queries.load(Ordering::SeqCst)
     }
@@ -283,6 +300,7 @@ impl Pair {
         self.list_queries.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Returns the number of requests to delete sessions so far.
     pub fn deletions(&self) -> u64 {
         self.deletions.load(Ordering::SeqCst)
     }
@@ -291,9 +309,9 @@ impl Pair {
         self.deletions.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The session list as it is at one moment; written beside the runtime's workers when that is much.
-    /// `None` when the runtime is going down.
-    pub async fn list(self: Arc<Self>) -> Option<List> {
+    /// Returns the session list at one moment; `None` when the runtime is shutting down. Writes a long one outside
+    /// the runtime's workers.
+    pub async fn list(self: Arc<Self>) -> Option<SessionList> {
         let first = self.table().list(PAGES_AT_ONCE);
         match first {
             Some(list) => Some(list),
@@ -301,13 +319,13 @@ impl Pair {
         }
     }
 
-    /// Lets others at the sessions between any few pages. When they change as fast as they are written, the
-    /// end is forced.
-    fn list_in_steps(&self) -> List {
+    /// Writes the list a few pages at a time and unlocks the sessions in between. If the pages become stale as fast as
+    /// they are written, finally writes all of them in one step.
+    fn list_in_steps(&self) -> SessionList {
         let mut steps = 0;
         loop {
-            let most = if steps < MAX_STEPS { PAGES_AT_ONCE } else { usize::MAX };
-            if let Some(list) = self.table().list(most) {
+            let max_pages = if steps < MAX_STEPS { PAGES_AT_ONCE } else { usize::MAX };
+            if let Some(list) = self.table().list(max_pages) {
                 return list;
             }
             steps += 1;

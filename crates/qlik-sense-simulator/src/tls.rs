@@ -1,12 +1,11 @@
-//! The site's certificate files, and TLS as its services speak it.
+//! The TLS configuration of the site's services, from its certificate files.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
@@ -15,16 +14,11 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
-use super::Error;
-use super::certificates::{Authority, CertificateSet, Leaf};
+use crate::certificates::{Authority, CLIENT, CLIENT_KEY, CertificateSet, Leaf, ROOT, SERVER, SERVER_KEY};
+use crate::error::Error;
+use crate::options::Options;
 
-const ROOT: &str = "root.pem";
-const CLIENT: &str = "client.pem";
-const CLIENT_KEY: &str = "client_key.pem";
-const SERVER: &str = "server.pem";
-const SERVER_KEY: &str = "server_key.pem";
-
-/// How the site's services shake hands.
+/// The TLS configurations of the site's services, one for each [`Handshake`].
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     own: Arc<ServerConfig>,
@@ -32,19 +26,19 @@ pub(super) struct Tls {
     refused: Arc<ServerConfig>,
 }
 
-/// What comes of a client's handshake.
+/// How a service handles TLS handshakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Handshake {
-    /// With the site's server certificate.
+    /// It presents the site's server certificate.
     Own,
-    /// With one of another authority, for the same names.
+    /// It presents a certificate of another CA for the same names.
     Foreign,
-    /// An alert.
+    /// It sends an alert.
     Refused,
 }
 
 impl Tls {
-    pub fn of(&self, handshake: Handshake) -> Arc<ServerConfig> {
+    pub fn config(&self, handshake: Handshake) -> Arc<ServerConfig> {
         match handshake {
             Handshake::Own => self.own.clone(),
             Handshake::Foreign => self.foreign.clone(),
@@ -53,7 +47,7 @@ impl Tls {
     }
 }
 
-/// Has no certificate for anybody, at which rustls sends an alert.
+/// Offers no certificate, so that rustls sends an alert.
 #[derive(Debug)]
 struct NoCertificate;
 
@@ -63,80 +57,56 @@ impl ResolvesServerCert for NoCertificate {
     }
 }
 
-/// Makes the certificates when there are none, for these names and the spare ones, and reads what the services
-/// need of them.
-pub(super) fn make_or_read(folder: &Path, names: &[String], spare: &[String]) -> Result<Tls, Error> {
+/// Reads the certificate files of the site, and creates them first if there are none.
+pub(super) fn create_or_read(options: &Options) -> Result<Tls, Error> {
+    let (folder, names) = (&options.certs, options.server_names());
     let (found, missing): (Vec<_>, Vec<_>) = [CLIENT, CLIENT_KEY, ROOT, SERVER, SERVER_KEY]
         .into_iter()
         .partition(|name| folder.join(name).exists());
     if found.is_empty() {
-        write(folder, &CertificateSet::new([names, spare].concat())?)?;
+        CertificateSet::new([names.clone(), options.spare_addresses()].concat())?.write(folder)?;
     } else if !missing.is_empty() {
-        return Err(Error::HalfSet { folder: folder.to_owned(), found, missing });
+        return Err(Error::IncompleteSet { folder: folder.to_owned(), found, missing });
     }
-    tls(folder, names)
+    read(folder, &names)
 }
 
-/// Writes the five files.
-pub(super) fn write(folder: &Path, set: &CertificateSet) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|error| Error::File { path: folder.to_owned(), error })?;
-    for (name, text, secret) in [
-        (ROOT, &set.root, false),
-        (CLIENT, &set.client.certificate, false),
-        (CLIENT_KEY, &set.client.key, true),
-        (SERVER, &set.server.certificate, false),
-        (SERVER_KEY, &set.server.key, true),
-    ] {
-        let path = folder.join(name);
-        create(&path, text, secret).map_err(|error| Error::File { path, error })?;
-    }
-    Ok(())
-}
-
-/// On Windows a key has the folder's permissions.
-fn create(path: &Path, text: &str, secret: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if secret {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    #[cfg(not(unix))]
-    let _ = secret;
-    options.open(path)?.write_all(text.as_bytes())
-}
-
-/// TLS with the server's certificate, for clients whose certificate the site's authority issued.
-fn tls(folder: &Path, names: &[String]) -> Result<Tls, Error> {
-    let problem = |name: &str, problem: String| Error::Certificate { path: folder.join(name), problem };
+/// Reads the certificate files. All configurations require a client certificate of the site's CA.
+fn read(folder: &Path, names: &[String]) -> Result<Tls, Error> {
+    let (root_path, server_path) = (folder.join(ROOT), folder.join(SERVER));
     let mut roots = RootCertStore::empty();
-    for root in certificates(folder.join(ROOT))? {
-        roots.add(root).map_err(|error| problem(ROOT, error.to_string()))?;
+    for root in certificates(&root_path)? {
+        roots.add(root).map_err(|error| unusable(&root_path, error))?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
-        .map_err(|error| problem(ROOT, error.to_string()))?;
+        .map_err(|error| unusable(&root_path, error))?;
 
-    let chain = certificates(folder.join(SERVER))?;
-    warn_of_names(&folder.join(SERVER), &chain, names);
-    let path = folder.join(SERVER_KEY);
-    let text = fs::read(&path).map_err(|error| Error::File { path, error })?;
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| problem(SERVER_KEY, error.to_string()))?;
+    let chain = certificates(&server_path)?;
+    warn_of_missing_names(&server_path, &chain, names);
+    let key_path = folder.join(SERVER_KEY);
+    let text = fs::read(&key_path).map_err(|error| Error::File { path: key_path.clone(), error })?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unusable(&key_path, error))?;
     let own = builder(&verifier)
         .and_then(|builder| builder.with_single_cert(chain, key))
-        .map_err(|error| problem(SERVER, error.to_string()))?;
+        .map_err(|error| unusable(&server_path, error))?;
 
     let foreign = Authority::new("Another site-CA")?.issue(&Leaf::server(names.to_vec()))?;
-    let unreadable = |error: pem::Error| problem(SERVER, error.to_string());
-    let certificate = CertificateDer::from_pem_slice(foreign.certificate.as_bytes()).map_err(unreadable)?;
-    let key = PrivateKeyDer::from_pem_slice(foreign.key.as_bytes()).map_err(unreadable)?;
+    let certificate = CertificateDer::from_pem_slice(foreign.certificate.as_bytes())
+        .map_err(|error| unusable(&server_path, error))?;
+    let key = PrivateKeyDer::from_pem_slice(foreign.key.as_bytes())
+        .map_err(|error| unusable(&server_path, error))?;
     let foreign = builder(&verifier)
         .and_then(|builder| builder.with_single_cert(vec![certificate], key))
-        .map_err(|error| problem(SERVER, error.to_string()))?;
+        .map_err(|error| unusable(&server_path, error))?;
     let refused = builder(&verifier)
         .map(|builder| builder.with_cert_resolver(Arc::new(NoCertificate)))
-        .map_err(|error| problem(ROOT, error.to_string()))?;
+        .map_err(|error| unusable(&root_path, error))?;
     Ok(Tls { own: Arc::new(own), foreign: Arc::new(foreign), refused: Arc::new(refused) })
+}
+
+fn unusable(path: &Path, problem: impl ToString) -> Error {
+    Error::Certificate { path: path.to_owned(), problem: problem.to_string() }
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -150,20 +120,21 @@ fn builder(
     Ok(builder.with_client_cert_verifier(verifier.clone()))
 }
 
-fn certificates(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = fs::read(&path).map_err(|error| Error::File { path: path.clone(), error })?;
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let text = fs::read(path).map_err(|error| Error::File { path: path.to_owned(), error })?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(Error::Certificate { path, problem: "no certificate in it".to_owned() }),
-        Err(error) => Err(Error::Certificate { path, problem: error.to_string() }),
+        Ok(_) => Err(unusable(path, "no certificate in it")),
+        Err(error) => Err(unusable(path, error)),
     }
 }
 
-/// A certificate that was made for fewer nodes is worth a word; one without these names may be wanted.
-fn warn_of_names(path: &Path, chain: &[CertificateDer<'_>], names: &[String]) {
+/// Logs a warning when the server certificate lacks names of the site: it may be that of a smaller site. It is no
+/// error, since a test may need it.
+fn warn_of_missing_names(path: &Path, chain: &[CertificateDer<'_>], names: &[String]) {
     let Some(Ok(certificate)) = chain.first().map(ParsedCertificate::try_from) else { return };
-    let unnamed: Vec<_> = names
+    let missing: Vec<_> = names
         .iter()
         .filter(|name| {
             ServerName::try_from(name.as_str())
@@ -171,12 +142,11 @@ fn warn_of_names(path: &Path, chain: &[CertificateDer<'_>], names: &[String]) {
         })
         .cloned()
         .collect();
-    if !unnamed.is_empty() {
+    if !missing.is_empty() {
         tracing::warn!(
             certificate = %path.display(),
-            names = unnamed.join(","),
-            "the server certificate is not for all addresses of the site; clients that verify names will \
-             refuse these"
+            names = missing.join(","),
+            "server certificate lacks addresses of the site: clients that verify names refuse these"
         );
     }
 }
@@ -185,51 +155,55 @@ fn warn_of_names(path: &Path, chain: &[CertificateDer<'_>], names: &[String]) {
 mod tests {
     use super::*;
 
-    fn made() -> tempfile::TempDir {
+    fn created() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        make_or_read(folder.path(), &["localhost".into()], &[]).unwrap();
+        try_read(folder.path()).unwrap();
         folder
     }
 
+    fn try_read(folder: &Path) -> Result<Tls, Error> {
+        create_or_read(&Options { certs: folder.to_owned(), ..Options::default() })
+    }
+
     #[test]
-    fn certificates_are_made_once() {
-        let folder = made();
+    fn certificates_are_created_once() {
+        let folder = created();
         let before = fs::read(folder.path().join(ROOT)).unwrap();
-        make_or_read(folder.path(), &["localhost".into()], &[]).unwrap();
+        try_read(folder.path()).unwrap();
         assert_eq!(fs::read(folder.path().join(ROOT)).unwrap(), before);
     }
 
     #[test]
-    fn a_half_set_is_told_with_what_is_there_and_what_is_not() {
-        let folder = made();
+    fn an_incomplete_set_is_refused_with_the_names_of_the_files() {
+        let folder = created();
         for name in [CLIENT_KEY, SERVER, SERVER_KEY] {
             fs::remove_file(folder.path().join(name)).unwrap();
         }
-        let message = make_or_read(folder.path(), &[], &[]).unwrap_err().to_string();
+        let message = try_read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("(client.pem, root.pem)"), "{message}");
         assert!(message.contains("(client_key.pem, server.pem, server_key.pem)"), "{message}");
     }
 
     #[test]
-    fn a_file_that_is_no_certificate_is_named() {
-        let folder = made();
+    fn a_file_without_a_certificate_is_named() {
+        let folder = created();
         fs::write(folder.path().join(SERVER), "nothing").unwrap();
-        let message = make_or_read(folder.path(), &[], &[]).unwrap_err().to_string();
+        let message = try_read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("server.pem: no certificate in it"), "{message}");
     }
 
     #[test]
-    fn a_key_of_another_certificate_is_told() {
-        let (one, other) = (made(), made());
+    fn a_key_of_another_certificate_is_refused() {
+        let (one, other) = (created(), created());
         fs::copy(other.path().join(SERVER_KEY), one.path().join(SERVER_KEY)).unwrap();
-        assert!(matches!(make_or_read(one.path(), &[], &[]), Err(Error::Certificate { .. })));
+        assert!(matches!(try_read(one.path()), Err(Error::Certificate { .. })));
     }
 
     #[cfg(unix)]
     #[test]
-    fn keys_are_readable_by_their_owner_only() {
+    fn only_the_owner_can_read_the_keys() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = made();
+        let folder = created();
         for name in [CLIENT_KEY, SERVER_KEY] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");

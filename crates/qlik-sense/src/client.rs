@@ -1,4 +1,4 @@
-//! One service of a site, reached over mutual TLS: what every call to QRS and QPS has in common.
+//! Client for one service of a site over mutual TLS: what all requests to QRS and QPS have in common.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,43 +10,43 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::connections::Connections;
-use super::credentials::Credentials;
-use super::error::QueryError;
-use super::types::QlikUser;
-use super::verifier::{ClientCertificate, ServerTrust, UnusableCa};
+use crate::connections::Connections;
+use crate::credentials::Credentials;
+use crate::error::QueryError;
+use crate::types::QlikUser;
+use crate::verifier::{ClientCertificate, ServerVerifier, UnusableCa};
 
-/// What stays as it is in a value of the `X-Qlik-User` header, and in a segment of a path.
+/// The characters that need no escape in an `X-Qlik-User` header and in a path segment.
 pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How much of a refusal is read, to see what it is about.
+/// How much of the body of a 400 response is read to find its cause, in bytes.
 const REFUSAL_BYTES: usize = 4096;
 
-/// In the text of the answer when the two cross-site keys differ.
-const XSRF: &str = "XSRF prevention check failed";
+/// In the body of the 400 response when the Xrfkey header and parameter differ.
+const XSRF_TEXT: &str = "XSRF prevention check failed";
 
-/// Bounds of one request.
+/// The limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From connect to last byte.
+    /// From the start of the connection to the last byte of the response.
     pub timeout: Duration,
-    /// Bytes of one answer.
+    /// The largest response body, in bytes.
     pub response_size: u64,
-    /// Connections that are kept for the next requests.
+    /// Idle connections that are kept for the next requests.
     pub connections: usize,
 }
 
-/// A service's address with everything needed to ask it. Lives as long as its site, so that
-/// connections and TLS sessions are used again.
+/// A client for one QPS or QRS service. Keep it as long as the service is queried, so that connections and TLS
+/// sessions are reused.
 pub struct Client {
     connections: Connections,
     base: Url,
-    trust: Arc<ServerTrust>,
+    verifier: Arc<ServerVerifier>,
     certificate: Arc<ClientCertificate>,
     limits: Limits,
 }
 
-/// Why no client could be built for a service.
+/// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error(transparent)]
@@ -60,6 +60,12 @@ pub enum ClientError {
 }
 
 impl Client {
+    /// Builds a client for the service at `base`, which acts in the name of `user`. Connects with the first
+    /// request.
+    ///
+    /// # Errors
+    /// When the CA cannot verify others, TLS or the HTTP library cannot be set up, or the user does not fit a
+    /// header.
     pub fn new(
         base: &Url,
         credentials: &Credentials,
@@ -67,12 +73,13 @@ impl Client {
         limits: Limits,
     ) -> Result<Self, ClientError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let trust = Arc::new(ServerTrust::new(credentials.ca(), credentials.verify(), provider.clone())?);
+        let verifier =
+            Arc::new(ServerVerifier::new(credentials.ca(), credentials.verify(), provider.clone())?);
         let certificate = Arc::new(ClientCertificate::new(credentials.client().clone()));
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(trust.clone())
+            .with_custom_certificate_verifier(verifier.clone())
             .with_client_cert_resolver(certificate.clone());
         let header = format!(
             "UserDirectory={}; UserId={}",
@@ -83,58 +90,62 @@ impl Client {
             reqwest::header::HeaderName::from_static("x-qlik-user"),
             HeaderValue::try_from(header)?,
         )]);
-        let connections = Connections::new(tls, headers, limits.connections)?;
-        Ok(Self { connections, base: base.clone(), trust, certificate, limits })
+        let connections = Connections::new(&tls, &headers, limits.connections)?;
+        Ok(Self { connections, base: base.clone(), verifier, certificate, limits })
     }
 
+    /// Returns the limits of each request.
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// The certificate that the service showed last, in DER; none before the first handshake.
+    /// Returns the certificate that the service presented last, in DER; `None` before the first handshake.
     pub fn server_certificate(&self) -> Option<CertificateDer<'static>> {
-        self.trust.seen()
+        self.verifier.last_presented()
     }
 
-    /// Whether the service ever asked for our certificate in a handshake.
-    pub fn asked_for_certificate(&self) -> bool {
-        self.certificate.was_asked_for()
+    /// Returns whether the service ever requested the client certificate in a handshake.
+    pub fn requested_certificate(&self) -> bool {
+        self.certificate.was_requested()
     }
 
-    /// The service's address.
+    /// Returns the service's address.
     pub fn url(&self) -> &Url {
         &self.base
     }
 
-    /// The whole answer to a GET, within the endpoint's limits of time and size.
+    /// Sends a GET and returns the whole response body, within the client's limits of time and size.
     pub(super) async fn get_whole(&self, path: &str) -> Result<Vec<u8>, QueryError> {
         let Limits { timeout, response_size, .. } = self.limits;
-        let body = async {
-            let mut answer = self.get(path).await?;
-            let mut body = Vec::new();
-            while let Some(piece) = answer.chunk().await.map_err(|e| QueryError::within_answer(&e))? {
-                if (body.len() + piece.len()) as u64 > response_size {
-                    return Err(QueryError::TooLarge(response_size));
-                }
-                body.extend_from_slice(&piece);
-            }
-            Ok(body)
-        };
+        let body = self.read_whole(path, response_size);
         tokio::time::timeout(timeout, body).await.unwrap_or(Err(QueryError::Timeout(timeout)))
     }
 
-    /// Sends a GET and returns the answer once its head is there and says 200.
+    async fn read_whole(&self, path: &str, max_size: u64) -> Result<Vec<u8>, QueryError> {
+        let mut response = self.get(path).await?;
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| QueryError::in_body(&error))? {
+            if (body.len() + piece.len()) as u64 > max_size {
+                return Err(QueryError::TooLarge(max_size));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    /// Sends a GET and returns the response as soon as its head has arrived; any status but 200 is an error.
     pub(super) async fn get(&self, path: &str) -> Result<Response, QueryError> {
         self.send(Method::GET, path, |status| status == StatusCode::OK).await
     }
 
-    /// Sends a DELETE and returns the answer once its head is there and says that it was done: any 2xx, for there
-    /// need be no content.
+    /// Sends a DELETE and returns the response as soon as its head has arrived. Any 2xx is a success, since a
+    /// deletion may have no content.
     pub(super) async fn delete(&self, path: &str) -> Result<Response, QueryError> {
         self.send(Method::DELETE, path, |status| status.is_success()).await
     }
 
-    /// Sends a request without a body and returns the answer once its head is there, with a status that is good.
+    /// Sends a request without a body and returns the response as soon as its head has arrived, if `is_good`
+    /// accepts its status.
     async fn send(
         &self,
         method: Method,
@@ -146,13 +157,13 @@ impl Client {
         url.set_path(path);
         url.query_pairs_mut().append_pair("Xrfkey", &key);
         let request = self.connections.request(method, url).header("X-Qlik-Xrfkey", key);
-        let answer = self.connections.send(request).await?;
-        match answer.status() {
-            status if is_good(status) => Ok(answer),
+        let response = self.connections.send(request).await?;
+        match response.status() {
+            status if is_good(status) => Ok(response),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 Err(QueryError::Denied(status.as_u16()))
             }
-            StatusCode::BAD_REQUEST => Err(match is_about_xsrf(answer).await {
+            StatusCode::BAD_REQUEST => Err(match is_xsrf_refusal(response).await {
                 true => QueryError::Xsrf,
                 false => QueryError::HttpStatus(StatusCode::BAD_REQUEST.as_u16()),
             }),
@@ -161,13 +172,13 @@ impl Client {
     }
 }
 
-/// Whether a refusal says that the two cross-site keys differ.
-async fn is_about_xsrf(mut answer: Response) -> bool {
+/// Returns whether a 400 response was caused by a missing or different Xrfkey.
+async fn is_xsrf_refusal(mut response: Response) -> bool {
     let mut text = Vec::new();
     while text.len() < REFUSAL_BYTES
-        && let Ok(Some(piece)) = answer.chunk().await
+        && let Ok(Some(piece)) = response.chunk().await
     {
         text.extend_from_slice(&piece);
     }
-    String::from_utf8_lossy(&text).contains(XSRF)
+    String::from_utf8_lossy(&text).contains(XSRF_TEXT)
 }

@@ -1,7 +1,7 @@
-//! What we show to Qlik's services, and what they have to show us: certificates, key, CA.
+//! The client certificate, its key and the site's CA.
 //!
-//! Pure parsing of bytes: who reads the files, and names them in messages, is `config`. The
-//! errors' texts follow the name of the file that they are about.
+//! This module parses bytes; the caller reads the files. The error texts are predicates: put the file's name before
+//! them.
 
 mod certificate;
 mod key;
@@ -19,19 +19,19 @@ pub use certificate::{CertificateError, CertificateFacts, day, facts, now, parse
 pub use key::{KeyError, ParsedKey, parse_key};
 pub use pem_text::NotPem;
 
-/// How much of a server's certificate is checked.
+/// How thoroughly a server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verify {
-    /// Issued by the site's CA, for the host name that is asked.
+    /// The site's CA issued it, for the requested host name.
     Full,
-    /// Issued by the site's CA; the host name is not checked. For certificates without a subject
-    /// alternative name, and for sites that are reached by IP address or alias.
+    /// The site's CA issued it; any host name is accepted. For certificates without a subject alternative name, and
+    /// for sites that are reached by IP address or alias.
     Ca,
-    /// Nothing at all.
+    /// Nothing is verified.
     None,
 }
 
-/// A site's certificates and key, checked against each other.
+/// A site's certificates and key, whose client certificate and key belong together.
 pub struct Credentials {
     client: Arc<CertifiedKey>,
     ca: Vec<CertificateDer<'static>>,
@@ -40,20 +40,23 @@ pub struct Credentials {
     ca_facts: Vec<CertificateFacts>,
 }
 
-/// The key is not that of the client certificate.
+/// The error for a key that does not belong to the client certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the key does not belong to the certificate of {subject:?}: \
      take both from one export of the management console"
 )]
 pub struct KeyMismatch {
-    /// The subject of the certificate that was given first.
+    /// The subject of the first certificate in the chain.
     pub subject: String,
 }
 
 impl Credentials {
-    /// Puts together what was read. `chain` is not empty when it comes from
-    /// [`parse_certificates`]; the certificate that the key belongs to may stand anywhere in it.
+    /// Combines certificates and key. `chain` is the result of [`parse_certificates`]; the certificate of the key may
+    /// have any position in it.
+    ///
+    /// # Errors
+    /// When no certificate of the chain belongs to the key.
     pub fn new(
         mut chain: Vec<CertificateDer<'static>>,
         key: Arc<dyn SigningKey>,
@@ -65,7 +68,7 @@ impl Credentials {
             let subject = chain.first().and_then(|first| facts(first).ok()).map(|facts| facts.subject);
             return Err(KeyMismatch { subject: subject.unwrap_or_default() });
         };
-        // TLS sends the own certificate first, its issuers after it.
+        // TLS sends the certificate of the key first and its issuers after it.
         let own = chain.remove(own);
         let client_facts = facts(&own).unwrap_or_default();
         chain.insert(0, own);
@@ -73,34 +76,33 @@ impl Credentials {
         Ok(Self { client: Arc::new(CertifiedKey::new(chain, key)), ca, verify, client_facts, ca_facts })
     }
 
-    /// The client certificate with its chain and key, as rustls wants them.
+    /// Returns the client certificate with its chain and key, in rustls' form.
     pub fn client(&self) -> &Arc<CertifiedKey> {
         &self.client
     }
 
-    /// The site's CA; empty only with [`Verify::None`].
+    /// Returns the certificates of the site's CA; empty only with [`Verify::None`].
     pub fn ca(&self) -> &[CertificateDer<'static>] {
         &self.ca
     }
 
-    /// How servers are checked.
+    /// Returns how server certificates are verified.
     pub fn verify(&self) -> Verify {
         self.verify
     }
 
-    /// What the client certificate says of itself.
+    /// Returns the facts of the client certificate.
     pub fn client_facts(&self) -> &CertificateFacts {
         &self.client_facts
     }
 
-    /// What the CA's certificates say of themselves, in the order of [`Credentials::ca`].
+    /// Returns the facts of the CA's certificates, in the order of [`Credentials::ca`].
     pub fn ca_facts(&self) -> &[CertificateFacts] {
         &self.ca_facts
     }
 
-    /// Whether this is no client certificate of the site's CA, so that Qlik's services would refuse it:
-    /// of another CA, self-signed, or not for clients. What can only be told there, or is told by the
-    /// dates, is not.
+    /// Returns whether Qlik's services would refuse the client certificate because it is of another CA, self-signed,
+    /// or not for clients. Dates do not count, nor does anything that only the server can decide.
     pub fn is_foreign(&self) -> bool {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.ca.iter().cloned());
@@ -110,8 +112,8 @@ impl Credentials {
             return false;
         };
         let Some((own, issuers)) = self.client.cert.split_first() else { return false };
-        // rustls refuses X.509 version 1 whoever issued it, and a server may accept it.
-        // And it refuses a CA's own certificate, which whoever trusts that CA may accept.
+        // rustls refuses every X.509 version 1 certificate and every CA's own certificate. A server that trusts the CA
+        // may accept both.
         if certificate::is_version_1(own) || self.ca.contains(own) {
             return false;
         }
@@ -123,7 +125,7 @@ impl Credentials {
                     | Refusal::ExpiredContext { .. }
                     | Refusal::NotValidYet
                     | Refusal::NotValidYetContext { .. }
-                    // Such as SHA-1, which Windows may accept.
+                    // SHA-1, for instance, which Windows may accept.
                     | Refusal::UnsupportedSignatureAlgorithmContext { .. }
                     | Refusal::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
             ),
@@ -132,7 +134,7 @@ impl Credentials {
     }
 }
 
-/// The same certificates and the same checks; the key then is the same too.
+/// Compares certificates and verification. Equal certificates have equal keys.
 impl PartialEq for Credentials {
     fn eq(&self, other: &Self) -> bool {
         (&self.client.cert, &self.ca, self.verify) == (&other.client.cert, &other.ca, other.verify)

@@ -1,13 +1,13 @@
-//! How a query can fail, sorted by what an administrator would do about it.
+//! How a query can fail, grouped by what an administrator can do about it.
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::session_list::DecodeError;
-use super::tls_failure::TlsFailure;
+use crate::session_list::DecodeError;
+use crate::tls_failure::TlsFailure;
 
-/// The kinds of failure: the values of the `reason` label.
+/// The kinds of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     Connect,
@@ -20,7 +20,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of their numbers.
+    /// Every reason, in the order of the discriminants.
     pub const ALL: [Self; 7] = [
         Self::Connect,
         Self::Tls,
@@ -31,6 +31,7 @@ impl Reason {
         Self::TooLarge,
     ];
 
+    /// Returns the reason in snake case, such as `http_status`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -44,45 +45,46 @@ impl Reason {
     }
 }
 
-/// Why a query brought no answer that could be used.
+/// Why a query failed: there is no usable response.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
-    /// No connection, or one that broke before an answer began.
+    /// There is no connection, or it broke before a response began.
     #[error("no connection: {0}")]
     Connect(NoConnection),
-    /// The handshake failed, or an alert came after it: TLS 1.3 refuses client certificates there.
+    /// The handshake failed, or an alert followed it: with TLS 1.3 a server refuses a client certificate there.
     #[error("TLS failed: {}", TlsFailure::of(.0))]
     Tls(rustls::Error),
     #[error("no complete answer within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
     #[error("HTTP status {0} instead of 200")]
     HttpStatus(u16),
-    /// 400 because the two cross-site keys of the request did not arrive as they were sent.
+    /// 400 because the Xrfkey header and parameter did not arrive as they were sent.
     #[error("HTTP status 400 instead of 200: XSRF prevention check failed")]
     Xsrf,
     /// 401 or 403.
     #[error("HTTP status {0}: this user or client certificate has no rights here")]
     Denied(u16),
-    /// 200, and an empty list: the repository leaves out, without an error, what a user may not read.
+    /// 200 with an empty list: the repository silently omits the objects that the user may not read.
     #[error("the repository shows no proxy service, though every site has one")]
     NoProxyServices,
-    /// What came over TLS has no head that HTTP knows.
+    /// The bytes received over TLS are no HTTP response.
     #[error("the answer is no HTTP")]
     NotHttp,
     #[error("the answer is no session list: {0}")]
     Decode(#[from] DecodeError),
-    /// Somebody else answered a deletion, such as a page to log in.
-    #[error("the answer tells of no deletion: expected JSON or nothing, found {0}")]
+    /// Something other than a proxy service answered a deletion, for instance with a login page.
+    #[error("the answer does not confirm the deletion: expected JSON or nothing, found {0}")]
     NoDeletion(&'static str),
-    /// From the repository.
+    /// The repository's response has another shape than expected.
     #[error("the answer is no list of {what}: {problem}")]
     Shape { what: &'static str, problem: ShapeError },
-    /// More bytes than the limit.
+    /// The body has more bytes than [`Limits::response_size`](crate::Limits::response_size).
     #[error("the answer is larger than {0} bytes")]
     TooLarge(u64),
 }
 
 impl QueryError {
+    /// Returns the kind of failure.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Connect(_) => Reason::Connect,
@@ -95,7 +97,8 @@ impl QueryError {
         }
     }
 
-    /// Whether the service may have done what was wanted all the same: its answer was lost, or is none.
+    /// Returns whether the service may have processed the request although the query failed: its response was
+    /// lost or is unusable.
     pub fn leaves_doubt(&self) -> bool {
         match self {
             Self::Connect(why) => matches!(why, NoConnection::Closed | NoConnection::Other(_)),
@@ -111,7 +114,7 @@ impl QueryError {
         }
     }
 
-    /// What went wrong before the head of an answer had come.
+    /// Classifies a failure before the head of the response arrived.
     pub(super) fn before_answer(error: &reqwest::Error) -> Self {
         match find::<rustls::Error>(error) {
             Some(tls) => Self::Tls(tls.clone()),
@@ -120,8 +123,8 @@ impl QueryError {
         }
     }
 
-    /// What went wrong while the body came: a cut, or a late TLS alert.
-    pub(super) fn within_answer(error: &reqwest::Error) -> Self {
+    /// Classifies a failure while the body arrived: it was cut off, or a late TLS alert came.
+    pub(super) fn in_body(error: &reqwest::Error) -> Self {
         match find::<rustls::Error>(error) {
             Some(tls @ rustls::Error::AlertReceived(_)) => Self::Tls(tls.clone()),
             _ => Self::Decode(DecodeError::CutOff),
@@ -129,7 +132,7 @@ impl QueryError {
     }
 }
 
-/// Why an answer of the repository is not what was asked for.
+/// Why a response of the repository cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     #[error("it was cut off")]
@@ -138,17 +141,17 @@ pub enum ShapeError {
     Other(String),
 }
 
-/// How far a connection came.
+/// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoConnection {
     #[error("the host name is not known ({0})")]
     UnknownHost(String),
     #[error("refused")]
     Refused,
-    /// The operating system gave up, which is rarely sooner than the timeout of the request.
+    /// The operating system reported a timeout or an unreachable host; usually the request's timeout is sooner.
     #[error("{0}")]
     NoAnswer(String),
-    /// Opened, and closed by the other side before an answer.
+    /// The service closed the connection before it sent a response.
     #[error("closed by the other side before an answer")]
     Closed,
     #[error("{0}")]
@@ -158,7 +161,7 @@ pub enum NoConnection {
 impl NoConnection {
     fn because_of(error: &reqwest::Error) -> Self {
         let text = innermost(error);
-        // The client's own word; what the operating system says of names differs between systems.
+        // The HTTP client's own text: the error codes of name resolution differ between operating systems.
         if sources(error).any(|source| source.to_string() == "dns error") {
             return Self::UnknownHost(text);
         }
@@ -182,23 +185,26 @@ impl NoConnection {
     }
 }
 
-/// Whether the connection ended without TLS saying so.
+/// Returns whether the connection ended without a TLS close_notify.
 pub(super) fn is_end_of_connection(error: &reqwest::Error) -> bool {
-    let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
-    sources(error).any(|source| source.downcast_ref().is_some_and(is_end))
+    sources(error).any(is_unexpected_eof)
 }
 
-/// Whether the HTTP library says that what came is no HTTP.
+fn is_unexpected_eof(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
+}
+
+/// Returns whether the bytes received are no HTTP.
 fn is_parse(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(hyper::Error::is_parse)
 }
 
-/// Whether the HTTP library says that the connection ended before the answer did.
+/// Returns whether the connection ended before the response head was complete.
 fn is_incomplete(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(hyper::Error::is_incomplete_message)
 }
 
-/// An error and its sources. `io::Error` hides what it wraps from `source()`.
+/// Returns an error and its sources. `io::Error` hides the error that it wraps from `source()`.
 fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -208,13 +214,13 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     })
 }
 
-/// Searches an error and its sources for one type.
+/// Returns the first of an error and its sources that has type `T`.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     sources(error).find_map(|error| error.downcast_ref())
 }
 
-/// The text of the deepest source: what the operating system or the HTTP library said, without the
-/// address that the layers above repeat.
+/// Returns the text of the deepest source: that of the operating system or the HTTP library, without the address
+/// that the layers above repeat.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
@@ -235,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_twice_or_in_the_librarys_words() {
+    fn messages_are_short_and_not_those_of_the_library() {
         let refused = QueryError::Connect(NoConnection::Refused);
         assert_eq!(refused.to_string(), "no connection: refused");
         let closed = QueryError::Connect(NoConnection::Closed);
@@ -248,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_are_numbered_as_they_are_listed() {
+    fn reasons_are_listed_in_the_order_of_their_discriminants() {
         for (number, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, number);
         }

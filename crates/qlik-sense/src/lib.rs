@@ -1,11 +1,11 @@
 //! Qlik Sense's proxy service (QPS) and repository service (QRS), client-managed edition, over mutual TLS.
 //!
-//! - [`client`] one service with its connections; what every request has in common
-//! - [`qps`] sessions listed and deleted; [`session_list`] their JSON, decoded while it arrives
-//! - [`qrs`] what a site consists of: proxy services, virtual proxies
-//! - [`credentials`] client certificate, key and CA; [`verifier`] which server certificates are accepted
-//! - [`error`] how a query fails, [`tls_failure`] what a TLS error is about
-//! - [`types`] virtual proxy, user, session id
+//! - [`client`]: one service and its connections; what all requests have in common
+//! - [`qps`]: list and delete sessions; [`session_list`]: decode their JSON while it arrives
+//! - [`qrs`]: discover proxy services and virtual proxies
+//! - [`credentials`]: client certificate, key and CA; [`verifier`]: which server certificates are accepted
+//! - [`error`]: how a query fails; [`tls_failure`]: what caused a TLS error
+//! - [`types`]: virtual proxy, user, session id
 
 pub mod client;
 mod connections;

@@ -1,7 +1,7 @@
-//! Decodes a session list while it arrives: rows are handed on one by one and forgotten.
+//! Decoder of session lists, which passes on each row as soon as it has arrived.
 //!
-//! A list can be tens of megabytes, of which a few counters are wanted. Only the bytes of a row that is
-//! not complete yet are kept between two pieces.
+//! A list can have tens of megabytes, although a caller that counts needs a few numbers only. The decoder keeps
+//! nothing but the bytes of an incomplete row between two pieces.
 
 mod session;
 #[cfg(test)]
@@ -16,36 +16,37 @@ use serde::Deserialize;
 pub use session::Session;
 pub use whole::{Attribute, NamedSession, WholeSession};
 
-use super::types::UserKey;
+use crate::types::UserKey;
 
-/// The longest row that is waited for, in bytes. Qlik's rows have some hundred bytes.
+/// The longest row that is accepted, in bytes. Qlik's rows have a few hundred bytes.
 const MAX_ROW: usize = 1024 * 1024;
 
-/// What most rows do not exceed, in bytes.
+/// The length that most rows do not exceed, in bytes.
 const TYPICAL_ROW: usize = 512;
 
-/// What some programs put before UTF-8.
+/// The byte order mark that some programs put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What is decoded of a row: the less that is, the sooner it is done, and the less can be wrong with it.
+/// The members of a row that are decoded. Fewer members decode faster, and leave fewer reasons to fail.
 pub trait Row {
-    /// It borrows from the piece that holds it.
+    /// The decoded row, which borrows from the piece that holds it.
     type Of<'a>: Deserialize<'a>;
 
+    /// Returns the decoded members in the form common to all kinds of rows.
     fn facts<'r>(row: &'r Self::Of<'_>) -> Facts<'r>;
 }
 
-/// What is known of a session, as far as it was decoded.
+/// The members of a session that were decoded; the others are empty.
 pub struct Facts<'r> {
     pub user: UserKey<'r>,
-    /// None when missing, as on many versions.
+    /// `None` when missing: many versions of Qlik Sense leave it out.
     pub user_name: Option<&'r str>,
-    /// A secret: whoever has it can take the session over.
+    /// A secret: its holder can take over the session.
     pub session_id: &'r str,
     pub attributes: &'r [Attribute<'r>],
 }
 
-/// Rows as far as they are counted.
+/// Decodes the members that are needed to count sessions and users.
 pub struct Counted;
 
 impl Row for Counted {
@@ -57,7 +58,7 @@ impl Row for Counted {
     }
 }
 
-/// Rows with the user's name.
+/// Decodes these and the user's name.
 pub struct Named;
 
 impl Row for Named {
@@ -70,7 +71,7 @@ impl Row for Named {
     }
 }
 
-/// Rows with everything that Qlik tells of a session.
+/// Decodes all members: these, the user's name and the attributes.
 pub struct Whole;
 
 impl Row for Whole {
@@ -83,7 +84,7 @@ impl Row for Whole {
     }
 }
 
-/// Why an answer is no session list. Never holds a part of the answer: it could be a session id.
+/// Why a response is no session list. Never quotes the response, which could reveal a session id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("expected a JSON array, found {0}")]
@@ -102,10 +103,10 @@ pub enum DecodeError {
     CutOff,
 }
 
-/// What may come next, besides white space.
+/// What may follow, besides white space.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
-    /// The list, or a byte order mark before it.
+    /// The list or a byte order mark.
     Start,
     List,
     FirstRowOrEnd,
@@ -114,15 +115,15 @@ enum Expect {
     Nothing,
 }
 
-/// Takes a session list in pieces of any size.
+/// Decodes a session list from pieces of any size.
 pub struct SessionListDecoder<R> {
-    /// The bytes of a row that is not complete yet.
+    /// The bytes of the incomplete row at the end of the last piece.
     tail: Vec<u8>,
-    /// The length at which decoding `tail` is tried again. It doubles, so that a long row in small
-    /// pieces costs time in proportion to its length and not to its square.
+    /// The length of `tail` at which it is decoded again. It doubles, so that the time for a long row in small
+    /// pieces grows with its length and not with its square.
     retry_at: usize,
     expect: Expect,
-    /// Rows decoded so far.
+    /// The number of rows decoded so far.
     rows: u64,
     row: PhantomData<R>,
 }
@@ -134,7 +135,10 @@ impl<R> Default for SessionListDecoder<R> {
 }
 
 impl<R: Row> SessionListDecoder<R> {
-    /// Decodes the rows that this piece completes.
+    /// Decodes the rows that end in this piece and passes them to `each`.
+    ///
+    /// # Errors
+    /// When the bytes so far cannot be the start of a session list.
     pub fn push(&mut self, mut piece: &[u8], each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
         while !self.tail.is_empty() && !piece.is_empty() {
             piece = self.complete(piece, each)?;
@@ -143,8 +147,8 @@ impl<R: Row> SessionListDecoder<R> {
         self.keep(piece.get(used..).unwrap_or_default())
     }
 
-    /// Puts as many bytes behind the row that was cut as it may need, and returns the piece without those that are
-    /// used. Never all of the piece, which would be copied with it: hyper's have up to 408 KiB.
+    /// Appends bytes to the incomplete row and returns the rest of the piece. Appends as few as the row may need:
+    /// a whole piece of hyper's has up to 408 KiB, and all of it would be copied.
     fn complete<'p>(
         &mut self,
         piece: &'p [u8],
@@ -166,7 +170,7 @@ impl<R: Row> SessionListDecoder<R> {
         Ok(rest)
     }
 
-    /// Keeps what belongs to a row that is not complete, behind what is kept already.
+    /// Appends the bytes of an incomplete row to those kept so far.
     fn keep(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.tail.extend_from_slice(bytes);
         if self.tail.len() > MAX_ROW {
@@ -176,7 +180,10 @@ impl<R: Row> SessionListDecoder<R> {
         Ok(())
     }
 
-    /// To be called at the end of the answer: tells whether the list was whole.
+    /// Ends the decoding. Call it at the end of the response.
+    ///
+    /// # Errors
+    /// When the list is incomplete.
     pub fn finish(mut self, each: &mut impl FnMut(R::Of<'_>)) -> Result<(), DecodeError> {
         self.decode_tail(each)?;
         match self.expect {
@@ -188,7 +195,7 @@ impl<R: Row> SessionListDecoder<R> {
         }
     }
 
-    /// The number of bytes used, which are not kept any more.
+    /// Decodes the complete rows of `tail`, drops their bytes and returns how many these were.
     fn decode_tail(&mut self, each: &mut impl FnMut(R::Of<'_>)) -> Result<usize, DecodeError> {
         let mut tail = std::mem::take(&mut self.tail);
         let used = self.decode(&tail, each)?;
@@ -197,7 +204,7 @@ impl<R: Row> SessionListDecoder<R> {
         Ok(used)
     }
 
-    /// Decodes as many whole rows as there are and returns the number of bytes used.
+    /// Decodes the complete rows and returns the number of bytes used.
     fn decode(&mut self, bytes: &[u8], each: &mut impl FnMut(R::Of<'_>)) -> Result<usize, DecodeError> {
         let mut used = 0;
         if self.expect == Expect::Start {
@@ -223,7 +230,7 @@ impl<R: Row> SessionListDecoder<R> {
                 (Expect::FirstRowOrEnd | Expect::CommaOrEnd, b']') => Expect::Nothing,
                 (Expect::CommaOrEnd, b',') => Expect::Row,
                 (Expect::CommaOrEnd, _) => return Err(DecodeError::NoComma(self.rows)),
-                // serde would take an array for a session too, member by member.
+                // Only objects: a derived `Deserialize` accepts an array of the members' values, too.
                 (Expect::FirstRowOrEnd | Expect::Row, b'{') => {
                     let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<R::Of<'_>>();
                     match stream.next() {
@@ -252,13 +259,13 @@ impl<R: Row> SessionListDecoder<R> {
     }
 }
 
-/// Whether a number may go on after this. Where serde_json skips a number that the end of the piece cuts here,
-/// it calls the number wrong, not cut off.
+/// Returns whether the bytes end within a number. serde_json reports a number that the end of the piece cuts here
+/// as wrong and not as cut off.
 fn ends_within_number(bytes: &[u8]) -> bool {
     matches!(bytes.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'))
 }
 
-/// What an answer is, by its first byte, when it is not what was expected.
+/// Describes an unexpected response by its first byte.
 pub(super) fn describe(first: u8) -> &'static str {
     match first {
         b'[' => "a JSON array",
@@ -266,11 +273,11 @@ pub(super) fn describe(first: u8) -> &'static str {
         b'{' => "a JSON object",
         b'"' => "a JSON text",
         b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => "another JSON value or plain text",
-        0x1f => "compressed data that was not asked for",
-        _ => NO_JSON,
+        0x1f => "compressed data that was not requested",
+        _ => NOT_JSON,
     }
 }
 
-/// What comes from anybody but Qlik's services.
+/// Descriptions of responses that do not come from a Qlik service.
 pub(super) const HTML: &str = "HTML or XML";
-pub(super) const NO_JSON: &str = "something that is not JSON";
+pub(super) const NOT_JSON: &str = "something that is not JSON";

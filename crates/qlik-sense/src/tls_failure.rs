@@ -1,4 +1,4 @@
-//! What a TLS error is about, in words for administrators: the library's are for programmers.
+//! The cause of a TLS error, in words for administrators; rustls' own words are for programmers.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use rustls::{
     AlertDescription as Alert, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
 };
 
-/// How many names of a list are told.
+/// How many names of a list are printed.
 const NAMES: usize = 5;
 
-/// The kinds of TLS errors that something can be done about.
+/// The kinds of TLS errors that an administrator can do something about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TlsFailure<'a> {
-    /// We do not take the server's certificate.
+    /// The client refused the server's certificate.
     ServerRefused(ServerFailure<'a>),
-    /// The server does not take our certificate.
+    /// The server refused the client certificate.
     ClientRefused(Alert),
-    /// Any other alert of the server.
+    /// The server sent any other alert.
     EndedByServer(Alert),
     OldVersion,
     Renegotiation,
@@ -27,17 +27,18 @@ pub enum TlsFailure<'a> {
 /// What is wrong with a server's certificate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ServerFailure<'a> {
-    /// It is of another CA than ours.
+    /// Another CA issued it.
     Foreign,
-    /// It is for these names, and not for the host that was asked.
+    /// It is for these names and not for the requested host.
     OtherHost(Vec<&'a str>),
-    /// It, or that of a CA between, has expired.
+    /// It has expired, or the certificate of an intermediate CA has.
     Expired,
     NotYetValid,
     Other(&'a CertificateError),
 }
 
 impl<'a> TlsFailure<'a> {
+    /// Classifies a TLS error.
     pub fn of(error: &'a Error) -> Self {
         match error {
             Error::InvalidCertificate(error) => Self::ServerRefused(ServerFailure::of(error)),
@@ -83,7 +84,7 @@ impl<'a> ServerFailure<'a> {
     }
 }
 
-/// The name in the library's `DnsName("sense1")` or `IpAddress(10.0.0.1)`; the other kinds are no hosts.
+/// Returns the host name in rustls' `DnsName("sense1")` or `IpAddress(10.0.0.1)`; other kinds are no hosts.
 fn host(presented: &str) -> Option<&str> {
     let name = presented.strip_prefix("DnsName(").or_else(|| presented.strip_prefix("IpAddress("))?;
     Some(name.strip_suffix(')')?.trim_matches('"'))
@@ -105,7 +106,7 @@ impl fmt::Display for TlsFailure<'_> {
     }
 }
 
-/// Follows "the certificate".
+/// Writes the predicate of a sentence that begins with "the certificate".
 impl fmt::Display for ServerFailure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,12 +124,12 @@ impl fmt::Display for ServerFailure<'_> {
     }
 }
 
-/// Names in quotes: the first ones, and how many more there are.
+/// Returns the first names in quotes, and how many more there are.
 pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
-    let told: Vec<String> = names.iter().take(NAMES).map(|name| format!("{:?}", name.as_ref())).collect();
+    let quoted: Vec<String> = names.iter().take(NAMES).map(|name| format!("{:?}", name.as_ref())).collect();
     match names.len().saturating_sub(NAMES) {
-        0 => told.join(", "),
-        more => format!("{} and {more} more", told.join(", ")),
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
     }
 }
 
@@ -149,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_done_about_is_a_plain_sentence() {
-        for (error, told) in [
+    fn common_failures_are_plain_sentences() {
+        for (error, expected) in [
             (
                 CertificateError::UnknownIssuer.into(),
                 "the server's certificate was not issued by this site's CA",
@@ -171,14 +172,14 @@ mod tests {
             ),
             (Error::AlertReceived(Alert::ProtocolVersion), "the server speaks neither TLS 1.2 nor TLS 1.3"),
             (InvalidMessage::InvalidContentType.into(), "this port does not speak TLS"),
-            (Error::General("told by the library".into()), "unexpected error: told by the library"),
+            (Error::General("text of rustls".into()), "unexpected error: text of rustls"),
         ] {
-            assert_eq!(text(error), told);
+            assert_eq!(text(error), expected);
         }
     }
 
     #[test]
-    fn a_certificate_for_other_hosts_tells_which() {
+    fn a_certificate_for_other_hosts_is_reported_with_their_names() {
         let start = "the server's certificate is not for this host name";
         let two =
             ["DnsName(\"sense1.company.com\")", "UniformResourceIdentifier(\"x\")", "IpAddress(10.0.0.1)"];

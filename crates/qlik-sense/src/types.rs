@@ -1,4 +1,4 @@
-//! The words of Qlik's world: virtual proxy, user, directory.
+//! Types of the protocols: virtual proxy, user, session id.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 /// The longest prefix that Qlik accepts, in characters.
 const MAX_PREFIX: usize = 100;
 
-/// A virtual proxy, by its prefix: the first part of its users' URLs.
+/// A virtual proxy, identified by its prefix: the first part of its users' URLs.
 ///
-/// Qlik's prefixes are lower case; the default virtual proxy has the empty one. People write the
-/// same prefix as `sales`, `/sales`, `/sales/` or `/Sales`: all become one value.
+/// Qlik stores prefixes in lower case; the default virtual proxy has the empty one. `sales`, `/sales`, `/sales/`
+/// and `/Sales` give the same value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtualProxy {
-    /// As users' URLs and the `virtual_proxy` label have it: `/`, or `/` and the prefix.
+    /// The path in users' URLs: `/`, or `/` and the prefix.
     path: Arc<str>,
 }
 
-/// Why a text is no prefix.
+/// Why a text is not a valid prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     #[error("a prefix has {MAX_PREFIX} characters at most, this one has {0}")]
@@ -28,15 +28,17 @@ pub enum PrefixError {
 }
 
 impl VirtualProxy {
-    /// Reads a prefix in any of the ways people write it.
+    /// Parses a prefix, with or without slashes around it, in any case.
+    ///
+    /// # Errors
+    /// When the prefix is longer than Qlik accepts, or would change the path of a request.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let prefix = text.trim_matches('/').to_lowercase();
         let length = prefix.chars().count();
         if length > MAX_PREFIX {
             return Err(PrefixError::TooLong(length));
         }
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._~/".contains(c);
-        if let Some(found) = prefix.chars().find(|c| !allowed(*c)) {
+        if let Some(found) = prefix.chars().find(|c| !is_allowed(*c)) {
             return Err(PrefixError::Character(found));
         }
         if !prefix.is_empty()
@@ -47,19 +49,24 @@ impl VirtualProxy {
         Ok(Self { path: format!("/{prefix}").into() })
     }
 
-    /// The prefix as Qlik stores it, without slashes around it; empty for the default one.
+    /// Returns the prefix as Qlik stores it, without slashes around it; empty for the default virtual proxy.
     pub fn prefix(&self) -> &str {
         self.path.trim_start_matches('/')
     }
 
-    /// As the `virtual_proxy` label has it: `/` for the default, else `/prefix`.
+    /// Returns the path in users' URLs: `/` for the default virtual proxy, `/prefix` for the others.
     pub fn path(&self) -> &str {
         &self.path
     }
 }
 
+/// The characters of a prefix, slashes included.
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || "-._~/".contains(c)
+}
+
 impl Default for VirtualProxy {
-    /// The one with the empty prefix.
+    /// Returns the default virtual proxy, whose prefix is empty.
     fn default() -> Self {
         Self { path: "/".into() }
     }
@@ -77,26 +84,29 @@ impl fmt::Debug for VirtualProxy {
     }
 }
 
-/// A user of Qlik Sense as a session names one: case is kept as given.
+/// A user of Qlik Sense as in a session. The case of both parts is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserKey<'a> {
     pub directory: &'a str,
     pub id: &'a str,
 }
 
-/// A text is no user.
+/// The error for a text that names no user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no user, expected DIRECTORY\\ID such as LAB\\anna (in quotes where a shell reads it; cmd.exe of \
-     Windows knows double ones only)"
+    "{0:?} names no user, expected DIRECTORY\\ID such as LAB\\anna (quoted where a shell reads it; cmd.exe of \
+     Windows accepts double quotes only)"
 )]
 pub struct UserError(String);
 
 impl<'a> UserKey<'a> {
-    /// Reads `DIRECTORY\ID`: splits at the first backslash, and keeps both sides as given. Either may be
-    /// empty, as in a session; the id may hold more backslashes.
+    /// Parses `DIRECTORY\ID`: splits at the first backslash and keeps both parts unchanged. Either may be empty, as
+    /// in a session; the id may contain more backslashes.
+    ///
+    /// # Errors
+    /// When there is no backslash, or the text is in single quotes.
     pub fn parse(text: &'a str) -> Result<Self, UserError> {
-        // As cmd.exe leaves it, whose quotes these are not: else nobody would be found.
+        // cmd.exe passes single quotes on, and no user would match them.
         let is_quoted = text.starts_with('\'') && text.ends_with('\'');
         match text.split_once('\\') {
             Some((directory, id)) if !is_quoted => Ok(Self { directory, id }),
@@ -104,39 +114,42 @@ impl<'a> UserKey<'a> {
         }
     }
 
-    /// Whether this is a visitor without a login: directory `NONE`, id `anonymous` and a GUID, a new
-    /// one for each visit.
+    /// Returns whether this is an anonymous visitor: directory `NONE`, id `anonymous` and a GUID that is new for each
+    /// visit.
     pub fn is_anonymous(&self) -> bool {
         self.directory == "NONE" && self.id.starts_with("anonymous")
     }
 }
 
 impl fmt::Display for UserKey<'_> {
-    /// As people write one, and as [`UserKey::parse`] reads it: `DIRECTORY\ID`.
+    /// Writes `DIRECTORY\ID`, as [`UserKey::parse`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\\{}", self.directory, self.id)
     }
 }
 
-/// The id of a session that can be named in a request. It is a secret: nothing but a request gets it.
+/// The id of a session, valid in the path of a request. It is a secret: `Debug` hides it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionId<'a>(&'a str);
 
-/// A text is no session id.
+/// Why a text is not a valid session id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionIdError {
-    #[error("a session id is not empty")]
+    #[error("a session id cannot be empty")]
     Empty,
-    /// `.` or `..`, which no path can hold: they name what stands before them.
+    /// `.` or `..`, which a URL's path resolves away.
     #[error(
-        "{0:?} cannot be asked for as a session id: as a part of an address it stands for another path; expected an \
-         id as `sessions list` shows it (a session that has this one ends by its inactivity timeout alone)"
+        "{0:?} is no usable session id: in the path of a URL it stands for another path; expected an id from a \
+         session list (only the inactivity timeout can end a session with this one)"
     )]
     Dots(String),
 }
 
 impl<'a> SessionId<'a> {
-    /// Any text but an empty one, `.` and `..`.
+    /// Accepts any text but an empty one, `.` and `..`.
+    ///
+    /// # Errors
+    /// When the text is one of these.
     pub fn parse(text: &'a str) -> Result<Self, SessionIdError> {
         match text {
             "" => Err(SessionIdError::Empty),
@@ -145,6 +158,7 @@ impl<'a> SessionId<'a> {
         }
     }
 
+    /// Returns the id itself: for a request only.
     pub fn as_str(self) -> &'a str {
         self.0
     }
@@ -156,7 +170,7 @@ impl fmt::Debug for SessionId<'_> {
     }
 }
 
-/// The user in whose name we ask: the `X-Qlik-User` header.
+/// The user in whose name requests are sent: the `X-Qlik-User` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QlikUser {
     pub directory: String,
@@ -164,6 +178,7 @@ pub struct QlikUser {
 }
 
 impl QlikUser {
+    /// Returns the same user as a key.
     pub fn key(&self) -> UserKey<'_> {
         UserKey { directory: &self.directory, id: &self.id }
     }
@@ -191,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_change_the_path_of_a_request_is_refused() {
+    fn a_prefix_that_would_change_the_path_of_a_request_is_refused() {
         assert_eq!(VirtualProxy::parse("a b"), Err(PrefixError::Character(' ')));
         assert_eq!(VirtualProxy::parse("a%2f"), Err(PrefixError::Character('%')));
         assert_eq!(VirtualProxy::parse("a?x"), Err(PrefixError::Character('?')));
@@ -202,23 +217,19 @@ mod tests {
 
     #[test]
     fn only_a_visitor_without_login_is_anonymous() {
-        let user = |directory, id| UserKey { directory, id };
-        assert!(user("NONE", "anonymous4711").is_anonymous());
-        assert!(!user("LAB", "anonymous4711").is_anonymous());
-        assert!(!user("NONE", "anna").is_anonymous());
+        assert!(UserKey { directory: "NONE", id: "anonymous4711" }.is_anonymous());
+        assert!(!UserKey { directory: "LAB", id: "anonymous4711" }.is_anonymous());
+        assert!(!UserKey { directory: "NONE", id: "anna" }.is_anonymous());
     }
 
     #[test]
-    fn what_would_name_another_path_is_no_session_id() {
+    fn a_text_that_names_another_path_is_no_session_id() {
         assert_eq!(SessionId::parse(""), Err(SessionIdError::Empty));
         for text in [".", ".."] {
             let error = SessionId::parse(text).unwrap_err();
             assert_eq!(error, SessionIdError::Dots(text.to_owned()));
-            let told = error.to_string();
-            assert!(
-                told.contains("stands for another path; expected an id as `sessions list` shows it"),
-                "{told}"
-            );
+            let message = error.to_string();
+            assert!(message.contains("stands for another path"), "{message}");
         }
         for text in [" ", "...", "a/..", "%2e", "/"] {
             assert_eq!(SessionId::parse(text).unwrap().as_str(), text);
@@ -242,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_user_is_told_what_is_expected() {
+    fn the_error_for_a_text_that_names_no_user_shows_the_expected_form() {
         for text in ["", "anna", "LAB/anna", "anna@lab", r"'LAB\anna'"] {
             let error = UserKey::parse(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{text:?} names no user")), "{error}");

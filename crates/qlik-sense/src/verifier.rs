@@ -1,5 +1,5 @@
-//! Which server certificates are accepted: those that the site's own CA issued, and no others. And our
-//! own certificate, shown to who asks for it.
+//! The verifier of server certificates, which accepts those of the site's own CA only, and the resolver of the
+//! client certificate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,39 +13,40 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::credentials::Verify;
+use crate::credentials::Verify;
 
-/// Verifies as the site's `verify` says, and remembers the certificate that it was shown last, also
-/// when that was refused. A resumed TLS session shows none.
+/// Verifies server certificates according to [`Verify`] and keeps the last one presented, whether it was
+/// accepted or refused. A resumed TLS session presents none.
 #[derive(Debug)]
-pub struct ServerTrust {
+pub struct ServerVerifier {
     check: Check,
     provider: Arc<CryptoProvider>,
-    seen: Mutex<Option<CertificateDer<'static>>>,
+    last_presented: Mutex<Option<CertificateDer<'static>>>,
 }
 
-/// Our certificate and key, which remember whether a server ever asked for them.
+/// The client certificate and key, and whether a server ever requested them.
 #[derive(Debug)]
 pub struct ClientCertificate {
     certificate: Arc<CertifiedKey>,
-    asked_for: AtomicBool,
+    requested: AtomicBool,
 }
 
 impl ClientCertificate {
+    /// Wraps a certificate that no server has requested yet.
     pub fn new(certificate: Arc<CertifiedKey>) -> Self {
-        Self { certificate, asked_for: AtomicBool::new(false) }
+        Self { certificate, requested: AtomicBool::new(false) }
     }
 
-    /// Whether any handshake so far asked for it. A resumed TLS session does not.
-    pub fn was_asked_for(&self) -> bool {
-        self.asked_for.load(Ordering::Relaxed)
+    /// Returns whether a server requested the certificate in any handshake so far. Resumed TLS sessions do not.
+    pub fn was_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 }
 
 impl ResolvesClientCert for ClientCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked_for.store(true, Ordering::Relaxed);
-        // Whoever issued it: what the server says it would accept is a hint only.
+        self.requested.store(true, Ordering::Relaxed);
+        // The issuers that a server lists are only a hint: send the certificate whatever they are.
         Some(self.certificate.clone())
     }
 
@@ -54,7 +55,7 @@ impl ResolvesClientCert for ClientCertificate {
     }
 }
 
-/// [`Verify`] with what it needs.
+/// [`Verify`] with the data that each check needs.
 #[derive(Debug)]
 enum Check {
     Full(Arc<WebPkiServerVerifier>),
@@ -67,7 +68,11 @@ enum Check {
 #[error("the CA's certificate cannot be used to verify others: {0}")]
 pub struct UnusableCa(String);
 
-impl ServerTrust {
+impl ServerVerifier {
+    /// Builds a verifier.
+    ///
+    /// # Errors
+    /// When `verify` needs a CA and `ca` holds none that can verify others.
     pub fn new(
         ca: &[CertificateDer<'static>],
         verify: Verify,
@@ -82,16 +87,16 @@ impl ServerTrust {
             Verify::Ca => Check::Ca(roots(ca)?),
             Verify::None => Check::Nothing,
         };
-        Ok(Self { check, provider, seen: Mutex::default() })
+        Ok(Self { check, provider, last_presented: Mutex::default() })
     }
 
-    /// The server certificate that was shown last, in DER.
-    pub fn seen(&self) -> Option<CertificateDer<'static>> {
-        self.seen.lock().clone()
+    /// Returns the server certificate that was presented last, in DER.
+    pub fn last_presented(&self) -> Option<CertificateDer<'static>> {
+        self.last_presented.lock().clone()
     }
 }
 
-impl ServerCertVerifier for ServerTrust {
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -100,7 +105,7 @@ impl ServerCertVerifier for ServerTrust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.seen.lock() = Some(end_entity.clone().into_owned());
+        *self.last_presented.lock() = Some(end_entity.clone().into_owned());
         match &self.check {
             Check::Full(webpki) => {
                 webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)

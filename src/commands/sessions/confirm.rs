@@ -1,4 +1,4 @@
-//! Asks for confirmation before sessions are deleted.
+//! Prompts for confirmation before sessions are deleted.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,7 +8,7 @@ use crossterm::event::DisableBracketedPaste;
 use inquire::{Confirm, InquireError, Text};
 
 use crate::commands::signals::Signals;
-use crate::terminal::{escaped, tell as report};
+use crate::terminal::{escaped, report};
 use qlik_sense::VirtualProxy;
 
 /// Returns whether a question can be answered: it goes to standard error, the answer comes from standard input.
@@ -20,7 +20,7 @@ pub fn can_prompt() -> bool {
 pub enum Question {
     /// Yes or no.
     Yes(String),
-    /// To be answered with the virtual proxy's name, so that nobody deletes all its sessions by habit.
+    /// To be answered with the virtual proxy's name, so that all its sessions are not deleted by habit.
     Name { question: String, name: VirtualProxy },
 }
 

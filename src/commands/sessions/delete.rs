@@ -23,11 +23,11 @@ use crate::config::Config;
 use crate::error::{CommandError, success_if};
 use crate::global::GlobalArgs;
 use crate::sessions::{Detail, Lister, User, sites_named};
-use crate::terminal::{escaped, tell as report};
+use crate::terminal::{escaped, report};
 use qlik_sense::UserKey;
 
 /// The text of `--help` below the flags.
-pub const HELP: &str = "Shows the sessions and asks for confirmation before it deletes them. Qlik may need five \
+pub const HELP: &str = "Shows the sessions and requires confirmation before it deletes them. Qlik may need five \
                         minutes before the user can log in again.";
 
 #[derive(Debug, Clone, Args)]
@@ -142,7 +142,7 @@ fn check_args(config: &Config, args: &DeleteArgs) -> Result<(), String> {
         expect_once("--virtual-proxy", &virtual_proxies)?;
     }
     if !(args.yes || args.dry_run || can_prompt()) {
-        return Err("cannot ask for confirmation without a terminal: use --yes to delete without it, or \
+        return Err("cannot prompt for confirmation without a terminal: use --yes to delete without it, or \
                     --dry-run to show the sessions"
             .to_owned());
     }

@@ -6,6 +6,7 @@ use crate::commands::site_args::SiteArgs;
 use crate::config::{self, Config};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
+use crate::logging;
 
 /// Reads the configuration from the file or the flags. Logs the warnings about the sites named in `sites`, or about
 /// all sites when none is named.
@@ -17,6 +18,7 @@ pub async fn read_config(
     let sources = site.sources(global)?;
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
     let config = config.map_err(CommandError::Config)?;
+    logging::start(&config.log).map_err(CommandError::usage)?;
     for warning in config.warnings_about(|name| is_named(name, sites)) {
         warn!(warning, "configuration warning");
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tracing::warn;
 
 use crate::sessions::{Failure, Listing};
-use crate::terminal::{escaped, tell as report};
+use crate::terminal::{escaped, report};
 
 /// Reports wanted users who have no session, or only under a name in another case. It is no failure: the user may
 /// have logged out. A user is reported as absent only when everything could be listed.

@@ -11,7 +11,7 @@ use super::deletion::SessionToDelete;
 use super::reporter::Reporter;
 use crate::commands::counted;
 use crate::sessions::{Lister, Listing, PairListing, QueriedPair, SiteListing, User};
-use crate::terminal::tell as report;
+use crate::terminal::report;
 use qlik_sense::VirtualProxy;
 use qlik_sense::types::{SessionId, SessionIdError};
 
@@ -38,7 +38,7 @@ pub struct SelectionArgs {
     pub all: bool,
 }
 
-/// The id of a session. Its `Debug` hides it: whoever knows it can take the session over.
+/// The id of a session. Its `Debug` hides it: it suffices to take over the session.
 #[derive(Clone)]
 pub struct GivenId(pub String);
 

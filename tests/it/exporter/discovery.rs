@@ -95,7 +95,7 @@ async fn a_filter_that_matches_nothing_is_logged_once_and_the_rest_works() {
     let reported = exporter.program.stderr();
     let reported: Vec<_> = reported.iter().filter(|line| line.contains("slaes")).collect();
     let [reported] = &reported[..] else { panic!("reported {} times: {reported:?}", reported.len()) };
-    assert!(reported.contains("level=warn") && reported.contains("fits no virtual proxy"), "{reported}");
+    assert!(reported.contains("level=warn") && reported.contains("matches no virtual proxy"), "{reported}");
 }
 
 /// The series of `qlik_proxy_info` with proxy, host and port.

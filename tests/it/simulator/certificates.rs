@@ -143,5 +143,5 @@ async fn half_a_set_of_certificates_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("root.pem"), Authority::new("CA").unwrap().pem()).unwrap();
     let error = qlik_sense_simulator::start(options(&folder, |_| {})).await.err().unwrap();
-    assert!(matches!(error, Error::HalfSet { .. }), "{error}");
+    assert!(matches!(error, Error::IncompleteSet { .. }), "{error}");
 }

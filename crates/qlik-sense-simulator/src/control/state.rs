@@ -1,14 +1,12 @@
-//! `GET /state`: what is set, and what was asked and sent so far.
+//! The JSON of `GET /state`: faults, and counts of requests and responses.
 
-use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 
-use super::Controlled;
-use crate::Delivery;
+use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
-use crate::site::Node;
+use crate::site::{Node, Site};
 
+/// The state of a site at one moment.
 #[derive(Serialize)]
 pub(super) struct SiteState {
     faults: Vec<FaultState>,
@@ -20,7 +18,7 @@ pub(super) struct SiteState {
 struct FaultState {
     /// `qrs`, or the node's number.
     node: String,
-    /// With its slash, or `*`.
+    /// The prefix after a slash, or `*` for the whole service.
     virtual_proxy: String,
     kind: String,
 }
@@ -44,22 +42,27 @@ struct NodeState {
 #[derive(Serialize)]
 struct PairState {
     virtual_proxy: String,
-    /// Open now.
+    /// The number of open sessions.
     sessions: usize,
-    /// Session lists asked for so far.
+    /// The number of requests for the session list so far.
     queries: u64,
-    /// Requests to end sessions so far, whatever became of them.
+    /// The number of requests to delete sessions so far, successful or not.
     deletions: u64,
     #[serde(flatten)]
     delivery: Delivery,
 }
 
-pub(super) async fn state(State(controlled): State<Controlled>) -> Json<SiteState> {
-    let (site, nodes) = (&controlled.site, controlled.site.nodes());
-    let mut faults = faults_of("qrs", &site.repository);
-    faults.extend(nodes.iter().flat_map(|node| faults_of(&node.number.to_string(), &node.endpoint)));
-    let nodes = nodes.iter().map(|node| node_state(node)).collect();
-    Json(SiteState { faults, repository: service_state(&site.repository), nodes })
+impl SiteState {
+    /// Returns the current state.
+    pub fn of(site: &Site) -> Self {
+        let nodes = site.nodes();
+        let mut faults = faults_of("qrs", &site.repository);
+        for node in &nodes {
+            faults.extend(faults_of(&node.number.to_string(), &node.endpoint));
+        }
+        let nodes = nodes.iter().map(|node| node_state(node)).collect();
+        Self { faults, repository: service_state(&site.repository), nodes }
+    }
 }
 
 fn faults_of(node: &str, endpoint: &Endpoint) -> Vec<FaultState> {
@@ -81,7 +84,7 @@ fn node_state(node: &Node) -> NodeState {
         sessions: pair.table().len(),
         queries: pair.list_queries(),
         deletions: pair.deletions(),
-        delivery: *pair.deliveries(),
+        delivery: *pair.delivery(),
     });
     NodeState {
         node: node.number,

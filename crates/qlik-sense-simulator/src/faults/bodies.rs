@@ -1,4 +1,4 @@
-//! What is sent instead of a session list.
+//! The bodies that faults send instead of a session list.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -12,16 +12,23 @@ use super::Fault;
 use crate::delivery::Counts;
 use crate::session::is_anonymous;
 
-/// Of an id that is long.
-const LONG: usize = 64 * 1024;
-/// Rows with such ids: enough to be met, few enough for any size of list.
+/// The length of a long id, in bytes.
+const LONG_ID: usize = 64 * 1024;
+/// The number of rows with long ids: enough to have an effect, few enough for any size of list.
 const LONG_ROWS: usize = 8;
-/// Rows in a piece of a list without end.
-const ROWS: usize = 128;
+/// The number of rows in each piece of an endless list.
+const ENDLESS_ROWS: usize = 128;
 
-/// Another JSON text in place of this one, and what it says if it is a session list still. `None` when the
-/// text is no JSON.
-pub(super) fn rewrite(fault: Fault, text: &[u8]) -> Option<(Bytes, Option<Counts>)> {
+/// The JSON that a fault made of a body.
+#[derive(Debug, PartialEq)]
+pub(super) struct Rewritten {
+    pub body: Bytes,
+    /// `None` if it is no session list any more.
+    pub counts: Option<Counts>,
+}
+
+/// Rewrites a JSON body; returns `None` if it is no JSON.
+pub(super) fn rewrite(fault: Fault, text: &[u8]) -> Option<Rewritten> {
     let value: Value = serde_json::from_slice(text).ok()?;
     let (value, is_list) = match fault {
         Fault::JsonObject => (json!({ "Sessions": value }), false),
@@ -34,9 +41,10 @@ pub(super) fn rewrite(fault: Fault, text: &[u8]) -> Option<(Bytes, Option<Counts
         _ => (value, true),
     };
     let counts = value.as_array().filter(|_| is_list).map(|rows| counts(rows));
-    Some((value.to_string().into(), counts))
+    Some(Rewritten { body: value.to_string().into(), counts })
 }
 
+/// Compresses a body.
 pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing to memory cannot fail.
@@ -44,10 +52,10 @@ pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// Rows and a comma after each: a piece of a list that goes on and on.
-pub(super) fn rows_without_end() -> Bytes {
+/// Returns rows with a comma after each: a piece of an endless list.
+pub(super) fn endless_rows() -> Bytes {
     let row = r#"{"UserDirectory":"LAB","UserId":"endless","UserName":null,"Attributes":[],"SessionId":"0b5e2f4e-7d38-4f6a-8a4c-6e1f5f9f2d10"},"#;
-    row.repeat(ROWS).into()
+    row.repeat(ENDLESS_ROWS).into()
 }
 
 fn numbers() -> Value {
@@ -58,7 +66,7 @@ fn long_ids(mut list: Value) -> Value {
     for row in list.as_array_mut().into_iter().flatten().take(LONG_ROWS) {
         for member in ["SessionId", "UserId"] {
             if let Some(Value::String(id)) = row.get_mut(member) {
-                id.extend(std::iter::repeat_n('x', LONG.saturating_sub(id.len())));
+                id.extend(std::iter::repeat_n('x', LONG_ID.saturating_sub(id.len())));
             }
         }
     }
@@ -73,31 +81,28 @@ fn duplicated(list: Value) -> Value {
 }
 
 fn camel_case(value: Value) -> Value {
-    let small = |name: String| {
-        let mut letters = name.chars();
-        letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-    };
     match value {
         Value::Array(rows) => rows.into_iter().map(camel_case).collect(),
         Value::Object(members) => {
-            let members = members.into_iter().map(|(name, value)| (small(name), value));
+            let members = members.into_iter().map(|(name, value)| (lower_first(&name), value));
             Value::Object(members.collect::<Map<_, _>>())
         }
         other => other,
     }
 }
 
-/// Counted the slow way, without regard to what the site knows.
+fn lower_first(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
+}
+
+/// Counts the rows of a list independently of the site's own counts.
 fn counts(rows: &[Value]) -> Counts {
-    let text = |row: &Value, names: [&str; 2]| {
-        let member = names.into_iter().find_map(|name| row.get(name)?.as_str());
-        member.unwrap_or_default().to_owned()
-    };
     let mut counts = Counts { sessions: rows.len(), ..Counts::default() };
     let mut users = HashSet::new();
     for row in rows {
-        let directory = text(row, ["UserDirectory", "userDirectory"]);
-        let id = text(row, ["UserId", "userId"]);
+        let directory = member(row, ["UserDirectory", "userDirectory"]);
+        let id = member(row, ["UserId", "userId"]);
         if is_anonymous(&directory, &id) {
             counts.anonymous_sessions += 1;
         } else {
@@ -106,6 +111,11 @@ fn counts(rows: &[Value]) -> Counts {
     }
     counts.users = users.len();
     counts
+}
+
+fn member(row: &Value, names: [&str; 2]) -> String {
+    let member = names.into_iter().find_map(|name| row.get(name)?.as_str());
+    member.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -117,23 +127,24 @@ mod tests {
         {"UserDirectory":"NONE","UserId":"anonymous7","SessionId":"3"}]"#;
 
     fn rewritten(fault: Fault) -> (Value, Option<Counts>) {
-        let (text, counts) = rewrite(fault, LIST.as_bytes()).unwrap();
-        (serde_json::from_slice(&text).unwrap(), counts)
+        let Rewritten { body, counts } = rewrite(fault, LIST.as_bytes()).unwrap();
+        (serde_json::from_slice(&body).unwrap(), counts)
     }
 
     #[test]
-    fn a_list_that_is_still_one_is_counted_as_it_is_sent() {
-        let sent = |sessions, users, anonymous_sessions| Some(Counts { sessions, users, anonymous_sessions });
-        assert_eq!(rewritten(Fault::DuplicateIds).1, sent(6, 1, 2));
-        assert_eq!(rewritten(Fault::CamelCase).1, sent(3, 1, 1));
-        assert_eq!(rewritten(Fault::LongIds).1, sent(3, 1, 1));
+    fn a_rewritten_list_is_counted_as_it_is_sent() {
+        let twice = Counts { sessions: 6, users: 1, anonymous_sessions: 2 };
+        let once = Counts { sessions: 3, users: 1, anonymous_sessions: 1 };
+        assert_eq!(rewritten(Fault::DuplicateIds).1, Some(twice));
+        assert_eq!(rewritten(Fault::CamelCase).1, Some(once));
+        assert_eq!(rewritten(Fault::LongIds).1, Some(once));
         for fault in [Fault::JsonObject, Fault::JsonNumbers, Fault::JsonNulls, Fault::JsonNested] {
             assert_eq!(rewritten(fault).1, None, "{fault}");
         }
     }
 
     #[test]
-    fn members_begin_with_a_small_letter_and_values_stay() {
+    fn camel_case_changes_the_names_of_members_only() {
         let (list, _) = rewritten(Fault::CamelCase);
         let first = json!({ "userDirectory": "LAB", "userId": "anna", "attributes": [{ "Group": "A" }],
                             "sessionId": "1" });
@@ -150,9 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_the_repository_becomes_a_wrong_shape_too_and_text_stays_text() {
-        let (text, counts) = rewrite(Fault::JsonObject, br#"{"buildVersion":"1"}"#).unwrap();
-        assert_eq!((&text[..], counts), (&br#"{"Sessions":{"buildVersion":"1"}}"#[..], None));
+    fn an_object_of_the_repository_is_rewritten_and_plain_text_is_not() {
+        let rewritten = rewrite(Fault::JsonObject, br#"{"buildVersion":"1"}"#).unwrap();
+        assert_eq!(&rewritten.body[..], br#"{"Sessions":{"buildVersion":"1"}}"#);
+        assert_eq!(rewritten.counts, None);
         assert_eq!(rewrite(Fault::CamelCase, b"XSRF prevention check failed."), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates: reading them, and what they say.
+//! Parser of certificates and their facts.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -9,10 +9,10 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Version};
 
 use super::pem_text::{NotPem, sections};
 
-/// The last second of the year 9999, since 1970.
+/// The last second of the year 9999, since the Unix epoch.
 const LATEST: Duration = Duration::from_secs(253_402_300_799);
 
-/// Why a file gives no certificate.
+/// Why a file holds no usable certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     #[error(transparent)]
@@ -25,24 +25,27 @@ pub enum CertificateError {
     Damaged(usize),
 }
 
-/// What a certificate says of itself.
+/// The facts of a certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// Whose it is, such as `CN=sense1.company.com`.
+    /// The distinguished name of the holder, such as `CN=sense1.company.com`.
     pub subject: String,
-    /// Who issued it.
+    /// The distinguished name of the issuer.
     pub issuer: String,
-    /// From when on it is valid, in Unix seconds.
+    /// The start of its validity, in Unix seconds.
     pub not_before: i64,
-    /// Until when it is valid, in Unix seconds.
+    /// The end of its validity, in Unix seconds.
     pub not_after: i64,
-    /// Whether it may issue others; X.509's first version does not say, and then it may.
+    /// Whether it may issue others; true for X.509 version 1, which has no field for it.
     pub is_ca: bool,
-    /// The host names and IP addresses that it is for (subject alternative names).
+    /// The host names and IP addresses among its subject alternative names.
     pub names: Vec<String>,
 }
 
-/// The certificates in a PEM text; at least one.
+/// Parses the certificates in a PEM text; returns at least one.
+///
+/// # Errors
+/// When the text is no PEM, or holds no certificate or a damaged one.
 pub fn parse_certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let sections = sections(text, "x509")?;
     let tags: Vec<String> = sections.iter().map(|section| section.tag().to_owned()).collect();
@@ -63,12 +66,15 @@ pub fn parse_certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, C
     }
 }
 
-/// These bytes are no X.509 certificate.
+/// The error for bytes that are no X.509 certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no X.509 certificate")]
 pub struct NoCertificate;
 
-/// Reads a certificate's facts from its DER bytes.
+/// Parses the facts of a certificate from its DER bytes.
+///
+/// # Errors
+/// When the bytes are no X.509 certificate.
 pub fn facts(der: &[u8]) -> Result<CertificateFacts, NoCertificate> {
     let certificate = parsed(der)?;
     let names = certificate
@@ -86,24 +92,24 @@ pub fn facts(der: &[u8]) -> Result<CertificateFacts, NoCertificate> {
     })
 }
 
-/// The time, in Unix seconds as the dates of certificates are.
+/// Returns the current time in Unix seconds, the unit of certificates' dates.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// The day of a moment in Unix seconds, as `2026-11-24`.
+/// Returns the UTC date of a time in Unix seconds, such as `2026-11-24`.
 pub fn day(seconds: i64) -> String {
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-    // Beyond the year 9999 there is no such text, nor a certificate.
+    // Later years do not fit the format, and no certificate has them.
     let at = SystemTime::UNIX_EPOCH.checked_add(since.min(LATEST)).unwrap_or(SystemTime::UNIX_EPOCH);
     let written = humantime::format_rfc3339_seconds(at).to_string();
     written.split('T').next().unwrap_or_default().to_owned()
 }
 
-/// Whether `key` is the private key of this certificate.
+/// Returns whether `key` is the private key of this certificate.
 ///
-/// Compared by hand, since rustls' own check refuses X.509 version 1, which a server may accept.
+/// Compares the public keys: rustls' own check refuses X.509 version 1, which a server may accept.
 pub fn is_of_key(certificate: &[u8], key: &dyn SigningKey) -> bool {
     match (parsed(certificate), key.public_key()) {
         (Ok(certificate), Some(public)) => certificate.public_key().raw == public.as_ref(),
@@ -111,7 +117,7 @@ pub fn is_of_key(certificate: &[u8], key: &dyn SigningKey) -> bool {
     }
 }
 
-/// Whether it is of X.509's first version, which knows no extensions.
+/// Returns whether the certificate is of X.509 version 1, which has no extensions.
 pub fn is_version_1(der: &[u8]) -> bool {
     parsed(der).is_ok_and(|certificate| certificate.version() == X509Version::V1)
 }
@@ -123,7 +129,7 @@ fn parsed(der: &[u8]) -> Result<X509Certificate<'_>, NoCertificate> {
     }
 }
 
-/// The name of a host, when it is one: the others (mail, URI…) say nothing about servers.
+/// Returns the host name or IP address; `None` for other kinds of names, such as e-mail and URI.
 fn host(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),

@@ -1,4 +1,4 @@
-//! The private key in the encodings that Qlik's management console and OpenSSL write.
+//! Parser of private keys in the encodings that Qlik's management console and OpenSSL write.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use rustls::sign::SigningKey;
 
 use super::pem_text::{NotPem, occurrences, sections};
 
-/// Key derivations that would take longer than this many rounds, or more memory, are refused: such
-/// a key would stop the start of the program rather than protect anything.
+/// The most rounds of a key derivation. Keys that need more rounds or memory are refused: they would block the
+/// caller without better protection.
 const MAX_ROUNDS: u32 = 20_000_000;
 const MAX_SCRYPT_BYTES: u64 = 1 << 30;
 const MAX_SCRYPT_PARALLELIZATION: u16 = 4;
@@ -21,11 +21,11 @@ const MAX_SCRYPT_PARALLELIZATION: u16 = 4;
 #[derive(Clone)]
 pub struct ParsedKey {
     pub signing: Arc<dyn SigningKey>,
-    /// Whether a password was needed.
+    /// Whether the key was encrypted.
     pub encrypted: bool,
 }
 
-/// Why a file gives no key. No text shows any of its content.
+/// Why a file holds no usable key. No error text quotes its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     #[error(transparent)]
@@ -60,7 +60,10 @@ pub enum KeyError {
     Unusable,
 }
 
-/// The first private key in a PEM text, opened with `password` when it is encrypted.
+/// Parses the first private key in a PEM text, and decrypts it with `password` when it is encrypted.
+///
+/// # Errors
+/// When there is no key, or it cannot be decrypted or used.
 pub fn parse_key(text: &[u8], password: Option<&[u8]>) -> Result<ParsedKey, KeyError> {
     if occurrences(text, b"Proc-Type: 4,ENCRYPTED") > 0 {
         return Err(KeyError::LegacyEncryption);
@@ -93,20 +96,20 @@ fn signing(der: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, KeyError>
         .map_err(|_| KeyError::Unusable)
 }
 
-/// The PKCS#8 key inside an encrypted one.
+/// Decrypts an encrypted PKCS#8 key.
 fn decrypt(der: &[u8], password: Option<&[u8]>) -> Result<Vec<u8>, KeyError> {
-    // Before anything else, since neither PBES1's own parameters nor a missing password matter then.
+    // First, since PBES1 is unsupported with any parameters and any password.
     if is_pbes1(der) {
         return Err(KeyError::Pbes1);
     }
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::Cipher)?;
-    if !is_bearable(&info.encryption_algorithm) {
+    if !is_affordable(&info.encryption_algorithm) {
         return Err(KeyError::Cipher);
     }
     let password = password.ok_or(KeyError::PasswordMissing)?;
     match info.decrypt(password) {
         Ok(document) => Ok(document.as_bytes().to_vec()),
-        // A wrong password shows as wrong padding, or as bytes that are no key.
+        // A wrong password leads to wrong padding, or to bytes that are no key.
         Err(
             pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_),
         ) => Err(KeyError::PasswordWrong),
@@ -114,11 +117,11 @@ fn decrypt(der: &[u8], password: Option<&[u8]>) -> Result<Vec<u8>, KeyError> {
     }
 }
 
-/// Whether the encryption is one of PKCS#5's PBES1 (1.2.840.113549.1.5.1 to 11, without PBKDF2 12
-/// and PBES2 13) or of PKCS#12's kind (1.2.840.113549.1.12.1).
+/// Returns whether the encryption is one of PKCS#5's PBES1 (OIDs 1.2.840.113549.1.5.1 to 11; 12 is PBKDF2 and 13
+/// PBES2) or of PKCS#12 (1.2.840.113549.1.12.1).
 fn is_pbes1(der: &[u8]) -> bool {
     const PKCS: [u8; 7] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01];
-    // The algorithm's identifier stands at the start: two sequences around it, 4 bytes each at most.
+    // The algorithm's identifier is at the start, inside two sequences with headers of 4 bytes at most.
     let start = der.get(..32).unwrap_or(der);
     let Some(at) = start.windows(PKCS.len()).position(|window| window == PKCS) else { return false };
     match start.get(at + PKCS.len()..) {
@@ -128,8 +131,8 @@ fn is_pbes1(der: &[u8]) -> bool {
     }
 }
 
-/// Whether deriving the key ends within seconds and in bounded memory.
-fn is_bearable(scheme: &EncryptionScheme) -> bool {
+/// Returns whether deriving the key takes seconds at most, and bounded memory.
+fn is_affordable(scheme: &EncryptionScheme) -> bool {
     match scheme {
         EncryptionScheme::Pbes2(parameters) => match &parameters.kdf {
             Kdf::Pbkdf2(kdf) => kdf.iteration_count <= MAX_ROUNDS,

@@ -1,8 +1,8 @@
-//! The sections of a PEM text, and what people give in its place.
+//! Parser of PEM sections, which recognizes the formats that people supply instead.
 
 use pem::Pem;
 
-/// Why a file is no PEM text.
+/// Why a file is not PEM text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPem {
     #[error("is empty, expected PEM text (-----BEGIN …)")]
@@ -16,14 +16,13 @@ pub enum NotPem {
     Pkcs12,
     #[error("is binary (DER), expected PEM text: convert it with `openssl {0} -inform der -in OLD -out NEW`")]
     Der(&'static str),
-    #[error("is no PEM text, expected -----BEGIN … in it")]
+    #[error("is not PEM text, expected -----BEGIN … in it")]
     NoSection,
     #[error("is PEM text with a section that is damaged or cut off")]
     Damaged,
 }
 
-/// The sections in `text`; at least one. `command` is the openssl command that reads such a thing
-/// in DER.
+/// Parses the sections in `text`; returns at least one. `command` is the openssl command for such a file in DER.
 pub fn sections(text: &[u8], command: &'static str) -> Result<Vec<Pem>, NotPem> {
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(NotPem::Empty);
@@ -41,13 +40,13 @@ pub fn sections(text: &[u8], command: &'static str) -> Result<Vec<Pem>, NotPem> 
     }
 }
 
-/// How often `part` stands in `text`.
+/// Returns how often `part` occurs in `text`.
 pub fn occurrences(text: &[u8], part: &[u8]) -> usize {
     text.windows(part.len()).filter(|window| *window == part).count()
 }
 
-/// Which binary encoding this is: an ASN.1 sequence in the long form, as all keys and certificates
-/// are; a PKCS#12 store begins with its version, 3 (RFC 7292).
+/// Recognizes binary encodings: keys and certificates in DER are an ASN.1 sequence in the long form, whose content
+/// begins with the version 3 in a PKCS#12 store (RFC 7292).
 fn binary(text: &[u8], command: &'static str) -> Option<NotPem> {
     let (0x30, length @ 0x80..=0x84) = (*text.first()?, *text.get(1)?) else { return None };
     let content = text.get(2 + usize::from(length - 0x80)..)?;

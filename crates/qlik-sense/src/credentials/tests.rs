@@ -14,6 +14,10 @@ fn key_error(name: &str, password: Option<&[u8]>) -> KeyError {
     parse_key(&file(name), password).unwrap_err()
 }
 
+fn certificate_error(text: &[u8]) -> CertificateError {
+    parse_certificates(text).unwrap_err()
+}
+
 fn fits(key: &str, certificate: &str) -> bool {
     let key = parse_key(&file(key), Some(PASSWORD)).unwrap().signing;
     Credentials::new(certificates(certificate), key, vec![], Verify::None).is_ok()
@@ -35,13 +39,13 @@ fn a_key_is_read_in_every_encoding_and_belongs_to_its_certificate() {
 }
 
 #[test]
-fn a_key_of_another_certificate_is_told_as_that() {
+fn a_key_of_another_certificate_is_refused() {
     assert!(!fits("pkcs1-rsa.pem", "certificate-ec.pem"));
     assert!(!fits("sec1-with-parameters.pem", "certificate-rsa.pem"));
 }
 
 #[test]
-fn a_missing_and_a_wrong_password_are_told_apart() {
+fn a_missing_and_a_wrong_password_are_different_errors() {
     for name in ["pkcs8-aes256.pem", "pkcs8-3des.pem", "pkcs8-scrypt.pem"] {
         assert_eq!(key_error(name, None), KeyError::PasswordMissing, "{name}");
         assert_eq!(key_error(name, Some(b"qlik-2026")), KeyError::PasswordWrong, "{name}");
@@ -49,7 +53,7 @@ fn a_missing_and_a_wrong_password_are_told_apart() {
 }
 
 #[test]
-fn whether_a_password_was_needed_is_known() {
+fn a_parsed_key_shows_whether_it_was_encrypted() {
     assert!(parse_key(&file("pkcs8-aes256.pem"), Some(PASSWORD)).unwrap().encrypted);
     assert!(!parse_key(&file("pkcs8-rsa.pem"), Some(PASSWORD)).unwrap().encrypted);
 }
@@ -68,16 +72,14 @@ fn older_encryption_is_named_with_the_command_that_converts_it() {
 }
 
 #[test]
-fn what_is_no_pem_text_is_named() {
-    let key = |bytes: &[u8]| parse_key(bytes, None).unwrap_err();
-    let certificate = |bytes: &[u8]| parse_certificates(bytes).unwrap_err();
-    assert_eq!(key(&file("key.der")), NotPem::Der("pkey").into());
-    assert_eq!(certificate(&file("certificate.der")), NotPem::Der("x509").into());
-    assert_eq!(key(&file("certificate-and-key.pfx")), NotPem::Pkcs12.into());
-    assert_eq!(certificate(&file("certificate-and-key.pfx")), NotPem::Pkcs12.into());
-    assert_eq!(certificate(b"\n "), NotPem::Empty.into());
-    assert_eq!(certificate(b"0123456789"), NotPem::NoSection.into());
-    assert_eq!(certificate(b"\xff\xfe-\0-\0"), NotPem::Utf16.into());
+fn a_file_that_is_not_pem_text_is_named_by_its_format() {
+    assert_eq!(key_error("key.der", None), NotPem::Der("pkey").into());
+    assert_eq!(certificate_error(&file("certificate.der")), NotPem::Der("x509").into());
+    assert_eq!(key_error("certificate-and-key.pfx", None), NotPem::Pkcs12.into());
+    assert_eq!(certificate_error(&file("certificate-and-key.pfx")), NotPem::Pkcs12.into());
+    assert_eq!(certificate_error(b"\n "), NotPem::Empty.into());
+    assert_eq!(certificate_error(b"0123456789"), NotPem::NoSection.into());
+    assert_eq!(certificate_error(b"\xff\xfe-\0-\0"), NotPem::Utf16.into());
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn exchanged_files_are_named() {
 }
 
 #[test]
-fn a_damaged_file_is_told_as_that() {
+fn a_damaged_file_is_refused() {
     let certificate = file("certificate-rsa.pem");
     let cut = &certificate[..certificate.len() - 40];
     assert_eq!(parse_certificates(cut), Err(NotPem::Damaged.into()));
@@ -100,7 +102,7 @@ fn a_damaged_file_is_told_as_that() {
 }
 
 #[test]
-fn a_key_that_rustls_cannot_use_is_told_as_that() {
+fn a_key_that_rustls_cannot_use_is_refused() {
     assert_eq!(key_error("sec1-unsupported-curve.pem", None), KeyError::Unusable);
 }
 
@@ -112,7 +114,7 @@ fn byte_order_mark_line_ends_and_text_around_do_not_matter() {
 }
 
 #[test]
-fn the_own_certificate_is_sent_first_wherever_it_stands() {
+fn the_certificate_of_the_key_is_sent_first() {
     let chain = [certificates("certificate-ec.pem"), certificates("certificate-rsa.pem")].concat();
     let key = parse_key(&file("pkcs1-rsa.pem"), None).unwrap().signing;
     let credentials = Credentials::new(chain, key, vec![], Verify::None).unwrap();
@@ -121,7 +123,7 @@ fn the_own_certificate_is_sent_first_wherever_it_stands() {
 }
 
 #[test]
-fn a_certificate_tells_its_names_and_dates() {
+fn the_facts_of_a_certificate_are_its_names_and_dates() {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut wanted = rcgen::CertificateParams::new(["sense1.company.com".to_owned()]).unwrap();
     wanted.distinguished_name.push(rcgen::DnType::CommonName, "sense1");
@@ -138,50 +140,51 @@ fn a_certificate_tells_its_names_and_dates() {
 
 #[test]
 fn a_certificate_of_another_ca_is_foreign() {
-    let ca = |name: &str| {
-        let mut wanted = rcgen::CertificateParams::default();
-        wanted.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        wanted.distinguished_name.push(rcgen::DnType::CommonName, name);
-        rcgen::CertifiedIssuer::self_signed(wanted, rcgen::KeyPair::generate().unwrap()).unwrap()
-    };
-    let own = ca("site-CA");
+    let own = new_ca("site-CA");
     let key = rcgen::KeyPair::generate().unwrap();
     let client = rcgen::CertificateParams::default().signed_by(&key, &own).unwrap();
-    let is_foreign_to = |ca: &rcgen::CertifiedIssuer<'_, rcgen::KeyPair>| {
-        let key = parse_key(key.serialize_pem().as_bytes(), None).unwrap().signing;
-        let (chain, ca) = (vec![client.der().clone()], vec![ca.der().clone()]);
-        Credentials::new(chain, key, ca, Verify::Full).unwrap().is_foreign()
-    };
-    assert!(!is_foreign_to(&own));
-    assert!(is_foreign_to(&ca("other-CA")));
-    assert!(is_foreign_to(&ca("site-CA")), "a new CA of the old one's name");
+    assert!(!is_foreign(&client, &key, &own));
+    assert!(is_foreign(&client, &key, &new_ca("other-CA")));
+    assert!(is_foreign(&client, &key, &new_ca("site-CA")), "a new CA with the name of the old one");
+}
+
+type Ca = rcgen::CertifiedIssuer<'static, rcgen::KeyPair>;
+
+fn ca_params() -> rcgen::CertificateParams {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
+}
+
+fn new_ca(name: &str) -> Ca {
+    let mut params = ca_params();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap()
+}
+
+fn is_foreign(client: &rcgen::Certificate, key: &rcgen::KeyPair, ca: &Ca) -> bool {
+    let key = parse_key(key.serialize_pem().as_bytes(), None).unwrap().signing;
+    let (chain, ca) = (vec![client.der().clone()], vec![ca.der().clone()]);
+    Credentials::new(chain, key, ca, Verify::Full).unwrap().is_foreign()
 }
 
 #[test]
 fn a_certificate_that_signed_itself_or_is_for_servers_is_foreign() {
     let key = rcgen::KeyPair::generate().unwrap();
-    let is_foreign = |client: rcgen::Certificate, ca: &CertificateDer<'static>| {
-        let key = parse_key(key.serialize_pem().as_bytes(), None).unwrap().signing;
-        let (chain, ca) = (vec![client.der().clone()], vec![ca.clone()]);
-        Credentials::new(chain, key, ca, Verify::Full).unwrap().is_foreign()
-    };
-    let mut authority = rcgen::CertificateParams::default();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let own = rcgen::CertifiedIssuer::self_signed(authority.clone(), rcgen::KeyPair::generate().unwrap());
-    let own = own.unwrap();
+    let own = new_ca("site-CA");
 
     let plain = rcgen::CertificateParams::default();
-    assert!(is_foreign(plain.self_signed(&key).unwrap(), own.der()));
-    // As `openssl req -x509` makes them.
-    assert!(is_foreign(authority.self_signed(&key).unwrap(), own.der()));
+    assert!(is_foreign(&plain.self_signed(&key).unwrap(), &key, &own));
+    // The kind that `openssl req -x509` creates.
+    assert!(is_foreign(&ca_params().self_signed(&key).unwrap(), &key, &own));
     let mut of_server = plain.clone();
     of_server.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    assert!(is_foreign(of_server.signed_by(&key, &own).unwrap(), own.der()));
-    // Its dates have a warning of their own.
+    assert!(is_foreign(&of_server.signed_by(&key, &own).unwrap(), &key, &own));
+    // Dates do not count.
     let mut expired = plain.clone();
     expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
-    assert!(!is_foreign(expired.signed_by(&key, &own).unwrap(), own.der()));
-    assert!(!is_foreign(plain.signed_by(&key, &own).unwrap(), own.der()));
+    assert!(!is_foreign(&expired.signed_by(&key, &own).unwrap(), &key, &own));
+    assert!(!is_foreign(&plain.signed_by(&key, &own).unwrap(), &key, &own));
 }
 
 #[test]

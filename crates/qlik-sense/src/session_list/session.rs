@@ -1,7 +1,7 @@
-//! One row of a session list, as far as it is counted.
+//! A row of a session list with the members that are needed for counting.
 //!
-//! Decoded by hand and not by serde's derive, which checks for every member whether its name is UTF-8: an eighth
-//! of the time that decoding takes, and decoding is the greatest part of a scrape.
+//! Hand-written instead of derived: serde's derive checks that every member's name is UTF-8, which takes an eighth
+//! of the decoding time, and most of the time of a query is decoding.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,25 +11,25 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::text::Text;
 
-/// One row of a session list, as far as it is counted.
+/// A row of a session list with the members that are needed for counting.
 pub struct Session<'a> {
     /// Empty when missing or null.
     pub user_directory: Cow<'a, str>,
     /// Empty when missing or null.
     pub user_id: Cow<'a, str>,
-    /// A secret: whoever has it can take the session over.
+    /// A secret: its holder can take over the session.
     pub session_id: Cow<'a, str>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Session<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(SessionVisitor)
     }
 }
 
-struct Members;
+struct SessionVisitor;
 
-impl<'de> Visitor<'de> for Members {
+impl<'de> Visitor<'de> for SessionVisitor {
     type Value = Session<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +39,7 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let (mut user_directory, mut user_id, mut session_id) = (None, None, None);
         while let Some(name) = members.next_key()? {
-            let (wanted, null) = match name {
+            let (member, nullable) = match name {
                 Member::UserDirectory => (&mut user_directory, true),
                 Member::UserId => (&mut user_id, true),
                 Member::SessionId => (&mut session_id, false),
@@ -48,8 +48,8 @@ impl<'de> Visitor<'de> for Members {
                     continue;
                 }
             };
-            if wanted.replace(members.next_value_seed(Text { null })?).is_some() {
-                return Err(A::Error::custom("a member stands twice"));
+            if member.replace(members.next_value_seed(Text { nullable })?).is_some() {
+                return Err(A::Error::custom("duplicate member"));
             }
         }
         Ok(Session {
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// What a member is, by its name in either spelling.
+/// A member of a row: its name begins with a capital or a small letter, depending on the version.
 pub enum Member {
     UserDirectory,
     UserId,
@@ -72,13 +72,13 @@ pub enum Member {
 
 impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(AnyName)
+        deserializer.deserialize_bytes(MemberVisitor)
     }
 }
 
-struct AnyName;
+struct MemberVisitor;
 
-impl Visitor<'_> for AnyName {
+impl Visitor<'_> for MemberVisitor {
     type Value = Member;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

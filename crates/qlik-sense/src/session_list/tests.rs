@@ -1,27 +1,35 @@
-//! Lists in pieces of any size, whole and broken.
-
-use std::borrow::Cow;
+//! Complete and damaged lists in pieces of any size.
 
 use super::*;
 use proptest::prelude::*;
 
-type Rows = Vec<(String, String, String)>;
+#[derive(Debug, Clone, PartialEq)]
+struct Decoded {
+    directory: String,
+    user: String,
+    id: String,
+}
 
-fn decode(body: &[u8], piece: usize) -> Result<Rows, DecodeError> {
-    let mut rows = Rows::new();
-    let mut each = |s: Session<'_>| {
-        rows.push((s.user_directory.into(), s.user_id.into(), s.session_id.into()));
-    };
-    let mut decoder = SessionListDecoder::<Counted>::default();
-    for piece in body.chunks(piece) {
-        decoder.push(piece, &mut each)?;
-    }
-    decoder.finish(&mut each)?;
+fn decode(body: &[u8], piece: usize) -> Result<Vec<Decoded>, DecodeError> {
+    let mut rows = Vec::new();
+    decode_rows::<Counted>(body, piece, |s| rows.push(row(&s.user_directory, &s.user_id, &s.session_id)))?;
     Ok(rows)
 }
 
-fn row(directory: &str, id: &str, session: &str) -> (String, String, String) {
-    (directory.into(), id.into(), session.into())
+fn decode_rows<R: Row>(
+    body: &[u8],
+    piece: usize,
+    mut each: impl FnMut(R::Of<'_>),
+) -> Result<(), DecodeError> {
+    let mut decoder = SessionListDecoder::<R>::default();
+    for piece in body.chunks(piece) {
+        decoder.push(piece, &mut each)?;
+    }
+    decoder.finish(&mut each)
+}
+
+fn row(directory: &str, user: &str, id: &str) -> Decoded {
+    Decoded { directory: directory.to_owned(), user: user.to_owned(), id: id.to_owned() }
 }
 
 #[test]
@@ -32,7 +40,7 @@ fn both_spellings_of_members_and_unknown_ones_are_taken() {
 }
 
 #[test]
-fn a_member_that_is_not_wanted_may_have_any_bytes_for_a_name() {
+fn the_name_of_an_unknown_member_may_be_any_bytes() {
     let body = b"[{\"UserDi\xf2ectory\":\"LAB\",\"UserId\":\"a\",\"SessionId\":\"1\"}]";
     for piece in [1, 1024] {
         assert_eq!(decode(body, piece), Ok(vec![row("", "a", "1")]));
@@ -54,7 +62,7 @@ fn a_byte_order_mark_before_the_list_is_skipped_once() {
 }
 
 #[test]
-fn of_a_long_piece_only_some_bytes_are_copied_behind_a_row_that_was_cut() {
+fn few_bytes_of_a_long_piece_are_copied_to_complete_a_row() {
     let row = r#"{"UserId":"a","SessionId":"1"},"#;
     let body = format!("[{}", row.repeat(10_000));
     let (first, second) = body.as_bytes().split_at(10);
@@ -75,37 +83,33 @@ fn a_missing_or_null_user_is_empty() {
 
 #[test]
 fn a_whole_row_has_name_and_attributes_in_their_order() {
-    let whole = |body: &str, piece: usize| {
-        let mut rows = Vec::new();
-        let mut each = |s: WholeSession<'_>| {
-            let attributes = s.attributes.0.into_iter().map(|(name, value)| format!("{name}={value}"));
-            let attributes = attributes.collect::<Vec<_>>().join(" ");
-            rows.push((s.user_id.into_owned(), s.user_name.map(Cow::into_owned), attributes));
-        };
-        let mut decoder = SessionListDecoder::<Whole>::default();
-        body.as_bytes().chunks(piece).try_for_each(|piece| decoder.push(piece, &mut each))?;
-        decoder.finish(&mut each)?;
-        Ok(rows)
-    };
     let body = r#"[{"UserId":"a","UserName":"A \u0041","SessionId":"1",
             "Attributes":[{"group":"x"},{"mail":""},{"group":null,"b":"\n"},{},null]},
         {"userId":"b","userName":null,"sessionId":"2","attributes":null},{"SessionId":"3"}]"#;
-    let row = |id: &str, name: Option<&str>, attributes: &str| {
-        (id.to_owned(), name.map(str::to_owned), attributes.to_owned())
-    };
-    let rows =
-        vec![row("a", Some("A A"), "group=x mail= group= b=\n"), row("b", None, ""), row("", None, "")];
+    let rows = "a Some(\"A A\") group=x mail= group= b=\n;b None; None;".to_owned();
     for piece in [1, 7, 1024] {
-        assert_eq!(whole(body, piece), Ok(rows.clone()), "in pieces of {piece}");
+        assert_eq!(decode_whole(body, piece), Ok(rows.clone()), "in pieces of {piece}");
     }
     for wrong in [r#""UserName":7"#, r#""Attributes":{}"#, r#""Attributes":["x"]"#, r#""Attributes":[[]]"#] {
         let body = format!(r#"[{{"SessionId":"1",{wrong}}}]"#);
-        assert_eq!(whole(&body, 1024), Err(DecodeError::NotASession(1)), "{wrong}");
+        assert_eq!(decode_whole(&body, 1024), Err(DecodeError::NotASession(1)), "{wrong}");
     }
 }
 
+fn decode_whole(body: &str, piece: usize) -> Result<String, DecodeError> {
+    let mut text = String::new();
+    decode_rows::<Whole>(body.as_bytes(), piece, |s| {
+        text += &format!("{} {:?}", s.user_id, s.user_name);
+        for (name, value) in s.attributes.0 {
+            text += &format!(" {name}={value}");
+        }
+        text.push(';');
+    })?;
+    Ok(text)
+}
+
 #[test]
-fn what_is_no_session_list_is_told_as_that() {
+fn the_error_states_why_a_response_is_no_session_list() {
     for (body, error) in [
         ("", DecodeError::NotAList("an empty answer")),
         ("<html>", DecodeError::NotAList("HTML or XML")),
@@ -132,7 +136,7 @@ fn what_is_no_session_list_is_told_as_that() {
 }
 
 #[test]
-fn no_part_of_the_answer_is_told() {
+fn an_error_quotes_no_part_of_the_response() {
     let error = decode(br#"[{"SessionId":["secret"]}]"#, 1024).unwrap_err();
     assert!(!error.to_string().contains("secret"));
     let error = decode(br#"[{"SessionId":"s","UserId":4711}]"#, 1024).unwrap_err();
@@ -140,7 +144,7 @@ fn no_part_of_the_answer_is_told() {
 }
 
 #[test]
-fn a_row_without_end_is_not_waited_for() {
+fn an_endless_row_is_refused() {
     let mut decoder = SessionListDecoder::<Counted>::default();
     let piece = vec![b'x'; 64 * 1024];
     decoder.push(br#"[{"SessionId":""#, &mut |_| {}).unwrap();
@@ -162,13 +166,13 @@ fn a_number_of_an_unknown_member_may_be_cut_anywhere() {
 }
 
 #[test]
-fn a_row_beyond_the_limit_is_refused_in_one_piece_too() {
-    let body = |padding: usize| format!(r#"[{{"SessionId":"{}"}}]"#, "x".repeat(padding));
-    let around = r#"{"SessionId":""}"#.len();
+fn a_row_above_the_limit_is_refused_in_one_piece_too() {
+    let id = "x".repeat(MAX_ROW - r#"{"SessionId":""}"#.len());
+    let longest = format!(r#"[{{"SessionId":"{id}"}}]"#);
+    let longer = format!(r#"[{{"SessionId":"{id}x"}}]"#);
     for piece in [64 * 1024, 2 * MAX_ROW] {
-        assert_eq!(decode(body(MAX_ROW - around).as_bytes(), piece).unwrap().len(), 1);
-        let longer = decode(body(MAX_ROW - around + 1).as_bytes(), piece);
-        assert_eq!(longer, Err(DecodeError::RowTooLong(1)));
+        assert_eq!(decode(longest.as_bytes(), piece).unwrap().len(), 1);
+        assert_eq!(decode(longer.as_bytes(), piece), Err(DecodeError::RowTooLong(1)));
     }
 }
 
@@ -183,6 +187,7 @@ proptest! {
             .map(|(d, u, s)| serde_json::json!({"UserDirectory": d, "UserId": u, "SessionId": s}))
             .collect();
         let body = serde_json::to_vec(&values).unwrap();
-        prop_assert_eq!(decode(&body, piece), Ok(users));
+        let rows: Vec<_> = users.iter().map(|(d, u, s)| row(d, u, s)).collect();
+        prop_assert_eq!(decode(&body, piece), Ok(rows));
     }
 }

@@ -1,21 +1,21 @@
-//! Texts in rows: borrowed where the JSON has no escapes.
+//! Strings in rows, borrowed where the JSON has no escapes.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
-/// A text that borrows where the JSON has no escapes; None for null.
+/// Decodes a string, borrowed where the JSON has no escapes; `None` for null.
 pub struct Text {
-    /// Whether null may stand in its place.
-    pub null: bool,
+    /// Whether null is accepted.
+    pub nullable: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Text {
     type Value = Option<Cow<'de, str>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self.null { deserializer.deserialize_any(self) } else { deserializer.deserialize_str(self) }
+        if self.nullable { deserializer.deserialize_any(self) } else { deserializer.deserialize_str(self) }
     }
 }
 
@@ -23,7 +23,7 @@ impl<'de> Visitor<'de> for Text {
     type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
+        f.write_str("a string")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -35,6 +35,6 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        if self.null { Ok(None) } else { Err(E::custom("null")) }
+        if self.nullable { Ok(None) } else { Err(E::custom("null")) }
     }
 }

@@ -13,7 +13,7 @@ use crate::commands::sessions::reporter::{FailedQuery, Reporter, failed_queries}
 use crate::commands::sessions::{csv, json};
 use crate::commands::signals::Signals;
 use crate::sessions::Listing;
-use crate::terminal::tell as report;
+use crate::terminal::report;
 
 /// How long writing a list may take after a signal.
 const GRACE: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub enum StreamFormat {
     Csv,
 }
 
-/// Writes lists until a signal comes or nobody reads them any more.
+/// Writes lists until a signal comes or the reader closes the pipe.
 pub async fn run(
     format: StreamFormat,
     sort_by: SortBy,

@@ -1,12 +1,12 @@
-//! What can go wrong with a service, on purpose.
+//! Faults of services, on purpose.
 //!
-//! - `switches` which faults are set, and where
-//! - `answer` those of an answer, above HTTP; `bodies` what is sent instead of a session list
+//! - `switches`: which faults are set, and where
+//! - `response`: the faults of a response; `bodies`: the bodies sent instead of a session list
 //!
-//! Those of a port or a handshake act in `services` and `tls`, those of a connection in `connection`.
+//! The faults of ports and handshakes act in `services`; those that violate HTTP act through `connection`.
 
-pub(super) mod answer;
 mod bodies;
+pub(super) mod response;
 pub(super) mod switches;
 
 use std::fmt;
@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-/// The longest delay that can be asked for.
+/// The longest delay that is accepted.
 const MAX_DELAY: Duration = Duration::from_secs(3600);
 
-/// Something that goes wrong with a service. Written and read as in [`TABLE`].
+/// A fault of a service. Its text form is in [`TABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Hang,
@@ -46,25 +46,25 @@ pub enum Fault {
     LengthTooLong,
     LengthTooShort,
     Latency(Duration),
-    /// From the shorter to the longer one.
+    /// A random delay, from the first duration to the second.
     Jitter(Duration, Duration),
     EverySecond,
 }
 
-/// One row of [`TABLE`].
+/// A kind of fault: one row of [`TABLE`].
 #[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    /// The name; what may stand after it, and a colon, is in `argument`.
+pub struct FaultKind {
     pub name: &'static str,
+    /// The argument, which may follow the name and a colon.
     pub argument: Option<&'static str>,
-    /// In a few words.
+    /// The effect, in a few words.
     pub does: &'static str,
-    /// This kind, with its usual argument where it has one.
+    /// The fault of this kind, with the default argument if it has one.
     pub fault: Fault,
 }
 
-/// Every kind of fault: the help, the reading and the writing of all of them.
-pub const TABLE: &[Kind] = &[
+/// Every kind of fault. Help, parser and `Display` use this table.
+pub const TABLE: &[FaultKind] = &[
     kind("hang", Fault::Hang, "takes the request and never answers"),
     kind("hang-midway", Fault::HangMidway, "sends half of the answer, then nothing more"),
     kind("trickle", Fault::Trickle, "sends the body at one byte a second"),
@@ -98,50 +98,60 @@ pub const TABLE: &[Kind] = &[
     kind("long-ids", Fault::LongIds, "session and user ids of 64 KiB, in the first rows of the list"),
     kind("duplicate-ids", Fault::DuplicateIds, "every session twice in the list"),
     kind("camel-case", Fault::CamelCase, "members that begin with a small letter"),
-    kind("gzip", Fault::Gzip, "a compressed body that nobody asked for"),
+    kind("gzip", Fault::Gzip, "a compressed body that was not requested"),
     kind("length-too-long", Fault::LengthTooLong, "a Content-Length above the body's; the connection ends"),
     kind("length-too-short", Fault::LengthTooShort, "a Content-Length of half the body; all of it is sent"),
-    with(
+    kind_with_argument(
         "latency",
         "DURATION",
         Fault::Latency(Duration::from_secs(1)),
-        "answers so much later, e.g. latency:2s",
+        "answers after a delay, e.g. latency:2s",
     ),
-    with(
+    kind_with_argument(
         "jitter",
         "FROM..TO",
         Fault::Jitter(Duration::from_millis(250), Duration::from_secs(10)),
-        "the same, each time another, e.g. jitter:250ms..10s",
+        "answers after a random delay, e.g. jitter:250ms..10s",
     ),
     kind("every-second", Fault::EverySecond, "answers only every second request; the others hang"),
 ];
 
-const fn kind(name: &'static str, fault: Fault, does: &'static str) -> Kind {
-    Kind { name, argument: None, does, fault }
+const fn kind(name: &'static str, fault: Fault, does: &'static str) -> FaultKind {
+    FaultKind { name, argument: None, does, fault }
 }
 
-const fn with(name: &'static str, argument: &'static str, fault: Fault, does: &'static str) -> Kind {
-    Kind { name, argument: Some(argument), does, fault }
+const fn kind_with_argument(
+    name: &'static str,
+    argument: &'static str,
+    fault: Fault,
+    does: &'static str,
+) -> FaultKind {
+    FaultKind { name, argument: Some(argument), does, fault }
 }
 
-/// The table as text, a line per kind.
+/// Returns the table as text, a line per kind.
 pub fn help() -> String {
-    let name = |kind: &Kind| match kind.argument {
-        Some(argument) => format!("{}[:{argument}]", kind.name),
-        None => kind.name.to_owned(),
-    };
-    let width = TABLE.iter().map(|kind| name(kind).len()).max().unwrap_or_default();
-    TABLE.iter().map(|kind| format!("  {:width$}  {}\n", name(kind), kind.does)).collect()
+    let width = TABLE.iter().map(|kind| kind.syntax().len()).max().unwrap_or_default();
+    TABLE.iter().map(|kind| format!("  {:width$}  {}\n", kind.syntax(), kind.does)).collect()
+}
+
+impl FaultKind {
+    fn syntax(&self) -> String {
+        match self.argument {
+            Some(argument) => format!("{}[:{argument}]", self.name),
+            None => self.name.to_owned(),
+        }
+    }
 }
 
 impl Fault {
-    /// Whether it acts on a port or on handshakes, where no virtual proxy is known yet.
+    /// Returns whether the fault acts on a port or on handshakes, before a request names a virtual proxy.
     pub fn is_of_whole_node(self) -> bool {
         matches!(self, Self::Refuse | Self::RefuseHandshake | Self::WrongCertificate)
     }
 }
 
-/// What is no fault.
+/// The error for a text that is no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     #[error("there is no fault {name:?} (there are {})", names())]
@@ -188,15 +198,18 @@ fn delay(text: &str) -> Option<Duration> {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the spaces of `1s 500ms`, so that it fits a URL.
-        let text = |delay: &Duration| humantime::format_duration(*delay).to_string().replace(' ', "");
         match self {
             Self::Status(status) => write!(f, "{}", status.as_u16()),
-            Self::Latency(delay) => write!(f, "latency:{}", text(delay)),
-            Self::Jitter(from, to) => write!(f, "jitter:{}..{}", text(from), text(to)),
+            Self::Latency(delay) => write!(f, "latency:{}", duration_text(*delay)),
+            Self::Jitter(from, to) => write!(f, "jitter:{}..{}", duration_text(*from), duration_text(*to)),
             _ => f.write_str(TABLE.iter().find(|kind| kind.fault == *self).map_or("", |kind| kind.name)),
         }
     }
+}
+
+/// Writes a duration without the spaces of `1s 500ms`, so that it needs no escape in a URL.
+fn duration_text(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string().replace(' ', "")
 }
 
 #[cfg(test)]
@@ -204,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_read_as_it_is_written() {
+    fn the_text_of_every_fault_is_parsed_as_the_same_fault() {
         for kind in TABLE {
             assert_eq!(kind.name.parse(), Ok(kind.fault));
             assert_eq!(kind.fault.to_string().parse(), Ok(kind.fault));
@@ -219,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_there_once() {
+    fn names_are_unique() {
         let mut names: Vec<_> = TABLE.iter().map(|kind| kind.name).collect();
         names.sort_unstable();
         names.dedup();
@@ -227,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_told_with_what_there_is() {
+    fn the_error_for_an_unknown_fault_lists_the_names() {
         let message = "hangs".parse::<Fault>().unwrap_err().to_string();
         assert!(
             message.starts_with(r#"there is no fault "hangs" (there are hang, hang-midway, "#),
@@ -236,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_does_not_fit_is_told() {
+    fn an_invalid_argument_is_refused() {
         for text in ["latency:soon", "latency:2h", "jitter:1s", "jitter:2s..1s", "hang:1s", "500:x"] {
             assert!(matches!(text.parse::<Fault>(), Err(FaultError::Argument { .. })), "{text}");
         }
@@ -251,6 +264,6 @@ mod tests {
     fn the_help_has_a_line_for_each_fault() {
         let help = help();
         assert_eq!(help.lines().count(), TABLE.len());
-        assert!(help.contains("  latency[:DURATION]  answers so much later, e.g. latency:2s\n"), "{help}");
+        assert!(help.contains("  latency[:DURATION]  answers after a delay, e.g. latency:2s\n"), "{help}");
     }
 }

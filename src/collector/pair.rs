@@ -11,11 +11,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use qlik_sense::session_list::{Counted, Session};
-use qlik_sense::{QueryError, Reason, UserKey, VirtualProxy};
+use qlik_sense::{QueryError, UserKey, VirtualProxy};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, info, warn};
 
+use super::answer::Answer;
+use super::history::History;
 use super::scrape::Scrape;
 use super::snapshot::Used;
 use super::tally::{Counting, Keep, SessionIds, Tally};
@@ -63,36 +65,6 @@ impl SessionSource for ProxyClient {
     }
 }
 
-/// What one query returned, good or failed.
-#[derive(Debug)]
-pub struct Answer {
-    pub outcome: Result<Tally, QueryError>,
-    /// When the last byte came, or the query failed.
-    pub at: Instant,
-    /// From the beginning of the query to then.
-    pub took: Duration,
-    /// That of the source which was queried.
-    generation: u64,
-}
-
-impl Answer {
-    /// An answer of the first source of a pair.
-    pub fn new(outcome: Result<Tally, QueryError>, at: Instant, took: Duration) -> Self {
-        Self { outcome, at, took, generation: 0 }
-    }
-
-    /// Returns the counts of a good answer.
-    pub fn tally(&self) -> Option<&Tally> {
-        self.outcome.as_ref().ok()
-    }
-
-    /// Returns whether it is what a query that is to keep this would have returned: not so when its query began with
-    /// other settings.
-    pub fn keeps(&self, keep: &Keep) -> bool {
-        self.tally().is_none_or(|tally| tally.keep() == keep)
-    }
-}
-
 /// Carries the answer to all who wait for it.
 type Flight = watch::Sender<Option<Arc<Answer>>>;
 
@@ -121,31 +93,6 @@ impl InFlight {
     fn is_served_by(&self, answer: &Answer, keep: &Keep) -> bool {
         answer.generation >= self.generation && answer.keeps(keep)
     }
-}
-
-/// What a pair has counted since the exporter knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Queries begun, connected or not.
-    pub queries: u64,
-    /// By [`Reason`], in its order.
-    pub failures: [u64; Reason::ALL.len()],
-    /// Sessions seen to appear between two good answers.
-    pub started: u64,
-    /// Sessions seen to disappear between two good answers.
-    pub ended: u64,
-}
-
-/// What is known of a pair over all its answers, whatever source they came from.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    pub counters: Counters,
-    /// When the last good answer came.
-    pub last_success: Option<SystemTime>,
-    /// How long the last query took, failed ones included.
-    pub last_duration: Option<Duration>,
-    /// The reasons logged since the pair began to fail; none while it answers.
-    reported: Vec<Reason>,
 }
 
 /// One virtual proxy on one proxy service. Held by its site, and by its query in flight.
@@ -395,6 +342,7 @@ impl PairState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qlik_sense::Reason;
     use std::num::NonZeroUsize;
     use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -19,7 +19,7 @@ async fn run(folder: &Path, args: &[&str]) -> Ended {
 /// Whether README has this kind of step, or this member.
 fn is_documented(name: &str) -> bool {
     let readme = project::text("README.md");
-    let (_, section) = readme.split_once("\n### What check tells\n").unwrap();
+    let (_, section) = readme.split_once("\n### What check reports\n").unwrap();
     let (section, _) = section.split_once("\n### ").unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{name}`")))

@@ -1,21 +1,22 @@
 //! `sessions`: lists, watches and deletes sessions.
 
 mod confirm;
+mod csv;
 mod delete;
 mod deletion;
 mod deletion_log;
+mod json;
 mod list;
 mod order;
-mod pieces;
 mod read_config;
 mod reporter;
 mod rounds;
 mod selection;
+mod session_text;
 mod shared_args;
 mod table;
 mod totals;
 pub mod watch;
-mod written;
 
 use clap::{Args, Subcommand};
 

@@ -1,4 +1,4 @@
-//! Asks for confirmation before sessions are deleted.
+//! Prompts for confirmation before sessions are deleted.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -20,7 +20,7 @@ pub fn can_prompt() -> bool {
 pub enum Question {
     /// Yes or no.
     Yes(String),
-    /// To be answered with the virtual proxy's name, so that nobody deletes all its sessions by habit.
+    /// To be answered with the virtual proxy's name, so that all its sessions are not deleted by habit.
     Name { question: String, name: VirtualProxy },
 }
 

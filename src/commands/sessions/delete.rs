@@ -27,7 +27,7 @@ use crate::terminal::{escaped, report};
 use qlik_sense::UserKey;
 
 /// The text of `--help` below the flags.
-pub const HELP: &str = "Shows the sessions and asks for confirmation before it deletes them. Qlik may need five \
+pub const HELP: &str = "Shows the sessions and requires confirmation before it deletes them. Qlik may need five \
                         minutes before the user can log in again.";
 
 #[derive(Debug, Clone, Args)]
@@ -142,7 +142,7 @@ fn check_args(config: &Config, args: &DeleteArgs) -> Result<(), String> {
         expect_once("--virtual-proxy", &virtual_proxies)?;
     }
     if !(args.yes || args.dry_run || can_prompt()) {
-        return Err("cannot ask for confirmation without a terminal: use --yes to delete without it, or \
+        return Err("cannot prompt for confirmation without a terminal: use --yes to delete without it, or \
                     --dry-run to show the sessions"
             .to_owned());
     }

@@ -119,14 +119,14 @@ pub async fn delete(
 }
 
 /// The answer to one request.
-struct Answer<'d> {
+struct DeleteAnswer<'d> {
     session: &'d SessionToDelete,
     result: Result<Deletion, Failure>,
 }
 
-async fn request<'d>(session: &'d SessionToDelete, tracker: &RefCell<Tracker<'d, '_>>) -> Answer<'d> {
+async fn request<'d>(session: &'d SessionToDelete, tracker: &RefCell<Tracker<'d, '_>>) -> DeleteAnswer<'d> {
     tracker.borrow_mut().begin(session);
-    Answer { session, result: session.delete().await }
+    DeleteAnswer { session, result: session.delete().await }
 }
 
 /// Counts requests where they begin and end, for the log and for the caller.
@@ -141,7 +141,7 @@ impl<'d> Tracker<'d, '_> {
         self.log.count(session).unknown += 1;
     }
 
-    fn complete(&mut self, answer: &Answer<'d>) {
+    fn complete(&mut self, answer: &DeleteAnswer<'d>) {
         let outcome = outcome(&answer.result);
         let count = self.log.count(answer.session);
         if outcome != DeleteOutcome::Unknown {

@@ -16,7 +16,7 @@ pub struct LogNames {
     users: Naming,
 }
 
-/// A user of one pair, named as `users.label` says.
+/// A user of one pair, named according to `users.label`.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct LoggedUser<'d> {
     pair: [&'d str; 3],
@@ -45,7 +45,7 @@ impl LogNames {
         }
     }
 
-    /// Corrects the log for sessions that it says were deleted.
+    /// Corrects the log for sessions that it reported as deleted.
     pub fn log_still_listed(&self, sessions: &[&SessionToDelete]) {
         let mut counts: BTreeMap<LoggedUser<'_>, usize> = BTreeMap::new();
         for session in sessions {

@@ -1,13 +1,11 @@
-//! Sessions of all pairs in one order, without a copy of them.
-
-use std::thread;
+//! Sorts the sessions of all pairs without copying them.
 
 use clap::ValueEnum;
+use rayon::prelude::*;
 
-use super::pieces;
-use crate::sessions::{Listing, PairListing, QueriedPair, Session, Sessions};
+use crate::sessions::{Listing, QueriedPair, Session, Sessions};
 
-/// By which column a list is sorted first; the others follow.
+/// The column by which a list is sorted first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
 pub enum SortBy {
@@ -20,104 +18,126 @@ pub enum SortBy {
     UserName,
 }
 
-/// All sessions of a listing in the order that was asked for.
-pub struct Ordered<'r> {
-    pairs: Vec<(&'r QueriedPair, &'r Sessions)>,
-    /// The places of pair and session.
-    order: Vec<(usize, usize)>,
+/// All sessions of a listing in order.
+pub struct OrderedSessions<'r> {
+    pairs: Vec<AnsweredPair<'r>>,
+    order: Vec<SessionIndex>,
 }
 
-/// A pair as far as it is sorted by: site, prefix, proxy host and proxy name.
-pub type PairColumns<'r> = [&'r str; 4];
+/// A pair that could be listed.
+#[derive(Clone, Copy)]
+pub struct AnsweredPair<'r> {
+    pub pair: &'r QueriedPair,
+    pub sessions: &'r Sessions,
+}
 
-impl<'r> Ordered<'r> {
-    /// As [`order`] has it.
+/// A session of [`OrderedSessions`].
+#[derive(Clone, Copy)]
+pub struct OrderedSession<'r> {
+    /// The index of its pair in [`OrderedSessions::pairs`].
+    pub pair_index: usize,
+    pub pair: &'r QueriedPair,
+    pub session: Session<'r>,
+}
+
+/// The index of a pair, and the index of a session in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionIndex {
+    pub pair: usize,
+    pub row: usize,
+}
+
+/// The sessions of a pair with the pair's columns that they are sorted by.
+#[derive(Clone, Copy)]
+pub struct SortablePair<'r> {
+    pub site: &'r str,
+    pub virtual_proxy: &'r str,
+    pub proxy_host: &'r str,
+    pub proxy: &'r str,
+    pub sessions: &'r Sessions,
+}
+
+impl<'r> OrderedSessions<'r> {
+    /// Sorts the sessions of the pairs that answered, see [`sort_sessions`].
     pub fn new(listing: &'r Listing, by: SortBy) -> Self {
-        let answered = |answer: &'r PairListing| Some((&*answer.pair, answer.sessions.as_deref().ok()?));
-        let pairs: Vec<_> = listing.pairs().filter_map(answered).collect();
-        let place = |pair: &'r QueriedPair| -> PairColumns<'r> {
-            [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
-        };
-        let places: Vec<_> = pairs.iter().map(|(pair, sessions)| (place(pair), *sessions)).collect();
-        Self { order: order(&places, by), pairs }
+        let (mut pairs, mut sortable) = (Vec::new(), Vec::new());
+        for answer in listing.pairs() {
+            let Ok(sessions) = &answer.sessions else { continue };
+            let pair = &*answer.pair;
+            pairs.push(AnsweredPair { pair, sessions });
+            sortable.push(SortablePair {
+                site: &pair.site,
+                virtual_proxy: pair.virtual_proxy.path(),
+                proxy_host: &pair.proxy.host,
+                proxy: &pair.proxy.name,
+                sessions,
+            });
+        }
+        Self { order: sort_sessions(&sortable, by), pairs }
     }
 
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Each session with the place of its pair in [`Self::pairs`].
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &'r QueriedPair, Session<'r>)> {
-        self.at(&self.order)
+    pub fn iter(&self) -> impl Iterator<Item = OrderedSession<'r>> {
+        self.order.iter().filter_map(|index| self.get(*index))
     }
 
-    /// The same, so many together.
-    pub fn chunks(
-        &self,
-        size: usize,
-    ) -> impl Iterator<Item = impl Iterator<Item = (usize, &'r QueriedPair, Session<'r>)>> + Clone {
-        self.order.chunks(size).map(|places| self.at(places))
+    /// Returns the indexes of all sessions in order.
+    pub fn order(&self) -> &[SessionIndex] {
+        &self.order
     }
 
-    fn at(&self, places: &[(usize, usize)]) -> impl Iterator<Item = (usize, &'r QueriedPair, Session<'r>)> {
-        places.iter().filter_map(|&(place, row)| {
-            let (pair, sessions) = *self.pairs.get(place)?;
-            Some((place, pair, sessions.get(row)?))
-        })
+    pub fn get(&self, index: SessionIndex) -> Option<OrderedSession<'r>> {
+        let AnsweredPair { pair, sessions } = *self.pairs.get(index.pair)?;
+        Some(OrderedSession { pair_index: index.pair, pair, session: sessions.get(index.row)? })
     }
 
-    /// Those that answered.
-    pub fn pairs(&self) -> impl Iterator<Item = (&'r QueriedPair, &'r Sessions)> {
-        self.pairs.iter().copied()
+    /// Returns the pairs that answered.
+    pub fn pairs(&self) -> &[AnsweredPair<'r>] {
+        &self.pairs
     }
 }
 
-/// The places of pair and session: by the chosen column, ties by site, prefix, proxy host, proxy name, user
-/// directory, user id, user name and session id. Case does not count. Sessions that are the same in every column
-/// stay as they were listed.
-pub fn order(pairs: &[(PairColumns<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)> {
+/// Returns the order of all sessions: by the chosen column, then by site, prefix, proxy host, proxy name, user
+/// directory, user id, user name and session id, ignoring case. Sessions that are equal in all columns stay in the
+/// order of their listing.
+pub fn sort_sessions(pairs: &[SortablePair<'_>], by: SortBy) -> Vec<SessionIndex> {
     let sorting = Sorting::new(pairs, by);
-    let places = pairs.iter().enumerate();
-    let rows = places.flat_map(|(place, (_, sessions))| (0..sessions.len()).map(move |row| (place, row)));
-    let mut rows: Vec<SortRow> = rows.map(|(place, row)| SortRow { key: [0; KEY], place, row }).collect();
-    let part = rows.len().div_ceil(pieces::threads()).max(MIN_PART);
-    thread::scope(|scope| {
-        for part in rows.chunks_mut(part) {
-            scope.spawn(|| sorting.sort_by_beginning(part));
-        }
-    });
-    // This sort finds the parts that are sorted, and merges them.
-    rows.sort();
-    for same in rows.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
-        same.sort_by_cached_key(|row| sorting.whole(row));
+    let mut rows = Vec::new();
+    for (pair, SortablePair { sessions, .. }) in pairs.iter().enumerate() {
+        rows.extend(
+            (0..sessions.len()).map(|row| SortRow { key: [0; KEY], index: SessionIndex { pair, row } }),
+        );
     }
-    rows.into_iter().map(|row| (row.place, row.row)).collect()
+    rows.par_iter_mut().for_each_init(Vec::new, |bytes, row| sorting.write_key(row, bytes));
+    rows.par_sort_unstable();
+    for same_key in rows.chunk_by_mut(|a, b| a.key == b.key).filter(|rows| rows.len() > 1) {
+        same_key.sort_by_cached_key(|row| sorting.full_key(row));
+    }
+    rows.into_iter().map(|row| row.index).collect()
 }
 
-/// Sessions that are worth a thread.
-const MIN_PART: usize = 4096;
-
-/// A session while it is sorted: with the beginning of what it is sorted by, so that its texts, which lie far apart
-/// in memory, are looked at once and not at each comparison.
+/// A session while it is sorted, with the beginning of its sort key. The texts lie far apart in memory: so they are
+/// read once and not at each comparison.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct SortRow {
     key: [u8; KEY],
-    place: usize,
-    row: usize,
+    index: SessionIndex,
 }
 
-/// Most sessions differ in so many bytes.
+/// Most sessions differ within so many bytes.
 const KEY: usize = 32;
 
 struct Sorting<'r> {
-    pairs: &'r [(PairColumns<'r>, &'r Sessions)],
-    /// The ranks of the pairs.
+    pairs: &'r [SortablePair<'r>],
+    /// The rank of each pair by its columns.
     ranks: Vec<usize>,
-    /// The column of the user's that comes before the pair.
-    column: Option<UserColumn<'r>>,
+    /// The user's column that is compared before the pair's.
+    user_column: Option<UserColumn<'r>>,
 }
 
-/// A column of a session's user.
 type UserColumn<'r> = fn(&Session<'r>) -> &'r str;
 
 fn directory<'r>(session: &Session<'r>) -> &'r str {
@@ -133,43 +153,37 @@ fn name<'r>(session: &Session<'r>) -> &'r str {
 }
 
 impl<'r> Sorting<'r> {
-    fn new(pairs: &'r [(PairColumns<'r>, &'r Sessions)], by: SortBy) -> Self {
-        let (of_pair, column): (_, Option<UserColumn<'r>>) = match by {
-            SortBy::Prefix => (Some(1), None),
-            SortBy::ProxyHost => (Some(2), None),
-            SortBy::ProxyName => (Some(3), None),
-            SortBy::UserDir => (None, Some(directory)),
-            SortBy::UserId => (None, Some(id)),
-            SortBy::UserName => (None, Some(name)),
+    fn new(pairs: &'r [SortablePair<'r>], by: SortBy) -> Self {
+        let user_column: Option<UserColumn<'r>> = match by {
+            SortBy::UserDir => Some(directory),
+            SortBy::UserId => Some(id),
+            SortBy::UserName => Some(name),
+            SortBy::Prefix | SortBy::ProxyHost | SortBy::ProxyName => None,
         };
-        let ranks = ranks(pairs.iter().map(|(place, _)| chosen_first(*place, of_pair)).collect());
-        Self { pairs, ranks, column }
+        Self { pairs, ranks: ranks(pairs.iter().map(|pair| pair_columns(pair, by)).collect()), user_column }
     }
 
-    /// Sorts by as many bytes as a row has room for.
-    fn sort_by_beginning(&self, rows: &mut [SortRow]) {
-        let mut bytes = Vec::new();
-        for row in rows.iter_mut() {
-            self.write(row, &mut bytes);
-            for (to, from) in row.key.iter_mut().zip(&bytes) {
-                *to = *from;
-            }
+    /// Writes as much of the sort key as fits. `bytes` is a buffer.
+    fn write_key(&self, row: &mut SortRow, bytes: &mut Vec<u8>) {
+        self.write_full_key(row, bytes);
+        for (to, from) in row.key.iter_mut().zip(bytes) {
+            *to = *from;
         }
-        rows.sort_unstable();
     }
 
-    fn whole(&self, row: &SortRow) -> Vec<u8> {
+    fn full_key(&self, row: &SortRow) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.write(row, &mut bytes);
+        self.write_full_key(row, &mut bytes);
         bytes
     }
 
-    /// Writes all that a session is sorted by as bytes that compare as it does.
-    fn write(&self, row: &SortRow, bytes: &mut Vec<u8>) {
+    /// Writes all columns as bytes that compare as the columns do.
+    fn write_full_key(&self, row: &SortRow, bytes: &mut Vec<u8>) {
         bytes.clear();
-        let session = self.pairs.get(row.place).and_then(|(_, sessions)| sessions.get(row.row));
-        let (Some(session), Some(rank)) = (session, self.ranks.get(row.place)) else { return };
-        if let Some(column) = self.column {
+        let SessionIndex { pair, row } = row.index;
+        let session = self.pairs.get(pair).and_then(|pair| pair.sessions.get(row));
+        let (Some(session), Some(rank)) = (session, self.ranks.get(pair)) else { return };
+        if let Some(column) = self.user_column {
             write_column(column(&session), bytes);
         }
         bytes.extend(rank.to_be_bytes());
@@ -179,7 +193,7 @@ impl<'r> Sorting<'r> {
     }
 }
 
-/// A text without regard to case, and its end, which comes before all that may go on.
+/// Writes a text in lower case and a terminator that sorts before every character.
 fn write_column(text: &str, bytes: &mut Vec<u8>) {
     if text.bytes().fold(true, |is_plain, byte| is_plain & byte.is_ascii() & (byte > 1)) {
         let start = bytes.len();
@@ -196,18 +210,21 @@ fn write_column(text: &str, bytes: &mut Vec<u8>) {
     bytes.push(0);
 }
 
-/// The chosen column before the others.
-fn chosen_first<const N: usize>(mut columns: [&str; N], chosen: Option<usize>) -> [&str; N] {
-    if let Some(front) = chosen.and_then(|chosen| columns.get_mut(..=chosen)) {
-        front.rotate_right(1);
+/// Returns the columns of a pair, the chosen one first.
+fn pair_columns<'r>(pair: &SortablePair<'r>, by: SortBy) -> [&'r str; 4] {
+    let SortablePair { site, virtual_proxy, proxy_host, proxy, .. } = *pair;
+    match by {
+        SortBy::Prefix => [virtual_proxy, site, proxy_host, proxy],
+        SortBy::ProxyHost => [proxy_host, site, virtual_proxy, proxy],
+        SortBy::ProxyName => [proxy, site, virtual_proxy, proxy_host],
+        SortBy::UserDir | SortBy::UserId | SortBy::UserName => [site, virtual_proxy, proxy_host, proxy],
     }
-    columns
 }
 
-/// The rank of each in the order without regard to case; those that differ by case alone share one.
-fn ranks<const N: usize>(texts: Vec<[&str; N]>) -> Vec<usize> {
+/// Returns the rank of each entry, ignoring case. Entries that differ only by case share a rank.
+fn ranks<const N: usize>(entries: Vec<[&str; N]>) -> Vec<usize> {
     let mut folded: Vec<_> =
-        texts.into_iter().map(|columns| columns.map(str::to_lowercase)).enumerate().collect();
+        entries.into_iter().map(|columns| columns.map(str::to_lowercase)).enumerate().collect();
     folded.sort_by(|(_, a), (_, b)| a.cmp(b));
     let mut ranks = vec![0; folded.len()];
     let mut rank = 0;
@@ -232,6 +249,15 @@ mod tests {
 
     type SessionTexts = [String; 4];
 
+    fn pair<'r>(site: &'r str, sessions: &'r Sessions) -> SortablePair<'r> {
+        SortablePair { site, virtual_proxy: "/", proxy_host: "h", proxy: "p", sessions }
+    }
+
+    fn indexes(counts: [usize; 2]) -> Vec<SessionIndex> {
+        let pairs = counts.into_iter().enumerate();
+        pairs.flat_map(|(pair, count)| (0..count).map(move |row| SessionIndex { pair, row })).collect()
+    }
+
     fn listed(rows: &[SessionTexts]) -> Sessions {
         let mut sessions = Sessions::default();
         for [directory, id, name, session_id] in rows {
@@ -250,41 +276,42 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_is_that_of_all_columns_without_regard_to_case(first in texts(), second in texts()) {
-            let lists = [(["b", "/", "h", "p"], &first), (["A", "/", "h", "p"], &second)];
-            let sessions = lists.map(|(place, rows)| (place, listed(rows)));
-            let pairs: Vec<(PairColumns<'_>, &Sessions)> = sessions.iter().map(|(place, rows)| (*place, rows)).collect();
+        fn sessions_are_sorted_by_all_columns_ignoring_case(first in texts(), second in texts()) {
+            let sites = [("b", &first), ("A", &second)];
+            let sessions = [listed(&first), listed(&second)];
+            let pairs = [pair("b", &sessions[0]), pair("A", &sessions[1])];
             for (by, column) in [(SortBy::Prefix, None), (SortBy::UserDir, Some(0)), (SortBy::UserName, Some(2))] {
-                let key = |&(place, row): &(usize, usize)| {
-                    let columns = lists[place].1[row].each_ref().map(|text| text.to_lowercase());
-                    (column.map(|column: usize| columns[column].clone()), lists[place].0[0].to_lowercase(), columns)
+                let key = |index: &SessionIndex| {
+                    let (site, texts) = sites[index.pair];
+                    let columns = texts[index.row].each_ref().map(|text| text.to_lowercase());
+                    (column.map(|column: usize| columns[column].clone()), site.to_lowercase(), columns)
                 };
-                let all = [(0, first.len()), (1, second.len())];
-                let mut expected: Vec<_> =
-                    all.iter().flat_map(|&(place, count)| (0..count).map(move |row| (place, row))).collect();
+                let mut expected = indexes([first.len(), second.len()]);
                 expected.sort_by_key(key);
-                prop_assert_eq!(order(&pairs, by), expected);
+                prop_assert_eq!(sort_sessions(&pairs, by), expected);
             }
         }
     }
 
     #[test]
-    fn the_longest_rows_that_differ_nowhere_are_sorted_too() {
+    fn equal_sessions_with_long_texts_keep_their_order() {
         let id = "x".repeat(1024 * 1024);
         let row = ["LAB", "anna", "", &id].map(str::to_owned);
         let sessions = listed(&[row.clone(), row]);
-        assert_eq!(order(&[(["a", "/", "h", "p"], &sessions)], SortBy::Prefix), [(0, 0), (0, 1)]);
+        assert_eq!(sort_sessions(&[pair("a", &sessions)], SortBy::Prefix), indexes([2, 0]));
     }
 
     #[test]
-    fn ranks_pay_no_regard_to_case() {
+    fn ranks_ignore_case() {
         assert_eq!(ranks(vec![["b", "x"], ["A", "y"], ["a", "Y"], ["B", "a"], ["", "z"]]), [3, 1, 1, 2, 0]);
         assert_eq!(ranks::<1>(vec![]), [0; 0]);
     }
 
     #[test]
-    fn the_chosen_column_stands_before_the_others_in_their_order() {
-        assert_eq!(chosen_first(["a", "b", "c", "d"], Some(2)), ["c", "a", "b", "d"]);
-        assert_eq!(chosen_first(["a", "b", "c", "d"], None), ["a", "b", "c", "d"]);
+    fn the_chosen_column_comes_before_the_others_in_their_order() {
+        let sessions = Sessions::default();
+        let pair = pair("s", &sessions);
+        assert_eq!(pair_columns(&pair, SortBy::ProxyHost), ["h", "s", "/", "p"]);
+        assert_eq!(pair_columns(&pair, SortBy::UserId), ["s", "/", "h", "p"]);
     }
 }

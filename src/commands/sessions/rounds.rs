@@ -25,7 +25,7 @@ pub struct Rounds {
     pub selection: DeleteSelection,
     pub reporter: Reporter,
     pub log_names: LogNames,
-    /// To be suspended by whoever reports something meanwhile.
+    /// To be suspended while something is reported.
     pub bars: MultiProgress,
     /// Whether everything that was to be listed could be listed.
     pub is_complete: bool,
@@ -181,7 +181,7 @@ impl Rounds {
             summary = format!("{summary}\n{REMINDER}");
         }
         if writeln!(io::stdout().lock(), "{summary}").is_err() {
-            // The deletion is done and must be reported, also where nobody reads standard output.
+            // The deletion is done and must be reported even when standard output is closed.
             summary.lines().for_each(report);
         }
         if !self.is_complete {

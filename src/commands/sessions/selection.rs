@@ -38,7 +38,7 @@ pub struct SelectionArgs {
     pub all: bool,
 }
 
-/// The id of a session. Its `Debug` hides it: whoever knows it can take the session over.
+/// The id of a session. Its `Debug` hides it: it suffices to take over the session.
 #[derive(Clone)]
 pub struct GivenId(pub String);
 

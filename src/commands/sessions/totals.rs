@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use foldhash::quality::RandomState;
 
-use super::order::Ordered;
+use super::order::{AnsweredPair, OrderedSessions};
 use qlik_sense::{UserKey, VirtualProxy};
 
 /// The sessions of one virtual proxy, summed over all proxy services that answered.
@@ -25,9 +25,9 @@ impl Total<'_> {
 }
 
 /// Returns the totals in the order of sites and virtual proxies, also of those without a session.
-pub fn totals<'r>(sessions: &Ordered<'r>) -> Vec<Total<'r>> {
+pub fn totals<'r>(sessions: &OrderedSessions<'r>) -> Vec<Total<'r>> {
     let mut totals: BTreeMap<_, Total<'_>> = BTreeMap::new();
-    for (pair, sessions) in sessions.pairs() {
+    for AnsweredPair { pair, sessions } in sessions.pairs() {
         let (site, virtual_proxy) = (&*pair.site, &pair.virtual_proxy);
         let total = totals.entry((site, virtual_proxy)).or_insert_with(|| Total {
             site,
@@ -52,9 +52,9 @@ pub fn totals<'r>(sessions: &Ordered<'r>) -> Vec<Total<'r>> {
 pub struct AtLimit<'r>(HashSet<(&'r str, UserKey<'r>), RandomState>);
 
 impl<'r> AtLimit<'r> {
-    pub fn new(sessions: &Ordered<'r>, limit: NonZeroU32) -> Self {
+    pub fn new(sessions: &OrderedSessions<'r>, limit: NonZeroU32) -> Self {
         let mut counts: HashMap<(&str, UserKey<'_>), u32, RandomState> = HashMap::default();
-        for (pair, sessions) in sessions.pairs() {
+        for AnsweredPair { pair, sessions } in sessions.pairs() {
             for session in sessions.iter().filter(|session| !session.user.is_anonymous()) {
                 *counts.entry((&*pair.site, session.user)).or_default() += 1;
             }

@@ -1,4 +1,4 @@
-//! `sessions watch`: who is connected, live in the terminal, or again and again for another program.
+//! `sessions watch`: shows open sessions live in the terminal, or writes them at each refresh for another program.
 
 mod draw;
 mod history;
@@ -36,47 +36,48 @@ use crate::global::GlobalArgs;
 use crate::sessions::{Detail, Lister};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
 use refresh::Refresh;
-use refreshing::{News, Refreshing};
+use refreshing::{RefreshEvent, Refreshing};
 use screen::Screen;
 use state::{KeyEffect, Settings, ViewState};
 use theme::Theme;
 
-/// How long a picture waits for answers.
+/// How long the live view waits for answers before it shows them as late.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// No picture can be shown there.
-const NO_TERMINAL: &str = "sessions watch shows a live view, and standard output is no terminal: \
+const NO_TERMINAL: &str = "standard output is not a terminal and cannot show the live view: \
                            use sessions list, or sessions watch --output json";
 
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// What is written: a live view (table), or the list at each refresh, an array a line (json) or rows that
-    /// begin with the time (csv)
+    /// Output format: a live view (table), or a list at each refresh: one array per line (json) or rows that begin with
+    /// the time (csv)
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
     pub output: ListOutput,
-    /// The first column to sort sessions by, without regard to case; ties by the others
+    /// First column to sort sessions by, ignoring case; the other columns break ties
     #[arg(long, value_name = "COLUMN", value_enum, default_value = "prefix")]
     pub sort_by: SortBy,
-    /// How often everybody is asked
+    /// Refresh interval
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
     #[command(flatten)]
     pub site: SiteArgs,
 }
 
-/// What the keys of the live view do, for `--help`.
+/// Returns the keys of the live view for `--help`.
 pub fn help() -> String {
-    let line = |(keys, what): &(&str, &str)| format!("  {keys:<33}{what}\n");
-    let keys: String = crate::commands::sessions::watch::KEYS.iter().map(line).collect();
-    format!("Keys:\n{keys}")
+    let mut help = "Keys:\n".to_owned();
+    for (keys, action) in KEYS {
+        help += &format!("  {keys:<33}{action}\n");
+    }
+    help
 }
 
 fn interval(text: &str) -> Result<Duration, &'static str> {
     let expected = "expected a duration from 100ms to 1day, such as 5s";
     let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
-    // What humantime says of a text is about its own steps.
+    // humantime's own errors do not name the range.
     humantime::parse_duration(text).ok().filter(|interval| range.contains(interval)).ok_or(expected)
 }
 
@@ -85,13 +86,13 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CommandErro
         return Err(CommandError::usage(NO_TERMINAL));
     }
     let config = read_config(global, &args.site, &args.filter.place.sites).await?;
-    let is_picture = args.output == ListOutput::Table;
-    let detail = if is_picture { Detail::Named } else { Detail::Whole };
+    let is_live = args.output == ListOutput::Table;
+    let detail = if is_live { Detail::Named } else { Detail::Whole };
     let lister = Lister::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
-    // A list for another program has everybody's sessions, however long they take.
-    let patience = is_picture.then_some(PATIENCE);
-    let mut refreshing = Refreshing::begin(lister, args.interval, patience);
+    // A list for another program is complete, however long the answers take.
+    let patience = is_live.then_some(PATIENCE);
+    let mut refreshing = Refreshing::start(lister, args.interval, patience);
     let ended = match args.output {
         ListOutput::Table => {
             let session_limit = usize::try_from(config.users.session_limit.get()).unwrap_or(usize::MAX);
@@ -109,7 +110,7 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CommandErro
     Ok(ended?)
 }
 
-/// Shows the view until somebody ends it, or the terminal goes.
+/// Shows the view until it is quit or the terminal goes away.
 async fn show(settings: Settings, refreshing: &mut Refreshing, mut signals: Signals) -> Result<()> {
     let theme = Theme::new(stdout_has_colors(), has_rare_signs());
     let mut state = ViewState::new(settings);
@@ -118,31 +119,31 @@ async fn show(settings: Settings, refreshing: &mut Refreshing, mut signals: Sign
     loop {
         screen.draw(|frame| draw::draw(frame, &mut state, &theme, SystemTime::now()))?;
         tokio::select! {
-            // Also SIGHUP: the terminal has gone.
+            // Also SIGHUP: the terminal is gone.
             _ = signals.next() => break,
             event = events.next() => match event {
                 None => break,
                 Some(event) => match react(&mut state, event.context("cannot read keys")?) {
                     KeyEffect::Nothing => {}
-                    KeyEffect::End => break,
+                    KeyEffect::Quit => break,
                     KeyEffect::Pause => refreshing.pause(),
-                    KeyEffect::Refresh => refreshing.go_on(),
+                    KeyEffect::Refresh => refreshing.resume(),
                 },
             },
-            news = refreshing.next() => match news {
-                News::Answer(listing) => state.refresh(Refresh::new(listing, SystemTime::now(), false)),
-                News::Late(listing) => state.refresh(Refresh::new(listing, SystemTime::now(), true)),
-                News::Failed(error) => return Err(error).context("refreshing has failed"),
+            event = refreshing.next() => match event {
+                RefreshEvent::Complete(listing) => state.refresh(Refresh::new(listing, SystemTime::now(), false)),
+                RefreshEvent::LateAnswer(listing) => state.refresh(Refresh::new(listing, SystemTime::now(), true)),
+                RefreshEvent::Failed(error) => return Err(error).context("refreshing failed"),
             },
         }
     }
     Ok(())
 }
 
-/// A new size needs nothing but another picture.
+/// Applies an event of the terminal. A new size needs only another frame, which is drawn anyway.
 fn react(state: &mut ViewState, event: Event) -> KeyEffect {
     match event {
-        // Windows tells of a key that is let go, too.
+        // Windows also reports released keys.
         Event::Key(key) if key.kind != KeyEventKind::Release => state.key(key),
         _ => KeyEffect::Nothing,
     }

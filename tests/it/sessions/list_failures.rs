@@ -66,7 +66,7 @@ async fn each_query_is_logged_at_debug_level_without_an_id() {
         "duration=",
     ];
     assert_eq!(has(&listed.stderr, &queried), 1, "{:#?}", listed.stderr);
-    let failed = ["message=\"query incomplete\"", "proxy=Node2", "error=", "403", "duration="];
+    let failed = ["message=\"query failed\"", "proxy=Node2", "error=", "403", "duration="];
     assert_eq!(has(&listed.stderr, &failed), 1, "{:#?}", listed.stderr);
     assert_eq!(has(&ended.stderr, &["message=\"delete complete\""]), 3, "{:#?}", ended.stderr);
     let log = [listed.stderr, ended.stderr].concat().join("\n");
@@ -269,7 +269,7 @@ async fn an_attribute_that_is_no_text_matters_only_where_it_is_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn incomplete_totals_are_marked_as_incomplete() {
-    const LACKS: &str = "not everything could be asked: there may be more sessions";
+    const LACKS: &str = "not everything could be listed: there may be more sessions";
     let site = Site::busy(2, &[""], 20, 5).await;
     let config = site.discovery_config("", "");
     assert!(!sessions(&config, &["list"]).await.stdout.contains(&LACKS.to_owned()));

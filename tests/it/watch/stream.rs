@@ -75,7 +75,7 @@ async fn a_failure_and_its_recovery_are_reported_once() {
     eventually("more refreshes", async || (site.simulator.list_queries(1, "") >= queried + 3).then_some(()))
         .await;
     site.simulator.clear_faults().await.unwrap();
-    program.printed("the end of it", |line| line.ends_with("/: answers again").then_some(())).await;
+    program.printed("the end of it", |line| line.ends_with("/: query recovered").then_some(())).await;
     let reported = program.stderr();
     assert_eq!(reported.iter().filter(|line| line.contains("Node2")).count(), 2, "{reported:?}");
 }

@@ -1,4 +1,4 @@
-//! One picture of the view, for a screen of any size.
+//! Draws the view on a screen of any size.
 
 mod panels;
 mod severity;
@@ -23,10 +23,10 @@ use crate::terminal::escaped;
 use severity::{mark, style};
 use text::{clock, cut};
 
-/// From so many lines on proxies and users are seen together.
+/// The height from which on proxies and users are shown together.
 const BOTH: u16 = 14;
 
-/// Draws everything. The state learns how much of it is to be seen, for scrolling.
+/// Draws the view. The state records how many lines are visible, for scrolling.
 pub fn draw(frame: &mut Frame<'_>, state: &mut ViewState, theme: &Theme, now: SystemTime) {
     state.prepare(Focus::Problems);
     let problems = if state.focus == Focus::Problems { 0 } else { pressing(state).count() };
@@ -36,7 +36,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &mut ViewState, theme: &Theme, now: Sy
     let rest = [Constraint::Fill(1), Constraint::Length(problems), Constraint::Length(1)];
     let [summary, titles, body, warnings, help] =
         Layout::vertical(rows.into_iter().chain(rest)).areas(frame.area());
-    for focus in seen(state.focus, body) {
+    for focus in visible(state.focus, body) {
         state.prepare(*focus);
     }
     draw_summary(frame, summary, state, theme);
@@ -46,8 +46,8 @@ pub fn draw(frame: &mut Frame<'_>, state: &mut ViewState, theme: &Theme, now: Sy
     draw_help(frame, help, state, theme);
 }
 
-/// The panels that are seen when this one has the keys.
-fn seen(focus: Focus, body: Rect) -> &'static [Focus] {
+/// Returns the panels that are visible when this one is focused.
+fn visible(focus: Focus, body: Rect) -> &'static [Focus] {
     match focus {
         Focus::Proxies | Focus::Users if body.height >= BOTH => &[Focus::Proxies, Focus::Users],
         Focus::Proxies => &[Focus::Proxies],
@@ -59,16 +59,14 @@ fn seen(focus: Focus, body: Rect) -> &'static [Focus] {
 
 fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut ViewState, theme: &Theme, now: SystemTime) {
     if state.refreshed.is_none() {
-        return frame.render_widget(Line::styled("refreshing for the sessions ...", theme.faint()), area);
+        return frame.render_widget(Line::styled("waiting for the first answers ...", theme.faint()), area);
     }
-    let seen = seen(state.focus, area);
-    if seen.len() < 2 {
+    if visible(state.focus, area).len() < 2 {
         return panels::draw(frame, area, state, state.focus, theme, now);
     }
-    // The proxies take what they need, as far as that leaves half of it to the users, or what these need.
-    let lines = |count: Option<usize>| u16::try_from(count.unwrap_or_default() + 1).unwrap_or(u16::MAX);
-    let proxies = lines(state.lines.proxies.as_ref().map(Vec::len));
-    let users = lines(state.lines.users.as_ref().map(Vec::len));
+    // The proxies get the height that they need, but leave the users half of it or the height that these need.
+    let proxies = panel_height(state.lines.proxies.as_deref());
+    let users = panel_height(state.lines.users.as_deref());
     let most = (area.height / 2).max(area.height.saturating_sub(users.saturating_add(1)));
     let rows = [Constraint::Length(proxies.min(most)), Constraint::Length(1), Constraint::Fill(1)];
     let [above, _, below] = Layout::vertical(rows).areas(area);
@@ -76,7 +74,12 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut ViewState, theme: &T
     panels::draw(frame, below, state, Focus::Users, theme, now);
 }
 
-/// The figures of everything, and how old they are.
+/// Returns the height of a panel with these lines and a heading.
+fn panel_height<T>(lines: Option<&[T]>) -> u16 {
+    u16::try_from(lines.map_or(0, <[T]>::len) + 1).unwrap_or(u16::MAX)
+}
+
+/// Draws the figures of all sites and their time.
 fn draw_summary(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Theme) {
     let Some(at) = state.refreshed else { return };
     let mut age = Line::from(match state.paused {
@@ -85,7 +88,7 @@ fn draw_summary(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Th
     });
     let room = usize::from(area.width);
     let figures = text::spaced(figures(state, theme), room.saturating_sub(age.width() + 1));
-    // Where these leave room for it.
+    // The interval is the least important.
     let interval = format!(", every {}", humantime::format_duration(state.settings.interval));
     if !state.paused && figures.width() + 1 + age.width() + interval.len() <= room {
         age.push_span(interval);
@@ -95,71 +98,90 @@ fn draw_summary(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Th
 }
 
 fn figures(state: &ViewState, theme: &Theme) -> Vec<Span<'static>> {
-    let sites = &state.sites.all;
-    let whole = sites.iter().all(SiteView::is_whole);
-    let sum = |of: fn(&SiteView) -> usize| sites.iter().map(of).sum::<usize>();
+    let (mut sessions, mut users, mut pairs, mut down, mut late) = (0, 0, 0, 0, 0);
+    for site in &state.sites.all {
+        sessions += site.sessions;
+        users += site.users;
+        pairs += site.pairs.len();
+        down += site.down();
+        late += site.late();
+    }
     let limit = state.settings.session_limit;
-    let (at_limit, one_below) = (
-        state.sites.users.iter().filter(|user| user.sessions >= limit).count(),
-        state.sites.users.iter().filter(|user| user.sessions + 1 == limit).count(),
-    );
-    let (pairs, down, late) = (sum(|site| site.pairs.len()), sum(SiteView::down), sum(SiteView::late));
+    let (mut at_limit, mut one_below) = (0, 0);
+    for user in &state.sites.users {
+        at_limit += usize::from(user.sessions >= limit);
+        one_below += usize::from(user.sessions + 1 == limit);
+    }
+    let is_complete = state.sites.all.iter().all(SiteView::is_complete);
     let mut spans = vec![
-        Span::styled(text::counted(sum(|site| site.sessions), whole, "session"), theme.strong()),
-        Span::styled(text::counted(sum(|site| site.users), whole, "user"), theme.strong()),
+        Span::styled(text::counted(sessions, is_complete, "session"), theme.strong()),
+        Span::styled(text::counted(users, is_complete, "user"), theme.strong()),
     ];
-    let mut add = |count: usize, text: String, style| {
-        if count > 0 {
-            spans.push(Span::styled(text, style));
-        }
-    };
-    add(down, format!("{down} of {pairs} down"), theme.alarm());
-    add(late, format!("{late} waiting"), theme.warning());
-    add(at_limit, format!("{at_limit} at the limit of {limit}"), theme.alarm());
-    add(one_below, format!("{one_below} one below"), theme.warning());
+    if down > 0 {
+        spans.push(Span::styled(format!("{down} of {pairs} down"), theme.alarm()));
+    }
+    if late > 0 {
+        spans.push(Span::styled(format!("{late} waiting"), theme.warning()));
+    }
+    if at_limit > 0 {
+        spans.push(Span::styled(format!("{at_limit} at the limit of {limit}"), theme.alarm()));
+    }
+    if one_below > 0 {
+        spans.push(Span::styled(format!("{one_below} one below"), theme.warning()));
+    }
     spans
 }
 
-/// How much a title tells.
+/// The parts of a panel's title.
 #[derive(Debug, Clone, Copy)]
 enum Title {
     Number,
     Name,
-    /// With the count, and what the panel is filtered by.
-    Whole,
+    /// With the count and the filter.
+    Full,
 }
 
-/// The panels with their numbers, and as much more as there is room for: most of the one that has the keys.
+/// Draws the titles of the panels. When there is little room, the focused panel keeps more of its title.
 fn draw_titles(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Theme) {
-    use Title::{Name, Number, Whole};
-    /// What the numbers of the other panels take.
-    const OTHERS: usize = "1 2 3 ".len();
-
-    let room = usize::from(area.width);
-    let is_filtered = |focus| !state.panels.get(focus).filter.is_empty();
-    let titles = |focused: Title, others: Title| {
-        let title = |(number, focus): (usize, Focus)| {
-            let (style, how) =
-                if focus == state.focus { (theme.focused(), focused) } else { (theme.faint(), others) };
-            let name = focus.title();
-            let (title, gap) = match how {
-                Number => (number.to_string(), " "),
-                Name if is_filtered(focus) => (format!("{number} {name} /…"), " "),
-                Name => (format!("{number} {name}"), " "),
-                Whole => (format!(" {number} {name}{} ", panel_count(state, focus)), ""),
-            };
-            [Span::styled(cut(&title, room.saturating_sub(OTHERS)), style), Span::raw(gap)]
-        };
-        Line::from_iter((1..).zip(Focus::ALL).flat_map(title))
-    };
-    // The names of the others are worth more than a count, but not more than the filter.
-    let names = (!is_filtered(state.focus)).then_some((Name, Name));
-    let ways = [(Whole, Whole), (Whole, Name)].into_iter().chain(names);
-    let fitting = ways.map(|(focused, others)| titles(focused, others)).find(|line| line.width() <= room);
-    frame.render_widget(fitting.unwrap_or_else(|| titles(Whole, Number)), area);
+    let width = usize::from(area.width);
+    let mut line = titles(state, theme, width, Title::Full, Title::Full);
+    if line.width() > width {
+        line = titles(state, theme, width, Title::Full, Title::Name);
+    }
+    // The names of the others matter more than the count, but less than the filter.
+    if line.width() > width && state.panels.get(state.focus).filter.is_empty() {
+        line = titles(state, theme, width, Title::Name, Title::Name);
+    }
+    if line.width() > width {
+        line = titles(state, theme, width, Title::Full, Title::Number);
+    }
+    frame.render_widget(line, area);
 }
 
-/// How many lines a panel has, of how many.
+/// Returns the titles of all panels, with these parts for the focused one and for the others.
+fn titles(state: &ViewState, theme: &Theme, width: usize, focused: Title, others: Title) -> Line<'static> {
+    /// What the numbers of the other panels need.
+    const NUMBERS: usize = "1 2 3 ".len();
+
+    let mut line = Line::default();
+    for (number, focus) in (1..).zip(Focus::ALL) {
+        let is_focused = focus == state.focus;
+        let style = if is_focused { theme.focused() } else { theme.faint() };
+        let name = focus.title();
+        let is_filtered = !state.panels.get(focus).filter.is_empty();
+        let (title, gap) = match if is_focused { focused } else { others } {
+            Title::Number => (number.to_string(), " "),
+            Title::Name if is_filtered => (format!("{number} {name} /…"), " "),
+            Title::Name => (format!("{number} {name}"), " "),
+            Title::Full => (format!(" {number} {name}{} ", panel_count(state, focus)), ""),
+        };
+        line.push_span(Span::styled(cut(&title, width.saturating_sub(NUMBERS)), style));
+        line.push_span(gap);
+    }
+    line
+}
+
+/// Returns the number of a panel's lines, and of how many when it is filtered.
 fn panel_count(state: &ViewState, focus: Focus) -> String {
     let sites = &state.sites;
     let (all, listed) = match focus {
@@ -186,12 +208,12 @@ fn panel_count(state: &ViewState, focus: Focus) -> String {
     }
 }
 
-/// The problems that are told wherever one looks.
+/// Returns the problems that are shown whichever panel is focused.
 fn pressing(state: &ViewState) -> impl Iterator<Item = &SiteProblem> + Clone {
     state.lines.problems.iter().flatten().filter(|problem| problem.kind != ProblemKind::Note)
 }
 
-/// A line for each pressing problem, as far as there is room.
+/// Draws a line for each pressing problem, as far as there is room.
 fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Theme, now: SystemTime) {
     let (count, room) = (pressing(state).count(), usize::from(area.height));
     let bad = theme.marks.bad;
@@ -206,16 +228,16 @@ fn draw_problems(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &T
     }
 }
 
-/// What a problem's line begins with.
-fn in_a_line(SiteProblem { kind, place, message, .. }: &SiteProblem, now: SystemTime) -> String {
+/// Returns a problem in one line.
+fn in_a_line(SiteProblem { kind, location, message, .. }: &SiteProblem, now: SystemTime) -> String {
     match *kind {
-        ProblemKind::Down(since) => format!("{place} down {}: {message}", text::since(since, now)),
-        ProblemKind::Late(since) => format!("{place}: {message} {}", text::since(since, now)),
-        ProblemKind::Missing | ProblemKind::Note => format!("{place}: {message}"),
+        ProblemKind::Down(since) => format!("{location} down {}: {message}", text::since(since, now)),
+        ProblemKind::Late(since) => format!("{location}: {message} {}", text::since(since, now)),
+        ProblemKind::Missing | ProblemKind::Note => format!("{location}: {message}"),
     }
 }
 
-/// What the keys do now.
+/// Draws the keys that apply now.
 fn draw_help(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Theme) {
     const TYPING: &str = "   Enter keeps it, Esc clears it";
     let panel = state.panels.get(state.focus);
@@ -238,7 +260,7 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect, state: &ViewState, theme: &Theme
         Some("Tab next".to_owned()),
         (state.focus != Focus::Problems).then(|| "/ filter".to_owned()),
         (orders.len() > 1).then(|| format!("s sort ({sorted})")),
-        Some(if state.paused { "p go on" } else { "p pause" }.to_owned()),
+        Some(if state.paused { "p resume" } else { "p pause" }.to_owned()),
         Some("r refresh".to_owned()),
         Some("Up Down scroll".to_owned()),
     ];

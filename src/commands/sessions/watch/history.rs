@@ -1,106 +1,84 @@
-//! The last refreshes of one number, and a picture of them a line high.
+//! The values of one number at the last refreshes, for a sparkline.
 
 use std::collections::VecDeque;
 
-use ratatui::symbols::bar::Set;
+/// As many values as a wide screen can show.
+const CAPACITY: usize = 120;
 
-/// As many as a wide screen has room for.
-const KEPT: usize = 120;
+/// The height of a bar, which is one line of the terminal high.
+pub const EIGHTHS: u64 = 8;
 
-/// What stands where nothing was answered.
-pub const MISSING: char = '×';
-
-/// A number at each of the last refreshes, the newest last; None where it could not be had.
+/// A number at each of the last refreshes, the newest last; None where there was no answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefreshHistory(VecDeque<Option<usize>>);
 
 impl RefreshHistory {
-    fn push(&mut self, value: Option<usize>) {
-        if self.0.len() == KEPT {
+    /// Appends a value, or replaces the newest one when late answers complete a refresh.
+    pub fn record(&mut self, value: Option<usize>, is_update: bool) {
+        if is_update {
+            self.0.pop_back();
+        }
+        if self.0.len() == CAPACITY {
             self.0.pop_front();
         }
         self.0.push_back(value);
     }
 
-    /// A new number, or another one in place of the newest.
-    pub fn take(&mut self, value: Option<usize>, again: bool) {
-        if again {
-            self.0.pop_back();
-        }
-        self.push(value);
-    }
-
-    /// The newest values as bars from zero to the greatest of them, one column each.
-    pub fn picture(&self, columns: usize, bars: &Set<'_>) -> String {
+    /// Returns the newest values as bars from zero to the greatest of them, in eighths. Rounds up, so that only zero
+    /// has no bar; ratatui's own scaling rounds down.
+    pub fn bars(&self, columns: usize) -> Vec<Option<u64>> {
         let shown = self.0.iter().skip(self.0.len().saturating_sub(columns));
-        let greatest = shown.clone().flatten().max().copied().unwrap_or_default();
-        shown
-            .map(|value| match value {
-                None => MISSING.to_string(),
-                Some(value) => bar(*value, greatest, bars).to_owned(),
-            })
-            .collect()
+        let greatest = shown.clone().flatten().copied().max().unwrap_or_default().max(1);
+        shown.map(|value| value.map(|value| eighths(value, greatest))).collect()
     }
 }
 
-/// Zero is empty; whatever is more is to be seen.
-fn bar<'a>(value: usize, greatest: usize, bars: &Set<'a>) -> &'a str {
-    let eighths = if value == 0 { 0 } else { value.saturating_mul(8).div_ceil(greatest.max(1)) };
-    match eighths {
-        0 => bars.empty,
-        1 => bars.one_eighth,
-        2 => bars.one_quarter,
-        3 => bars.three_eighths,
-        4 => bars.half,
-        5 => bars.five_eighths,
-        6 => bars.three_quarters,
-        7 => bars.seven_eighths,
-        _ => bars.full,
-    }
+fn eighths(value: usize, greatest: usize) -> u64 {
+    // Neither widening nor the quotient, which is 8 at most, loses anything.
+    u64::try_from((value as u128 * u128::from(EIGHTHS)).div_ceil(greatest as u128)).unwrap_or(EIGHTHS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ratatui::symbols::bar::NINE_LEVELS;
 
     fn history(values: impl IntoIterator<Item = Option<usize>>) -> RefreshHistory {
         let mut history = RefreshHistory::default();
-        values.into_iter().for_each(|value| history.push(value));
+        values.into_iter().for_each(|value| history.record(value, false));
         history
     }
 
     #[test]
-    fn bars_go_from_zero_to_the_greatest_and_a_gap_is_marked() {
+    fn bars_reach_from_zero_to_the_greatest_value() {
         let history = history([Some(0), Some(1), Some(50), None, Some(100)]);
-        assert_eq!(history.picture(10, &NINE_LEVELS), " ▁▄×█");
+        assert_eq!(history.bars(10), [Some(0), Some(1), Some(4), None, Some(8)]);
     }
 
     #[test]
-    fn the_newest_are_shown_and_scaled_among_themselves() {
+    fn newest_values_are_shown_on_their_own_scale() {
         let history = history([Some(1000), Some(5), Some(10)]);
-        assert_eq!(history.picture(2, &NINE_LEVELS), "▄█");
-        assert_eq!(history.picture(0, &NINE_LEVELS), "");
+        assert_eq!(history.bars(2), [Some(4), Some(8)]);
+        assert_eq!(history.bars(0), []);
     }
 
     #[test]
-    fn what_came_late_stands_in_place_of_the_gap() {
+    fn a_late_answer_replaces_the_gap() {
         let mut late = history([Some(1), None]);
-        late.take(Some(2), true);
+        late.record(Some(2), true);
         assert_eq!(late, history([Some(1), Some(2)]));
-        late.take(Some(3), false);
+        late.record(Some(3), false);
         assert_eq!(late, history([Some(1), Some(2), Some(3)]));
     }
 
     #[test]
-    fn nothing_but_zeros_is_empty() {
-        assert_eq!(history([Some(0), Some(0)]).picture(10, &NINE_LEVELS), "  ");
+    fn zeros_have_no_bars() {
+        assert_eq!(history([Some(0), Some(0)]).bars(10), [Some(0), Some(0)]);
     }
 
     #[test]
-    fn no_more_is_kept_than_a_screen_can_show() {
+    fn history_is_bounded() {
         let history = history((0..1000).map(Some));
-        assert_eq!(history.0.len(), KEPT);
+        assert_eq!(history.0.len(), CAPACITY);
         assert_eq!(history.0.back(), Some(&Some(999)));
     }
 }

@@ -1,25 +1,25 @@
-//! What the keys do.
+//! The keys and their actions.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::panel::{Focus, Move};
 
-/// Every key and what it does, as README and `--help` tell it.
+/// Every key and its action, for the documentation and `--help`.
 pub const KEYS: &[(&str, &str)] = &[
-    ("q, Ctrl-C", "end"),
-    ("Tab, Right, Shift-Tab, Left", "the next panel, the one before"),
+    ("q, Ctrl-C", "quit"),
+    ("Tab, Right, Shift-Tab, Left", "next panel, previous panel"),
     ("1, 2, 3, 4", "proxies, users, sessions, problems"),
-    ("/", "filter the panel by what is typed; Enter keeps it, Esc clears it"),
-    ("s", "sort the panel by the next column"),
-    ("p, Space", "pause, and go on"),
-    ("r", "refresh now; a pause ends"),
-    ("Up, Down, PgUp, PgDn, Home, End", "scroll; k and j too"),
+    ("/", "filter the panel by words; Enter keeps the filter, Esc clears it"),
+    ("s", "sort the panel by its next column"),
+    ("p, Space", "pause, resume"),
+    ("r", "refresh now, also while paused"),
+    ("Up, Down, PgUp, PgDn, Home, End", "scroll; also k and j"),
 ];
 
-/// What a key wants while nothing is typed.
+/// The action of a key outside the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    End,
+    Quit,
     Next,
     Previous,
     Show(Focus),
@@ -31,20 +31,21 @@ pub enum Action {
     Scroll(Move),
 }
 
-/// The same everywhere: also while something is typed.
-pub fn ends(key: KeyEvent) -> bool {
+/// Returns whether the key quits everywhere, also in the filter.
+pub fn quits(key: KeyEvent) -> bool {
     key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('c' | 'C'))
 }
 
+/// Returns the action of a key outside the filter.
 pub fn action(key: KeyEvent) -> Option<Action> {
-    if ends(key) {
-        return Some(Action::End);
+    if quits(key) {
+        return Some(Action::Quit);
     }
     if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
         return None;
     }
     Some(match key.code {
-        KeyCode::Char('q') => Action::End,
+        KeyCode::Char('q') => Action::Quit,
         KeyCode::Tab | KeyCode::Right => Action::Next,
         KeyCode::BackTab | KeyCode::Left => Action::Previous,
         KeyCode::Char('1') => Action::Show(Focus::Proxies),
@@ -66,9 +67,9 @@ pub fn action(key: KeyEvent) -> Option<Action> {
     })
 }
 
-/// The character that a key types.
+/// Returns the character that a key types.
 pub fn typed(key: KeyEvent) -> Option<char> {
-    // AltGr comes as both on Windows.
+    // Windows reports AltGr as Ctrl and Alt.
     let commands = key.modifiers.intersection(KeyModifiers::CONTROL | KeyModifiers::ALT);
     let is_command = !commands.is_empty() && commands != (KeyModifiers::CONTROL | KeyModifiers::ALT);
     match key.code {

@@ -1,4 +1,4 @@
-//! What each panel lists: filtered and sorted, as places in [`SitesView`].
+//! The lines of each panel, filtered and sorted, as positions in [`SitesView`].
 
 use std::cmp::Reverse;
 
@@ -6,25 +6,33 @@ use clap::ValueEnum;
 
 use super::panel::{Focus, Panel};
 use super::problems::{self, SiteProblem};
-use super::sites::{PairView, SessionPosition, SiteView, SitesView, UserView};
-use crate::commands::sessions::order::{self, SortBy};
+use super::sites::{SessionPosition, SessionView, SitesView, UserView};
+use crate::commands::sessions::order::{SessionIndex, SortBy, SortablePair, sort_sessions};
 use crate::sessions::UnmatchedFilter;
+use qlik_sense::UserKey;
 
-/// The lines of the panels. Empty where they are not known yet.
+/// The lines of the panels; None until a panel is prepared.
 #[derive(Default)]
 pub struct PanelLines {
     pub proxies: Option<Vec<ProxyLine>>,
     pub users: Option<Vec<UserView>>,
     pub sessions: Option<Vec<SessionPosition>>,
     pub problems: Option<Vec<SiteProblem>>,
-    /// All sessions in an order, by its place: with many, that is most of the work, and a filter changes nothing.
-    pub sorted: Option<(usize, Vec<SessionPosition>)>,
+    /// All sessions, sorted: most of the work, which a filter need not repeat.
+    pub sorted: Option<SortedSessions>,
 }
 
-/// A line of the panel of the proxies.
+/// All sessions in one order.
+pub struct SortedSessions {
+    /// The index of the order in [`orders`].
+    pub order: usize,
+    pub positions: Vec<SessionPosition>,
+}
+
+/// A line of the proxies panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyLine {
-    /// By its place.
+    /// The index of the site.
     Site(usize),
     Pair {
         site: usize,
@@ -33,12 +41,12 @@ pub enum ProxyLine {
 }
 
 impl PanelLines {
-    /// Something new is there to be shown.
+    /// Discards all lines, after a refresh.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// The panel is looked at in another way.
+    /// Discards the lines of a panel whose filter or order has changed.
     pub fn forget_one(&mut self, focus: Focus) {
         match focus {
             Focus::Proxies => self.proxies = None,
@@ -49,7 +57,7 @@ impl PanelLines {
     }
 }
 
-/// The names of a panel's orders. The first one is where it begins.
+/// Returns the names of a panel's orders; the first one is the default.
 pub fn orders(focus: Focus) -> &'static [&'static str] {
     match focus {
         Focus::Proxies => &["name", "sessions", "users"],
@@ -59,17 +67,17 @@ pub fn orders(focus: Focus) -> &'static [&'static str] {
     }
 }
 
-/// The place of this one in the orders of the sessions.
-pub fn place_of(sort_by: SortBy) -> usize {
+/// Returns the index of this column in the orders of the sessions.
+pub fn order_by(sort_by: SortBy) -> usize {
     SortBy::value_variants().iter().position(|by| *by == sort_by).unwrap_or_default()
 }
 
-/// The order that a panel is in, by its place.
+/// Returns the index of the order that a panel uses.
 pub fn order(focus: Focus, panel: &Panel) -> usize {
     panel.sort.checked_rem(orders(focus).len()).unwrap_or_default()
 }
 
-/// Fills in the lines of a panel where they are missing.
+/// Prepares the lines of a panel if they are missing.
 pub fn fill(
     lines: &mut PanelLines,
     focus: Focus,
@@ -82,33 +90,33 @@ pub fn fill(
         Focus::Proxies => drop(lines.proxies.get_or_insert_with(|| proxies(panel, order, sites))),
         Focus::Users => drop(lines.users.get_or_insert_with(|| users(panel, order, sites))),
         Focus::Sessions => {
-            let sorted = match lines.sorted.take().filter(|(of, _)| *of == order) {
-                Some((_, sorted)) => sorted,
-                None => sorted(order, sites),
+            let sorted = match lines.sorted.take() {
+                Some(sorted) if sorted.order == order => sorted,
+                _ => SortedSessions { order, positions: sorted(order, sites) },
             };
-            lines.sessions.get_or_insert_with(|| sessions(panel, &sorted, sites));
-            lines.sorted = Some((order, sorted));
+            lines.sessions.get_or_insert_with(|| sessions(panel, &sorted.positions, sites));
+            lines.sorted = Some(sorted);
         }
         Focus::Problems => drop(lines.problems.get_or_insert_with(|| problems::all(sites, unmatched))),
     }
 }
 
-/// Each site with its pairs below it.
+/// Returns each site with its pairs below it.
 fn proxies(panel: &Panel, order: usize, sites: &SitesView) -> Vec<ProxyLine> {
     let words = panel.words();
     let mut lines = Vec::new();
-    let figures = |sessions: usize, users: usize| match order {
-        0 => 0,
-        1 => sessions,
-        _ => users,
-    };
     let mut in_order: Vec<_> = sites.all.iter().enumerate().collect();
-    in_order.sort_by_key(|(_, site)| Reverse(figures(site.sessions, site.users)));
+    in_order.sort_by_key(|(_, site)| Reverse(sort_figure(order, site.sessions, site.users)));
     for (index, site) in in_order {
-        let admits =
-            |pair: &PairView| words.admit(&[&site.name, &pair.proxy, &pair.host, &pair.virtual_proxy]);
-        let mut pairs: Vec<_> = site.pairs.iter().enumerate().filter(|(_, pair)| admits(pair)).collect();
-        pairs.sort_by_key(|(_, pair)| Reverse(figures(pair.count().unwrap_or_default(), pair.users)));
+        let mut pairs = Vec::new();
+        for (position, pair) in site.pairs.iter().enumerate() {
+            if words.admit(&[&site.name, &pair.proxy, &pair.host, &pair.virtual_proxy]) {
+                pairs.push((position, pair));
+            }
+        }
+        pairs.sort_by_key(|(_, pair)| {
+            Reverse(sort_figure(order, pair.count().unwrap_or_default(), pair.users))
+        });
         if !pairs.is_empty() || words.admit(&[&site.name]) {
             lines.push(ProxyLine::Site(index));
             lines.extend(pairs.into_iter().map(|(pair, _)| ProxyLine::Pair { site: index, pair }));
@@ -117,60 +125,99 @@ fn proxies(panel: &Panel, order: usize, sites: &SitesView) -> Vec<ProxyLine> {
     lines
 }
 
+/// Returns what the proxies panel sorts by: sites and pairs are in the order of their names already.
+fn sort_figure(order: usize, sessions: usize, users: usize) -> usize {
+    match order {
+        0 => 0,
+        1 => sessions,
+        _ => users,
+    }
+}
+
+/// The columns that users are sorted by, the most important first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct UserSortKey<'a> {
+    /// The same for all users in the order of their names.
+    sessions: Reverse<usize>,
+    folded_directory: String,
+    folded_id: String,
+    directory: &'a str,
+    id: &'a str,
+    site: usize,
+}
+
 fn users(panel: &Panel, order: usize, sites: &SitesView) -> Vec<UserView> {
     let words = panel.words();
-    let named = |user: &UserView| {
-        let (site, _, session) = sites.session(user.place)?;
+    let mut users = Vec::new();
+    for user in &sites.users {
+        let Some(SessionView { site, session, .. }) = sites.session(user.position) else { continue };
         let (directory, id) = (session.user.directory, session.user.id);
-        let admitted =
-            words.admit(&[&site.name, &user_text(directory, id), session.user_name.unwrap_or_default()]);
-        let name = (directory.to_lowercase(), id.to_lowercase(), directory, id, user.place.site);
-        admitted.then_some((name, *user))
-    };
-    let mut users: Vec<_> = sites.users.iter().filter_map(named).collect();
-    users.sort_unstable_by(|(name, user), (other_name, other)| {
-        let by_sessions =
-            if order == 0 { other.sessions.cmp(&user.sessions) } else { std::cmp::Ordering::Equal };
-        by_sessions.then_with(|| name.cmp(other_name))
-    });
+        if words.admit(&[&site.name, &user_text(session.user), session.user_name.unwrap_or_default()]) {
+            let key = UserSortKey {
+                sessions: Reverse(if order == 0 { user.sessions } else { 0 }),
+                folded_directory: directory.to_lowercase(),
+                folded_id: id.to_lowercase(),
+                directory,
+                id,
+                site: user.position.site,
+            };
+            users.push((key, *user));
+        }
+    }
+    users.sort_unstable_by(|(key, _), (other, _)| key.cmp(other));
     users.into_iter().map(|(_, user)| user).collect()
 }
 
 fn sorted(order: usize, sites: &SitesView) -> Vec<SessionPosition> {
     let by = SortBy::value_variants().get(order).copied().unwrap_or_default();
-    let answered = sites.all.iter().enumerate().flat_map(|(site, it)| {
-        let pairs = it.pairs.iter().enumerate();
-        pairs.filter_map(move |(pair, of_pair)| {
-            let PairView { proxy, host, virtual_proxy, sessions, .. } = of_pair;
-            let columns: [&str; 4] = [&it.name, virtual_proxy, host, proxy];
-            Some(((site, pair), (columns, sessions.as_deref().ok()?)))
-        })
-    });
-    let (places, columns): (Vec<_>, Vec<_>) = answered.unzip();
-    let in_order = order::order(&columns, by).into_iter().filter_map(|(place, row)| {
-        let (site, pair) = *places.get(place)?;
-        Some(SessionPosition { site, pair, row })
-    });
-    in_order.collect()
+    let (mut positions, mut sortable) = (Vec::new(), Vec::new());
+    for (site_index, site) in sites.all.iter().enumerate() {
+        for (pair_index, pair) in site.pairs.iter().enumerate() {
+            if let Ok(sessions) = &pair.sessions {
+                positions.push(SessionPosition { site: site_index, pair: pair_index, row: 0 });
+                sortable.push(SortablePair {
+                    site: &site.name,
+                    virtual_proxy: &pair.virtual_proxy,
+                    proxy_host: &pair.host,
+                    proxy: &pair.proxy,
+                    sessions,
+                });
+            }
+        }
+    }
+    let mut in_order = Vec::new();
+    for SessionIndex { pair, row } in sort_sessions(&sortable, by) {
+        in_order.extend(positions.get(pair).map(|position| SessionPosition { row, ..*position }));
+    }
+    in_order
 }
 
 fn sessions(panel: &Panel, sorted: &[SessionPosition], sites: &SitesView) -> Vec<SessionPosition> {
     let words = panel.words();
-    // With many, each look at one costs.
+    // Looking at each of many sessions takes time.
     if words.is_empty() {
         return sorted.to_vec();
     }
-    let admitted = |place: &SessionPosition| {
-        let Some((SiteView { name, .. }, pair, session)) = sites.session(*place) else { return false };
-        let user = user_text(session.user.directory, session.user.id);
-        let user_name = session.user_name.unwrap_or_default();
-        let PairView { proxy, host, virtual_proxy, .. } = pair;
-        words.admit(&[name, proxy, host, virtual_proxy, &user, user_name, session.session_id])
-    };
-    sorted.iter().copied().filter(admitted).collect()
+    let mut admitted = Vec::new();
+    for position in sorted {
+        let Some(SessionView { site, pair, session }) = sites.session(*position) else { continue };
+        let columns = [
+            &site.name,
+            &*pair.proxy,
+            &pair.host,
+            &pair.virtual_proxy,
+            &user_text(session.user),
+            session.user_name.unwrap_or_default(),
+            session.session_id,
+        ];
+        if words.admit(&columns) {
+            admitted.push(*position);
+        }
+    }
+    admitted
 }
 
-/// As [`qlik_sense::UserKey`] is written. Where every session is looked at, its formatting is a third of the work.
-pub fn user_text(directory: &str, id: &str) -> String {
-    [directory, "\\", id].concat()
+/// Returns the text of `UserKey`'s `Display`. Its formatting took a third of the time of filtering many sessions.
+pub fn user_text(user: UserKey<'_>) -> String {
+    [user.directory, "\\", user.id].concat()
 }

@@ -1,6 +1,6 @@
-//! The panels of the view: what is looked at, how it is filtered, sorted and scrolled.
+//! The panels of the view: their filters, orders and scroll positions.
 
-/// The panels, in their order.
+/// The panel that the keys act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Focus {
     Proxies,
@@ -50,10 +50,10 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// `sessions` is the order that the sessions begin with.
-    pub fn new(sessions: usize) -> Self {
+    /// `sessions_order` is the initial order of the sessions panel.
+    pub fn new(sessions_order: usize) -> Self {
         let panel = Panel::default();
-        let sessions = Panel { sort: sessions, ..panel.clone() };
+        let sessions = Panel { sort: sessions_order, ..panel.clone() };
         Self { proxies: panel.clone(), users: panel.clone(), sessions, problems: panel }
     }
 
@@ -76,7 +76,7 @@ impl Panels {
     }
 }
 
-/// How to scroll.
+/// A scroll step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
     Up,
@@ -87,18 +87,18 @@ pub enum Move {
     End,
 }
 
-/// How one panel is looked at.
+/// The filter, order and scroll position of one panel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Panel {
     /// As typed.
     pub filter: String,
-    /// Which of the panel's orders, counted on with each key.
+    /// Counts the presses of the sort key: modulo the number of the panel's orders, it is the order's index.
     pub sort: usize,
-    /// The first line that is shown.
+    /// The first visible line.
     offset: usize,
-    /// How many lines were shown last.
+    /// The number of lines that were visible last.
     page: usize,
-    /// How many there were then.
+    /// The number of all lines at that time.
     lines: usize,
 }
 
@@ -113,33 +113,33 @@ impl Panel {
             Move::Home => 0,
             Move::End => usize::MAX,
         };
-        self.keep_within();
+        self.clamp();
     }
 
-    /// Where to begin when so many of so many lines are to be seen.
+    /// Returns the first visible line when `page` of `lines` lines fit.
     pub fn fit(&mut self, page: usize, lines: usize) -> usize {
         (self.page, self.lines) = (page, lines);
-        self.keep_within();
+        self.clamp();
         self.offset
     }
 
-    /// Shows the beginning again.
+    /// Scrolls to the first line.
     pub fn rewind(&mut self) {
         self.offset = 0;
     }
 
-    /// What the filter looks for.
+    /// Returns the words of the filter.
     pub fn words(&self) -> Words {
         Words(self.filter.to_lowercase().split_whitespace().map(str::to_owned).collect())
     }
 
-    /// The last line is never above the end of the page.
-    fn keep_within(&mut self) {
+    /// Keeps the last line at or below the end of the page.
+    fn clamp(&mut self) {
         self.offset = self.offset.min(self.lines.saturating_sub(self.page));
     }
 }
 
-/// Words that are typed, in lower case.
+/// The words of a filter, in lower case.
 pub struct Words(Vec<String>);
 
 impl Words {
@@ -147,7 +147,7 @@ impl Words {
         self.0.is_empty()
     }
 
-    /// Whether a line with these columns is to be seen: each word stands in one of them.
+    /// Returns whether each word is part of one of these columns.
     pub fn admit(&self, columns: &[&str]) -> bool {
         if self.is_empty() {
             return true;
@@ -161,8 +161,12 @@ impl Words {
 mod tests {
     use super::*;
 
+    fn filter_words(filter: &str) -> Words {
+        Panel { filter: filter.to_owned(), ..Panel::default() }.words()
+    }
+
     #[test]
-    fn scrolling_ends_with_the_last_line_at_the_bottom() {
+    fn scrolling_stops_with_the_last_line_at_the_bottom() {
         let mut panel = Panel::default();
         assert_eq!(panel.fit(10, 25), 0);
         for (how, offset) in [
@@ -183,14 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_words_that_all_stand_there_in_any_case() {
-        let words = |filter: &str| Panel { filter: filter.to_owned(), ..Panel::default() }.words();
+    fn a_line_matches_when_it_contains_all_words_in_any_case() {
         let columns = &["Central", "/sales", "LAB\\Änna"];
         for filter in ["", "central", "ÄNNA", "sales lab", "  sales  ", "lab\\ä"] {
-            assert!(words(filter).admit(columns), "{filter:?}");
+            assert!(filter_words(filter).admit(columns), "{filter:?}");
         }
         for filter in ["node2", "sales node2", "central/sales"] {
-            assert!(!words(filter).admit(columns), "{filter:?}");
+            assert!(!filter_words(filter).admit(columns), "{filter:?}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! What is wrong, in words: a line for each proxy service and reason.
+//! The problems panel: one entry for each proxy service and reason.
 
 use std::time::SystemTime;
 
-use super::sites::{SiteView, SitesView, Trouble};
+use super::sites::{OngoingFailure, SiteView, SitesView};
 use crate::sessions::UnmatchedFilter;
 
-/// Something that is wrong, and where.
+/// A problem and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteProblem {
     pub kind: ProblemKind,
     /// `production Node2 /, /sales`.
-    pub place: String,
+    pub location: String,
     pub message: String,
     /// What to try; may be empty.
     pub advice: String,
@@ -18,64 +18,75 @@ pub struct SiteProblem {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// No answer since then.
+    /// Queries have failed since then.
     Down(SystemTime),
-    /// One that has been waited for since then.
+    /// An answer has been awaited since then.
     Late(SystemTime),
-    /// Something is not shown that was to be.
+    /// Something that was selected cannot be shown.
     Missing,
-    /// Worth a theme, and no more.
+    /// A finding that an administrator should look at.
     Note,
 }
 
-/// All that is wrong, in the order of the sites; notes last.
+/// Returns all problems in the order of the sites, unmatched filters first and notes last.
 pub fn all(sites: &SitesView, unmatched: &[UnmatchedFilter]) -> Vec<SiteProblem> {
+    let mut problems = Vec::new();
+    for UnmatchedFilter { flag, why } in unmatched {
+        problems.push(SiteProblem::new(ProblemKind::Missing, flag, why));
+    }
     let several = sites.all.len() > 1;
-    let unmatched = unmatched
-        .iter()
-        .map(|UnmatchedFilter { flag, why }| SiteProblem::new(ProblemKind::Missing, flag, why));
-    let notes = sites
-        .all
-        .iter()
-        .flat_map(|site| site.notes.iter().map(|note| SiteProblem::new(ProblemKind::Note, &site.name, note)));
-    unmatched.chain(sites.all.iter().flat_map(|site| of_site(site, several))).chain(notes).collect()
-}
-
-fn of_site(site: &SiteView, several: bool) -> Vec<SiteProblem> {
-    let repository = format!("{} repository", site.name);
-    let mut problems: Vec<_> = site.discovery.iter().map(|it| SiteProblem::of(&repository, it)).collect();
-    if site.pairs.is_empty() && site.discovery.is_none() {
-        problems.push(SiteProblem {
-            advice: "Do the flags leave anything? check says what there is.".to_owned(),
-            ..SiteProblem::new(ProblemKind::Missing, &site.name, "there is nothing to ask")
-        });
+    for site in &sites.all {
+        add_failures(&mut problems, site, several);
     }
-    let mut down: Vec<(&str, &Trouble, Vec<&str>)> = Vec::new();
-    for pair in &site.pairs {
-        let Err(trouble) = &pair.sessions else { continue };
-        // One proxy service that is down is one problem, however many virtual proxies it has.
-        let same =
-            |(proxy, other, _): &&mut (&str, &Trouble, Vec<&str>)| *proxy == pair.proxy && *other == trouble;
-        match down.iter_mut().find(same) {
-            Some((_, _, virtual_proxies)) => virtual_proxies.push(&pair.virtual_proxy),
-            None => down.push((&pair.proxy, trouble, vec![&pair.virtual_proxy])),
-        }
+    for site in &sites.all {
+        problems.extend(site.notes.iter().map(|note| SiteProblem::new(ProblemKind::Note, &site.name, note)));
     }
-    problems.extend(down.into_iter().map(|(proxy, trouble, virtual_proxies)| {
-        let site = if several { format!("{} ", site.name) } else { String::new() };
-        SiteProblem::of(&format!("{site}{proxy} {}", virtual_proxies.join(", ")), trouble)
-    }));
     problems
 }
 
+/// A proxy service with the virtual proxies that share a failure: together they are one problem.
+struct FailedProxy<'a> {
+    proxy: &'a str,
+    failure: &'a OngoingFailure,
+    virtual_proxies: Vec<&'a str>,
+}
+
+fn add_failures(problems: &mut Vec<SiteProblem>, site: &SiteView, several: bool) {
+    if let Some(failure) = &site.discovery {
+        problems.push(SiteProblem::of(&format!("{} repository", site.name), failure));
+    } else if site.pairs.is_empty() {
+        problems.push(SiteProblem {
+            advice: "Check the flags: they may exclude everything. Run check to see what there is."
+                .to_owned(),
+            ..SiteProblem::new(ProblemKind::Missing, &site.name, "nothing to query")
+        });
+    }
+    let mut failed: Vec<FailedProxy<'_>> = Vec::new();
+    for pair in &site.pairs {
+        let Err(failure) = &pair.sessions else { continue };
+        match failed.iter_mut().find(|other| other.proxy == pair.proxy && other.failure == failure) {
+            Some(same) => same.virtual_proxies.push(&pair.virtual_proxy),
+            None => failed.push(FailedProxy {
+                proxy: &pair.proxy,
+                failure,
+                virtual_proxies: vec![&pair.virtual_proxy],
+            }),
+        }
+    }
+    let site = if several { format!("{} ", site.name) } else { String::new() };
+    for FailedProxy { proxy, failure, virtual_proxies } in failed {
+        problems.push(SiteProblem::of(&format!("{site}{proxy} {}", virtual_proxies.join(", ")), failure));
+    }
+}
+
 impl SiteProblem {
-    fn new(kind: ProblemKind, place: &str, message: &str) -> Self {
-        Self { kind, place: place.to_owned(), message: message.to_owned(), advice: String::new() }
+    fn new(kind: ProblemKind, location: &str, message: &str) -> Self {
+        Self { kind, location: location.to_owned(), message: message.to_owned(), advice: String::new() }
     }
 
-    fn of(place: &str, Trouble { since, failure }: &Trouble) -> Self {
+    fn of(location: &str, OngoingFailure { since, failure }: &OngoingFailure) -> Self {
         let kind = if failure.is_late() { ProblemKind::Late(*since) } else { ProblemKind::Down(*since) };
-        Self { advice: failure.advice.clone(), ..Self::new(kind, place, &failure.message) }
+        Self { advice: failure.advice.clone(), ..Self::new(kind, location, &failure.message) }
     }
 }
 
@@ -87,11 +98,11 @@ mod tests {
 
     fn places(sites: Vec<SiteRefresh>, unmatched: &[UnmatchedFilter]) -> Vec<String> {
         let problems = all(&SitesView::default().refreshed(refresh(at(0), sites)), unmatched);
-        problems.into_iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect()
+        problems.into_iter().map(|problem| format!("{}: {}", problem.location, problem.message)).collect()
     }
 
     #[test]
-    fn what_fails_in_the_same_way_on_a_proxy_service_is_one_problem() {
+    fn virtual_proxies_with_the_same_failure_are_one_problem() {
         let site = site(
             "lab",
             vec![
@@ -107,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_is_named_where_there_are_several() {
+    fn problems_name_the_site_when_there_are_several() {
         let repository = SiteRefresh { discovery: Some(failure("unknown host")), ..site("x", vec![]) };
         let noted = SiteRefresh {
             notes: vec!["look".to_owned()],
@@ -118,7 +129,7 @@ mod tests {
             "--proxy Node9: there is none of that name",
             "lab Node2 /: refused",
             "x repository: unknown host",
-            "empty: there is nothing to ask",
+            "empty: nothing to query",
             "lab: look",
         ];
         let unmatched = UnmatchedFilter {

@@ -1,26 +1,26 @@
-//! What one refresh brought, as plain data.
+//! The result of one refresh, as plain data.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::sessions::{Failure, Listing, PairListing, Sessions, SiteListing, UnmatchedFilter};
 
-/// All sites, asked once.
+/// All sites, queried once.
 pub struct Refresh {
-    /// When the last answer came.
+    /// The time of the last answer.
     pub at: SystemTime,
     pub sites: Vec<SiteRefresh>,
-    /// Flags that fit nothing.
+    /// Flags that match nothing.
     pub unmatched: Vec<UnmatchedFilter>,
-    /// Whether it is the one before once more, with answers that were late.
-    pub again: bool,
+    /// Whether this is the refresh before, completed by late answers.
+    pub is_update: bool,
 }
 
 pub struct SiteRefresh {
     pub name: Arc<str>,
-    /// Why its repository could not be asked.
+    /// Why the query of its repository failed.
     pub discovery: Option<Failure>,
-    /// What is worth an administrator's look.
+    /// Findings that an administrator should look at.
     pub notes: Vec<String>,
     pub pairs: Vec<PairRefresh>,
 }
@@ -34,11 +34,11 @@ pub struct PairRefresh {
 }
 
 impl Refresh {
-    pub fn new(listing: Listing, at: SystemTime, again: bool) -> Self {
-        // That a user has no session is nothing to look into.
+    pub fn new(listing: Listing, at: SystemTime, is_update: bool) -> Self {
+        // A user without sessions is no problem.
         let Listing { sites, unknown, other_case, absent: _ } = listing;
         let unmatched = [unknown, other_case].concat();
-        Self { at, sites: sites.into_iter().map(SiteRefresh::from).collect(), unmatched, again }
+        Self { at, sites: sites.into_iter().map(SiteRefresh::from).collect(), unmatched, is_update }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asks again and again, in a task of its own: however long an answer takes, the keys work.
+//! Lists the sessions again and again in a task of its own, so that keys work while answers are awaited.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,101 +10,101 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::sessions::{Lister, Listing};
 
-/// The task that asks. It ends with this.
+/// The refreshing task. Dropping this ends it.
 pub struct Refreshing {
-    news: mpsc::Receiver<News>,
+    events: mpsc::Receiver<RefreshEvent>,
     mode: watch::Sender<Mode>,
-    /// Until somebody has seen its end.
+    /// None once its end has been reported.
     task: Option<AbortOnDropHandle<()>>,
 }
 
-/// Something to be told.
-pub enum News {
-    /// Everybody was asked again. Who is late is told as that.
-    Answer(Listing),
-    /// The one before once more: somebody has answered who was late.
-    Late(Listing),
-    /// The task has failed: nothing comes any more.
+/// An event of the refreshing task.
+pub enum RefreshEvent {
+    /// Everything was queried. Late answers are marked as late.
+    Complete(Listing),
+    /// The last listing, with a late answer that has come.
+    LateAnswer(Listing),
+    /// The task has failed, and no event follows.
     Failed(JoinError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    Ask,
+    Refresh,
     Pause,
 }
 
 impl Refreshing {
-    /// Asks at once, and again each `interval`, or as soon as the last answer has come. Who has not answered after
-    /// `patience` is not waited for; without one, everybody is.
-    pub fn begin(lister: Lister, interval: Duration, patience: Option<Duration>) -> Self {
-        let (sender, news) = mpsc::channel(1);
-        let (mode, modes) = watch::channel(Mode::Ask);
+    /// Starts to refresh at once and then each `interval`, or as soon as the last refresh is complete. Answers that take
+    /// longer than `patience` are marked as late; without a patience every answer is awaited.
+    pub fn start(lister: Lister, interval: Duration, patience: Option<Duration>) -> Self {
+        let (sender, events) = mpsc::channel(1);
+        let (mode, modes) = watch::channel(Mode::Refresh);
         let task =
             AbortOnDropHandle::new(tokio::spawn(keep_refreshing(lister, interval, patience, sender, modes)));
-        Self { news, mode, task: Some(task) }
+        Self { events, mode, task: Some(task) }
     }
 
-    /// What is to be told next. Safe to drop.
-    pub async fn next(&mut self) -> News {
-        if let Some(news) = self.news.recv().await {
-            return news;
+    /// Returns the next event. Cancel safe.
+    pub async fn next(&mut self) -> RefreshEvent {
+        if let Some(event) = self.events.recv().await {
+            return event;
         }
         if let Some(task) = &mut self.task {
             let ended = task.await;
             self.task = None;
             if let Err(error) = ended {
-                return News::Failed(error);
+                return RefreshEvent::Failed(error);
             }
         }
-        // It ends only when nobody listens, or has told already.
+        // The task ends only when this is dropped, or by a failure that has been returned.
         std::future::pending().await
     }
 
-    /// Nobody is asked again until [`Self::go_on`].
+    /// Stops refreshing until [`Self::resume`].
     pub fn pause(&self) {
         self.mode.send_replace(Mode::Pause);
     }
 
-    /// Asks at once, unless an answer is on its way.
-    pub fn go_on(&self) {
-        self.mode.send_replace(Mode::Ask);
+    /// Refreshes at once, unless a refresh is under way.
+    pub fn resume(&self) {
+        self.mode.send_replace(Mode::Refresh);
     }
 
-    /// Drops what is on its way and waits for the end.
+    /// Abandons the refresh that is under way and waits for the end of the task.
     pub async fn end(self) {
         if let Some(task) = self.task {
             task.abort();
-            // It was cancelled, or it has told in its own way why it ended.
+            // It was cancelled, or its panic has been printed.
             let _ = task.await;
         }
     }
 }
 
-/// Ends when nobody listens any more.
+/// Refreshes until the receiver of the events is dropped.
 async fn keep_refreshing(
     mut lister: Lister,
     interval: Duration,
     patience: Option<Duration>,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<RefreshEvent>,
     mut modes: watch::Receiver<Mode>,
 ) {
-    while modes.wait_for(|mode| *mode == Mode::Ask).await.is_ok() {
-        let begun = Instant::now();
+    while modes.wait_for(|mode| *mode == Mode::Refresh).await.is_ok() {
+        let started = Instant::now();
         let listing = lister.list(patience).await;
-        // A wish to ask that came meanwhile is fulfilled.
+        // This refresh also serves requests that came meanwhile.
         modes.mark_unchanged();
-        if news.send(News::Answer(listing)).await.is_err() {
+        if events.send(RefreshEvent::Complete(listing)).await.is_err() {
             return;
         }
-        let mut pause = pin!(sleep(interval.saturating_sub(begun.elapsed())));
+        let mut pause = pin!(sleep(interval.saturating_sub(started.elapsed())));
         loop {
-            let late = tokio::select! {
+            let listing = tokio::select! {
                 () = &mut pause => break,
                 _ = modes.changed() => break,
-                late = lister.late(patience) => late,
+                listing = lister.late(patience) => listing,
             };
-            if news.send(News::Late(late)).await.is_err() {
+            if events.send(RefreshEvent::LateAnswer(listing)).await.is_err() {
                 return;
             }
         }
@@ -117,23 +117,26 @@ mod tests {
     use tokio::time::timeout;
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_asks_nobody_until_it_ends() {
-        let mut refreshing = Refreshing::begin(Lister::of_no_site(), Duration::from_secs(2), None);
-        assert!(matches!(refreshing.next().await, News::Answer(_)));
+    async fn nothing_is_queried_while_paused() {
+        let mut refreshing = Refreshing::start(Lister::of_no_site(), Duration::from_secs(2), None);
+        assert!(matches!(refreshing.next().await, RefreshEvent::Complete(_)));
         refreshing.pause();
         assert!(timeout(Duration::from_secs(86_400), refreshing.next()).await.is_err());
-        refreshing.go_on();
-        assert!(matches!(refreshing.next().await, News::Answer(_)));
+        refreshing.resume();
+        assert!(matches!(refreshing.next().await, RefreshEvent::Complete(_)));
         refreshing.end().await;
     }
 
     #[tokio::test]
-    async fn a_task_that_has_failed_is_told_and_ended_once() {
-        let (_, news) = mpsc::channel(1);
+    async fn a_failed_task_is_reported_once() {
+        let (_, events) = mpsc::channel(1);
         let task = tokio::spawn(async { panic!("on purpose") });
-        let mut refreshing =
-            Refreshing { news, mode: watch::channel(Mode::Ask).0, task: Some(AbortOnDropHandle::new(task)) };
-        assert!(matches!(refreshing.next().await, News::Failed(_)));
+        let mut refreshing = Refreshing {
+            events,
+            mode: watch::channel(Mode::Refresh).0,
+            task: Some(AbortOnDropHandle::new(task)),
+        };
+        assert!(matches!(refreshing.next().await, RefreshEvent::Failed(_)));
         refreshing.end().await;
     }
 }

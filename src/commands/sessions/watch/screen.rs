@@ -1,4 +1,4 @@
-//! The terminal while the view has it, and its return.
+//! Takes the terminal for the view and restores it.
 
 use std::io::{self, Stdout};
 use std::panic;
@@ -14,76 +14,79 @@ use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use crate::logging;
 
-/// The terminal in raw mode, on its other screen. It is given back when this goes, however it goes, also in a
-/// panic; what is logged meanwhile is written then.
+/// The terminal in raw mode on its alternate screen. It is restored when this is dropped and when a thread panics; log
+/// lines are deferred until then.
+///
+/// Not by `ratatui::init`: its panic hook uses `eprintln!`, which panics again when the terminal is gone, and a second
+/// restore would move the cursor into the panic's message.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
-    borrowed: Borrowed,
-    /// Dropped last: when the terminal is back.
+    guard: TerminalGuard,
+    /// Dropped last, when the terminal is restored.
     _log: logging::Deferred,
 }
 
-/// The terminal's other state. Whoever drops it first restores the terminal.
-struct Borrowed {
-    taken: Arc<AtomicBool>,
+/// Restores the terminal once.
+struct TerminalGuard {
+    is_taken: Arc<AtomicBool>,
 }
 
 impl Screen {
     /// Takes the terminal.
     pub fn take() -> io::Result<Self> {
         let log = logging::defer_stderr();
-        let borrowed = Borrowed::take()?;
-        // The area is set by each picture.
+        let guard = TerminalGuard::take()?;
+        // Each frame sets the area.
         let options = TerminalOptions { viewport: Viewport::Fixed(Rect::ZERO) };
         let terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)?;
-        Ok(Self { terminal, borrowed, _log: log })
+        Ok(Self { terminal, guard, _log: log })
     }
 
-    /// Draws a picture.
-    pub fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        if !self.borrowed.taken.load(Ordering::Acquire) {
-            return Err(io::Error::other("a part of the program has failed, see above"));
+    /// Draws a frame.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if !self.guard.is_taken.load(Ordering::Acquire) {
+            return Err(io::Error::other("a task of the program has panicked: see above"));
         }
         let area = area(self.terminal.size()?);
         if self.terminal.get_frame().area() != area {
             self.terminal.resize(area)?;
         }
-        self.terminal.draw(picture)?;
+        self.terminal.draw(render)?;
         Ok(())
     }
 }
 
-/// All of the screen. Some terminals tell at first, or always, that they have none: it is taken for a usual one.
+/// Returns the area of the whole screen. Some terminals report no size, at first or always: then 80x24.
 fn area(size: Size) -> Rect {
     let size = if size.area() == 0 { Size::new(80, 24) } else { size };
     Rect::from((Position::ORIGIN, size))
 }
 
-impl Borrowed {
+impl TerminalGuard {
     fn take() -> io::Result<Self> {
-        let taken = Arc::new(AtomicBool::new(true));
-        let borrowed = Self { taken: taken.clone() };
-        // What a panic says is to be read on the terminal as it was.
-        let usual = panic::take_hook();
+        let is_taken = Arc::new(AtomicBool::new(true));
+        let guard = Self { is_taken: is_taken.clone() };
+        // The panic's message must appear on the restored terminal.
+        let default_hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            give_back(&taken);
-            usual(info);
+            restore(&is_taken);
+            default_hook(info);
         }));
         terminal::enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen)?;
-        Ok(borrowed)
+        Ok(guard)
     }
 }
 
-impl Drop for Borrowed {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
-        give_back(&self.taken);
+        restore(&self.is_taken);
     }
 }
 
-/// Once, whoever comes first. Each step is tried, whatever became of the one before.
-fn give_back(taken: &AtomicBool) {
-    if taken.swap(false, Ordering::AcqRel) {
+/// Restores the terminal if it is taken. Each step is tried, also after a failed one.
+fn restore(is_taken: &AtomicBool) {
+    if is_taken.swap(false, Ordering::AcqRel) {
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _ = terminal::disable_raw_mode();
     }
@@ -97,29 +100,30 @@ mod tests {
 
     use super::Screen;
 
-    /// Set where this test is to panic instead of looking at it.
+    /// Set in the process of this test that panics.
     const PANICS: &str = "QLIK_SESSION_EXPORTER_TEST_PANICS";
-    const NAME: &str = "commands::sessions::watch::screen::tests::a_panic_is_told_on_the_terminal_as_it_was";
+    const NAME: &str =
+        "commands::sessions::watch::screen::tests::a_panic_is_printed_on_the_restored_terminal";
 
-    /// How the terminal takes keys.
+    /// Returns the terminal's settings.
     fn modes() -> Vec<u8> {
         let stty = Command::new("stty").arg("-a").stdin(Stdio::inherit()).output().unwrap();
         assert!(stty.status.success());
         stty.stdout
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the test is run by itself")]
+    #[expect(clippy::disallowed_methods, reason = "the test starts itself")]
     #[test]
-    fn a_panic_is_told_on_the_terminal_as_it_was() {
+    fn a_panic_is_printed_on_the_restored_terminal() {
         if std::env::var_os(PANICS).is_some() {
             let before = modes();
             let mut screen = Screen::take().unwrap();
             assert_ne!(modes(), before);
-            screen.draw(|frame| frame.render_widget("a picture", frame.area())).unwrap();
+            screen.draw(|frame| frame.render_widget("a frame", frame.area())).unwrap();
             let elsewhere = std::thread::spawn(|| panic!("on purpose"));
             assert!(elsewhere.join().is_err());
             assert_eq!(modes(), before);
-            assert!(screen.draw(|_| ()).is_err(), "the terminal is not ours any more");
+            assert!(screen.draw(|_| ()).is_err(), "the terminal is restored");
             return;
         }
         let (mut terminal, inside) = pty_process::blocking::open().unwrap();
@@ -130,12 +134,12 @@ mod tests {
             .spawn(inside)
             .unwrap();
         let mut written = Vec::new();
-        // It ends with an error when the other side is closed.
+        // Reading ends with an error when the other side is closed.
         let _ = terminal.read_to_end(&mut written);
         let written = String::from_utf8_lossy(&written).into_owned();
         assert!(child.wait().unwrap().success(), "{written}");
         let (before, after) = written.split_once("\u{1b}[?1049l").unwrap();
-        assert!(before.contains("picture") && !before.contains("on purpose"), "{written:?}");
+        assert!(before.contains("frame") && !before.contains("on purpose"), "{written:?}");
         assert!(after.contains("on purpose") && after.contains("\u{1b}[?25h"), "{written:?}");
     }
 }

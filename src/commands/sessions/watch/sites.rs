@@ -1,8 +1,10 @@
-//! The sites as the view knows them: the last answers, and what is remembered of those before.
+//! The sites as the view knows them: the last answers, and what it keeps of earlier ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use hashbrown::HashSet;
 
 use super::history::RefreshHistory;
 use super::refresh::{PairRefresh, Refresh, SiteRefresh};
@@ -13,22 +15,22 @@ use qlik_sense::UserKey;
 #[derive(Default)]
 pub struct SitesView {
     pub all: Vec<SiteView>,
-    /// Every user with a session, in no order; each once per site.
+    /// Every user with a session, once for each site, in no order.
     pub users: Vec<UserView>,
 }
 
 pub struct SiteView {
     pub name: Arc<str>,
     /// Why it is not known which pairs there are.
-    pub discovery: Option<Trouble>,
-    /// What is worth an administrator's look.
+    pub discovery: Option<OngoingFailure>,
+    /// Findings that an administrator should look at.
     pub notes: Vec<String>,
     pub pairs: Vec<PairView>,
-    /// Of those that answered.
+    /// The sessions of the pairs that answered.
     pub sessions: usize,
-    /// Summed over the site's pairs each once; anonymous visitors are no users.
+    /// Distinct users of the site without anonymous ones.
     pub users: usize,
-    /// Of `sessions`; a gap where nobody answered.
+    /// The history of `sessions`; a gap where no pair answered.
     pub history: RefreshHistory,
 }
 
@@ -37,32 +39,32 @@ pub struct PairView {
     pub proxy: String,
     pub host: String,
     pub virtual_proxy: String,
-    /// The last answer; nothing of an earlier one.
-    pub sessions: Result<Arc<Sessions>, Trouble>,
-    /// Anonymous visitors are no users.
+    /// The last answer, never an earlier one.
+    pub sessions: Result<Arc<Sessions>, OngoingFailure>,
+    /// Distinct users without anonymous ones.
     pub users: usize,
     pub history: RefreshHistory,
 }
 
-/// A failure that lasts, or an answer that does not come.
+/// A failure over one refresh or several in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The first refresh without an answer.
+pub struct OngoingFailure {
+    /// The first refresh that failed.
     pub since: SystemTime,
-    /// The last one: while another answer is waited for, that is still what is known.
+    /// The last failure; it stays while another answer is late.
     pub failure: Failure,
 }
 
 /// A user of one site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserView {
-    /// One of the user's sessions.
-    pub place: SessionPosition,
-    /// Summed over the site.
+    /// The position of one of the user's sessions.
+    pub position: SessionPosition,
+    /// The number of the user's sessions on the site.
     pub sessions: usize,
 }
 
-/// Where a session stands.
+/// The indexes that lead to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionPosition {
     pub site: usize,
@@ -70,60 +72,70 @@ pub struct SessionPosition {
     pub row: usize,
 }
 
+/// A session with its pair and site.
+#[derive(Clone, Copy)]
+pub struct SessionView<'v> {
+    pub site: &'v SiteView,
+    pub pair: &'v PairView,
+    pub session: Session<'v>,
+}
+
+/// When a refresh was made, and whether it only completes the one before.
+#[derive(Clone, Copy)]
+struct RefreshTime {
+    at: SystemTime,
+    is_update: bool,
+}
+
 impl SitesView {
-    /// What is known after this refresh. Who is not part of it is forgotten.
+    /// Returns the sites after a refresh. Sites and pairs that are not part of it are dropped.
     pub fn refreshed(self, refresh: Refresh) -> Self {
         let mut before: HashMap<_, _> = self.all.into_iter().map(|site| (site.name.clone(), site)).collect();
-        let (at, again) = (refresh.at, refresh.again);
+        let time = RefreshTime { at: refresh.at, is_update: refresh.is_update };
         let mut all = Vec::with_capacity(refresh.sites.len());
         let mut users = Vec::new();
         for answer in refresh.sites {
-            let remembered = before.remove(&answer.name);
-            let mut site = SiteView::new(answer, remembered, at, again);
-            let found = users_of(&site, all.len());
-            site.users = found.len();
-            users.extend(found);
+            let site_before = before.remove(&answer.name);
+            let mut site = SiteView::new(answer, site_before, time);
+            let site_users = users_of(&site, all.len());
+            site.users = site_users.len();
+            users.extend(site_users);
             all.push(site);
         }
         Self { all, users }
     }
 
-    pub fn pair(&self, place: SessionPosition) -> Option<(&SiteView, &PairView)> {
-        let site = self.all.get(place.site)?;
-        Some((site, site.pairs.get(place.pair)?))
-    }
-
-    pub fn session(&self, place: SessionPosition) -> Option<(&SiteView, &PairView, Session<'_>)> {
-        let (site, pair) = self.pair(place)?;
-        Some((site, pair, pair.sessions.as_ref().ok()?.get(place.row)?))
+    pub fn session(&self, position: SessionPosition) -> Option<SessionView<'_>> {
+        let site = self.all.get(position.site)?;
+        let pair = site.pairs.get(position.pair)?;
+        Some(SessionView { site, pair, session: pair.sessions.as_ref().ok()?.get(position.row)? })
     }
 }
 
 impl SiteView {
-    fn new(answer: SiteRefresh, before: Option<Self>, at: SystemTime, again: bool) -> Self {
-        let (mut history, trouble, pairs) = match before {
+    fn new(answer: SiteRefresh, before: Option<Self>, time: RefreshTime) -> Self {
+        let (mut history, failure_before, pairs_before) = match before {
             Some(site) => (site.history, site.discovery, site.pairs),
             None => Default::default(),
         };
-        let mut before: HashMap<_, _> =
-            pairs.into_iter().map(|pair| ((pair.proxy.clone(), pair.virtual_proxy.clone()), pair)).collect();
-        let pairs: Vec<_> = answer
-            .pairs
-            .into_iter()
-            .map(|answer| {
-                let key = (answer.proxy.clone(), answer.virtual_proxy.clone());
-                let remembered = before.remove(&key);
-                PairView::new(answer, remembered, at, again)
-            })
-            .collect();
-        let mut answered = pairs.iter().filter_map(PairView::count).peekable();
-        let anybody = answered.peek().is_some();
-        let sessions = answered.sum();
-        history.take(anybody.then_some(sessions), again);
+        let mut pairs_by_name = HashMap::new();
+        for pair in pairs_before {
+            pairs_by_name.insert((pair.proxy.clone(), pair.virtual_proxy.clone()), pair);
+        }
+        let mut pairs = Vec::new();
+        for answer in answer.pairs {
+            let pair_before = pairs_by_name.remove(&(answer.proxy.clone(), answer.virtual_proxy.clone()));
+            pairs.push(PairView::new(answer, pair_before, time));
+        }
+        let counts: Vec<usize> = pairs.iter().filter_map(PairView::count).collect();
+        let sessions = counts.iter().sum();
+        history.record((!counts.is_empty()).then_some(sessions), time.is_update);
         Self {
             name: answer.name,
             notes: answer.notes,
-            discovery: answer.discovery.map(|failure| Trouble::new(failure, trouble.as_ref(), at)),
+            discovery: answer
+                .discovery
+                .map(|failure| OngoingFailure::new(failure, failure_before.as_ref(), time.at)),
             pairs,
             sessions,
             users: 0,
@@ -131,36 +143,39 @@ impl SiteView {
         }
     }
 
-    /// How many pairs did not answer.
+    /// Returns the number of pairs that are down.
     pub fn down(&self) -> usize {
-        self.troubles().filter(|trouble| !trouble.failure.is_late()).count()
+        self.failures().filter(|ongoing| !ongoing.failure.is_late()).count()
     }
 
-    /// How many pairs may still answer.
+    /// Returns the number of pairs whose answers are late.
     pub fn late(&self) -> usize {
-        self.troubles().filter(|trouble| trouble.failure.is_late()).count()
+        self.failures().filter(|ongoing| ongoing.failure.is_late()).count()
     }
 
-    fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+    fn failures(&self) -> impl Iterator<Item = &OngoingFailure> {
         self.pairs.iter().filter_map(|pair| pair.sessions.as_ref().err())
     }
 
-    /// Whether the figures are of everything that is asked.
-    pub fn is_whole(&self) -> bool {
-        self.discovery.is_none() && self.troubles().next().is_none()
+    /// Returns whether all queries succeeded, so that the sums are complete.
+    pub fn is_complete(&self) -> bool {
+        self.discovery.is_none() && self.failures().next().is_none()
     }
 }
 
 impl PairView {
-    fn new(answer: PairRefresh, before: Option<Self>, at: SystemTime, again: bool) -> Self {
-        let (mut history, trouble) =
-            before.map_or_else(Default::default, |pair| (pair.history, pair.sessions.err()));
-        let sessions = answer.sessions.map_err(|failure| Trouble::new(failure, trouble.as_ref(), at));
-        history.take(sessions.as_ref().ok().map(|sessions| sessions.len()), again);
-        let users = sessions.as_ref().map_or(0, |sessions| {
-            let users = sessions.iter().map(|session| session.user).filter(|user| !user.is_anonymous());
-            users.collect::<hashbrown::HashSet<_>>().len()
-        });
+    fn new(answer: PairRefresh, before: Option<Self>, time: RefreshTime) -> Self {
+        let (mut history, failure_before) = match before {
+            Some(pair) => (pair.history, pair.sessions.err()),
+            None => Default::default(),
+        };
+        let sessions =
+            answer.sessions.map_err(|failure| OngoingFailure::new(failure, failure_before.as_ref(), time.at));
+        let (count, users) = match &sessions {
+            Ok(sessions) => (Some(sessions.len()), distinct_users(sessions)),
+            Err(_) => (None, 0),
+        };
+        history.record(count, time.is_update);
         Self {
             proxy: answer.proxy,
             host: answer.host,
@@ -171,13 +186,19 @@ impl PairView {
         }
     }
 
-    /// How many sessions it has; None while it is down.
+    /// Returns the number of sessions; None while the pair is down.
     pub fn count(&self) -> Option<usize> {
         self.sessions.as_ref().ok().map(|sessions| sessions.len())
     }
 }
 
-impl Trouble {
+fn distinct_users(sessions: &Sessions) -> usize {
+    let users: HashSet<UserKey<'_>> =
+        sessions.iter().map(|session| session.user).filter(|user| !user.is_anonymous()).collect();
+    users.len()
+}
+
+impl OngoingFailure {
     fn new(failure: Failure, before: Option<&Self>, at: SystemTime) -> Self {
         match before {
             Some(before) if failure.is_late() => before.clone(),
@@ -187,13 +208,14 @@ impl Trouble {
     }
 }
 
-fn users_of(site: &SiteView, index: usize) -> Vec<UserView> {
+fn users_of(site: &SiteView, site_index: usize) -> Vec<UserView> {
     let mut users: HashMap<UserKey<'_>, UserView> = HashMap::new();
-    for (pair, it) in site.pairs.iter().enumerate() {
-        for (row, session) in it.sessions.iter().flat_map(|sessions| sessions.iter()).enumerate() {
+    for (pair_index, pair) in site.pairs.iter().enumerate() {
+        let Ok(sessions) = &pair.sessions else { continue };
+        for (row, session) in sessions.iter().enumerate() {
             if !session.user.is_anonymous() {
-                let place = SessionPosition { site: index, pair, row };
-                users.entry(session.user).or_insert(UserView { place, sessions: 0 }).sessions += 1;
+                let position = SessionPosition { site: site_index, pair: pair_index, row };
+                users.entry(session.user).or_insert(UserView { position, sessions: 0 }).sessions += 1;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The view as a machine: keys and refreshes go in, what is to be shown comes out. Knows no terminal.
+//! The state of the view, changed by keys and refreshes, independent of a terminal.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,38 +12,38 @@ use super::sites::SitesView;
 use crate::commands::sessions::order::SortBy;
 use crate::sessions::UnmatchedFilter;
 
-/// What stays the same.
+/// The settings of the view.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Parallel sessions that Qlik lets a user have.
+    /// The number of parallel sessions that Qlik allows a user.
     pub session_limit: usize,
-    /// From one refresh to the next.
+    /// The time from one refresh to the next.
     pub interval: Duration,
-    /// How sessions are sorted at first.
+    /// The initial order of the sessions panel.
     pub sort_by: SortBy,
 }
 
-/// What a key asks of the program.
+/// What the program does after a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyEffect {
     Nothing,
-    End,
+    Quit,
     Pause,
-    /// Refresh at once, and go on.
+    /// Refresh at once and continue.
     Refresh,
 }
 
-/// Everything that is shown.
+/// Everything that the view shows.
 pub struct ViewState {
     pub settings: Settings,
     pub sites: SitesView,
-    /// Flags that fit nothing.
+    /// Flags that match nothing.
     pub unmatched: Vec<UnmatchedFilter>,
-    /// When the last answer came.
+    /// The time of the last answer.
     pub refreshed: Option<SystemTime>,
     pub focus: Focus,
     pub panels: Panels,
-    /// Whether keys are text for the filter.
+    /// Whether keys are typed into the filter.
     pub typing: bool,
     pub paused: bool,
     pub lines: PanelLines,
@@ -57,14 +57,14 @@ impl ViewState {
             unmatched: Vec::new(),
             refreshed: None,
             focus: Focus::Proxies,
-            panels: Panels::new(lines::place_of(settings.sort_by)),
+            panels: Panels::new(lines::order_by(settings.sort_by)),
             typing: false,
             paused: false,
             lines: PanelLines::default(),
         }
     }
 
-    /// Takes what a refresh brought. While paused the picture stays as it is.
+    /// Applies a refresh; while paused it is ignored.
     pub fn refresh(&mut self, refresh: Refresh) {
         if self.paused {
             return;
@@ -75,25 +75,26 @@ impl ViewState {
         self.lines.forget();
     }
 
-    /// The lines of a panel, filtered and sorted. Only now, and only of a panel that is seen: with many
-    /// sessions that is work.
+    /// Filters and sorts the lines of a panel. To be called for visible panels only: it takes time with many
+    /// sessions.
     pub fn prepare(&mut self, focus: Focus) {
         lines::fill(&mut self.lines, focus, self.panels.get(focus), &self.sites, &self.unmatched);
     }
 
+    /// Applies a key.
     pub fn key(&mut self, key: KeyEvent) -> KeyEffect {
-        if self.typing && !keys::ends(key) {
+        if self.typing && !keys::quits(key) {
             self.type_in(key);
             return KeyEffect::Nothing;
         }
         let panel = self.panels.get_mut(self.focus);
         match keys::action(key) {
             None => {}
-            Some(Action::End) => return KeyEffect::End,
+            Some(Action::Quit) => return KeyEffect::Quit,
             Some(Action::Next) => self.focus = self.focus.next(),
             Some(Action::Previous) => self.focus = self.focus.previous(),
             Some(Action::Show(focus)) => self.focus = focus,
-            // There all is to be seen.
+            // The problems panel has no filter.
             Some(Action::Type) => self.typing = self.focus != Focus::Problems,
             Some(Action::Clear) => self.change_filter(String::clear),
             Some(Action::Sort) => {

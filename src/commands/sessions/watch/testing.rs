@@ -1,4 +1,4 @@
-//! Refreshes made up for tests.
+//! Invented refreshes for tests.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,12 +13,12 @@ use qlik_sense::{Reason, UserKey};
 pub const SETTINGS: Settings =
     Settings { session_limit: 5, interval: Duration::from_secs(2), sort_by: SortBy::Prefix };
 
-/// So many seconds after 10:15:00 on some day.
+/// Returns a time so many seconds after 10:15:00 of a day.
 pub fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_065_700 + seconds)
 }
 
-/// Users of the directory LAB with so many sessions each.
+/// Returns so many sessions of each of these users of the directory LAB.
 pub fn sessions(users: &[(&str, usize)]) -> Sessions {
     let mut sessions = Sessions::default();
     for (id, count) in users {
@@ -60,10 +60,10 @@ pub fn site(name: &str, pairs: Vec<PairRefresh>) -> SiteRefresh {
 }
 
 pub fn refresh(at: SystemTime, sites: Vec<SiteRefresh>) -> Refresh {
-    Refresh { at, sites, unmatched: Vec::new(), again: false }
+    Refresh { at, sites, unmatched: Vec::new(), is_update: false }
 }
 
-/// A view of these sites after one refresh.
+/// Returns a view of these sites after one refresh.
 pub fn view(sites: Vec<SiteRefresh>) -> ViewState {
     let mut state = ViewState::new(SETTINGS);
     state.refresh(refresh(at(0), sites));

@@ -1,11 +1,11 @@
-//! How things theme: with colours, or with none where somebody objects.
+//! Styles and symbols of the view, with or without colours.
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
 
 use crate::terminal::Marks;
 
-/// The styles of everything that has one.
+/// The styles of the view.
 #[derive(Debug, Clone)]
 pub struct Theme {
     colors: bool,
@@ -14,44 +14,41 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// `rare_signs`: whether bars can be of every eighth, and marks as everywhere else.
+    /// `rare_signs`: whether the terminal's font has bars of every eighth and the usual marks.
     pub fn new(colors: bool, rare_signs: bool) -> Self {
         let bars = if rare_signs { bar::NINE_LEVELS } else { bar::THREE_LEVELS };
         Self { colors, bars, marks: Marks::new(rare_signs) }
     }
 
-    /// What everything else is read by.
+    /// The style of headings and totals.
     pub fn strong(&self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// What has the keys.
+    /// The style of the focused panel.
     pub fn focused(&self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// What can be passed over.
+    /// The style of less important text.
     pub fn faint(&self) -> Style {
         self.colored(Color::DarkGray, Modifier::empty())
     }
 
+    /// The style of sparklines.
     pub fn history(&self) -> Style {
         self.colored(Color::Cyan, Modifier::empty())
     }
 
-    /// Worth a look.
+    /// The style of conditions that need attention soon.
     pub fn warning(&self) -> Style {
         self.colored(Color::Yellow, Modifier::BOLD)
     }
 
-    /// Something is wrong.
+    /// The style of failures.
     pub fn alarm(&self) -> Style {
-        let without = Modifier::BOLD.union(Modifier::REVERSED);
-        if self.colors {
-            self.colored(Color::Red, Modifier::BOLD)
-        } else {
-            Style::new().add_modifier(without)
-        }
+        let modifier = if self.colors { Modifier::BOLD } else { Modifier::BOLD.union(Modifier::REVERSED) };
+        self.colored(Color::Red, modifier)
     }
 
     fn colored(&self, color: Color, modifier: Modifier) -> Style {

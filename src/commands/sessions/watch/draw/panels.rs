@@ -1,4 +1,4 @@
-//! What stands in the panels.
+//! The content of the panels.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use super::text::{at_least, since};
 use crate::commands::sessions::watch::lines::{ProxyLine, user_text};
 use crate::commands::sessions::watch::panel::Focus;
 use crate::commands::sessions::watch::problems::ProblemKind;
-use crate::commands::sessions::watch::sites::{SessionPosition, SiteView, UserView};
+use crate::commands::sessions::watch::sites::{PairView, SessionView, SiteView};
 use crate::commands::sessions::watch::state::ViewState;
 use crate::commands::sessions::watch::theme::Theme;
 use crate::terminal::escaped;
@@ -35,7 +35,7 @@ pub fn draw(
         Focus::Problems => state.lines.problems.as_ref().map(Vec::len),
     };
     let count = count.unwrap_or_default();
-    // Problems are of many lines: one is scrolled at a time. The others have a heading.
+    // A problem has several lines: it is scrolled as one. The other panels have a heading.
     let page = if focus == Focus::Problems { 1 } else { usize::from(area.height).saturating_sub(1) };
     let offset = state.panels.get_mut(focus).fit(page, count);
     let heading = if state.focus == focus { theme.focused() } else { theme.strong() };
@@ -47,7 +47,7 @@ pub fn draw(
     }
 }
 
-/// How many of these are pairs.
+/// Returns the number of pairs among these lines.
 pub fn pairs(lines: &[ProxyLine]) -> usize {
     lines.iter().filter(|line| matches!(line, ProxyLine::Pair { .. })).count()
 }
@@ -70,20 +70,17 @@ fn proxies(
     let lines = state.lines.proxies.iter().flatten().skip(offset);
     let cells = lines.filter_map(|line| match *line {
         ProxyLine::Site(site) => Some(site_cells(state.sites.all.get(site)?, theme)),
-        ProxyLine::Pair { site, pair } => pair_cells(state, SessionPosition { site, pair, row: 0 }, theme),
+        ProxyLine::Pair { site, pair } => {
+            Some(pair_cells(state.sites.all.get(site)?.pairs.get(pair)?, theme))
+        }
     });
     table::draw(frame, area, COLUMNS, heading, theme, cells);
 }
 
 fn site_cells<'a>(site: &'a SiteView, theme: &Theme) -> Vec<Cell<'a>> {
     let strong = theme.strong();
-    let anybody = site.pairs.iter().any(|pair| pair.count().is_some());
-    let figure = |figure: usize| match anybody {
-        true => Cell::Text(format!("{}{figure}", at_least(site.is_whole())), strong),
-        false => Cell::Text("-".to_owned(), strong),
-    };
     let (note, style) = match (site.pairs.len(), site.down(), site.late()) {
-        (0, ..) if site.discovery.as_ref().is_some_and(|it| it.failure.is_late()) => {
+        (0, ..) if site.discovery.as_ref().is_some_and(|ongoing| ongoing.failure.is_late()) => {
             ("waiting".to_owned(), theme.warning())
         }
         (0, ..) => ("no answer".to_owned(), theme.alarm()),
@@ -94,28 +91,34 @@ fn site_cells<'a>(site: &'a SiteView, theme: &Theme) -> Vec<Cell<'a>> {
     vec![
         Cell::Text(escaped(&site.name), strong),
         Cell::Text(note, style),
-        figure(site.sessions),
-        figure(site.users),
+        Cell::Text(site_figure(site, site.sessions), strong),
+        Cell::Text(site_figure(site, site.users), strong),
         Cell::History(&site.history),
     ]
 }
 
-fn pair_cells<'a>(state: &'a ViewState, place: SessionPosition, theme: &Theme) -> Option<Vec<Cell<'a>>> {
-    let (_, pair) = state.sites.pair(place)?;
+fn site_figure(site: &SiteView, figure: usize) -> String {
+    match site.pairs.iter().any(|pair| pair.count().is_some()) {
+        true => format!("{}{figure}", at_least(site.is_complete())),
+        false => "-".to_owned(),
+    }
+}
+
+fn pair_cells<'a>(pair: &'a PairView, theme: &Theme) -> Vec<Cell<'a>> {
     let plain = Style::new();
     let (sessions, style) = match &pair.sessions {
         Ok(sessions) => (sessions.len().to_string(), plain),
-        Err(trouble) if trouble.failure.is_late() => ("waiting".to_owned(), theme.warning()),
+        Err(ongoing) if ongoing.failure.is_late() => ("waiting".to_owned(), theme.warning()),
         Err(_) => ("down".to_owned(), theme.alarm()),
     };
     let users = if pair.sessions.is_ok() { pair.users.to_string() } else { "-".to_owned() };
-    Some(vec![
+    vec![
         Cell::Text(format!("  {}", escaped(&pair.proxy)), plain),
         Cell::Text(escaped(&pair.virtual_proxy), plain),
         Cell::Text(sessions, style),
         Cell::Text(users, plain),
         Cell::History(&pair.history),
-    ])
+    ]
 }
 
 fn users(frame: &mut Frame<'_>, area: Rect, state: &ViewState, offset: usize, heading: Style, theme: &Theme) {
@@ -130,12 +133,11 @@ fn users(frame: &mut Frame<'_>, area: Rect, state: &ViewState, offset: usize, he
     }
     let lines = state.lines.users.iter().flatten().skip(offset);
     let cells = lines.filter_map(|user| {
-        let UserView { place, sessions } = *user;
-        let (site, _, session) = state.sites.session(place)?;
-        let (style, note) = limit(sessions, state.settings.session_limit, theme);
+        let SessionView { site, session, .. } = state.sites.session(user.position)?;
+        let (style, note) = limit_mark(user.sessions, state.settings.session_limit, theme);
         let mut cells = vec![
-            Cell::Text(escaped(&user_text(session.user.directory, session.user.id)), style),
-            Cell::Text(sessions.to_string(), style),
+            Cell::Text(escaped(&user_text(session.user)), style),
+            Cell::Text(user.sessions.to_string(), style),
             Cell::Text(note.to_owned(), style),
         ];
         if several {
@@ -146,8 +148,8 @@ fn users(frame: &mut Frame<'_>, area: Rect, state: &ViewState, offset: usize, he
     table::draw(frame, area, &columns, heading, theme, cells);
 }
 
-/// How a user with so many sessions is marked.
-fn limit(sessions: usize, limit: usize, theme: &Theme) -> (Style, &'static str) {
+/// Returns the style and the remark for a user with so many sessions.
+fn limit_mark(sessions: usize, limit: usize, theme: &Theme) -> (Style, &'static str) {
     match sessions {
         _ if sessions > limit => (theme.alarm(), "above the limit"),
         _ if sessions == limit => (theme.alarm(), "at the limit"),
@@ -175,9 +177,9 @@ fn sessions(
         columns.insert(0, PanelColumn::text("site", Constraint::Fill(2)));
     }
     let lines = state.lines.sessions.iter().flatten().skip(offset);
-    let cells = lines.filter_map(|place| {
-        let (site, pair, session) = state.sites.session(*place)?;
-        let user = user_text(session.user.directory, session.user.id);
+    let cells = lines.filter_map(|position| {
+        let SessionView { site, pair, session } = state.sites.session(*position)?;
+        let user = user_text(session.user);
         let site = several.then_some(&*site.name);
         let texts = [&pair.proxy, &pair.virtual_proxy, &user, session.session_id];
         let texts = site.into_iter().chain(texts);
@@ -186,7 +188,7 @@ fn sessions(
     table::draw(frame, area, &columns, heading, theme, cells);
 }
 
-/// Each with everything that is known of it.
+/// Draws each problem with its message and advice.
 fn problems(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -197,17 +199,14 @@ fn problems(
 ) {
     let mut lines = Vec::new();
     for problem in state.lines.problems.iter().flatten().skip(offset).take(area.height.into()) {
-        let (place, message) = match problem.kind {
-            ProblemKind::Down(at) => {
-                (format!("{} down {}", problem.place, since(at, now)), problem.message.clone())
-            }
-            ProblemKind::Late(at) => {
-                (problem.place.clone(), format!("{} {}", problem.message, since(at, now)))
-            }
-            ProblemKind::Missing | ProblemKind::Note => (problem.place.clone(), problem.message.clone()),
-        };
-        let place = format!("{} {place}", mark(problem.kind, theme));
-        lines.push(Line::styled(escaped(&place), style(problem.kind, theme)));
+        let (mut title, mut message) =
+            (format!("{} {}", mark(problem.kind, theme), problem.location), problem.message.clone());
+        match problem.kind {
+            ProblemKind::Down(at) => title += &format!(" down {}", since(at, now)),
+            ProblemKind::Late(at) => message += &format!(" {}", since(at, now)),
+            ProblemKind::Missing | ProblemKind::Note => {}
+        }
+        lines.push(Line::styled(escaped(&title), style(problem.kind, theme)));
         lines.push(Line::raw(escaped(&message)));
         if !problem.advice.is_empty() {
             lines.push(Line::styled(escaped(&problem.advice), theme.faint()));
@@ -215,7 +214,7 @@ fn problems(
         lines.push(Line::raw(""));
     }
     if lines.is_empty() {
-        lines.push(Line::styled("everything answers", theme.faint()));
+        lines.push(Line::styled("no problems", theme.faint()));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
 }

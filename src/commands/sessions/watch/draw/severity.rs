@@ -1,11 +1,11 @@
-//! How a problem looks: its sign and its colour.
+//! The mark and the style of a problem.
 
 use ratatui::style::Style;
 
 use crate::commands::sessions::watch::problems::ProblemKind;
 use crate::commands::sessions::watch::theme::Theme;
 
-/// Returns the sign before a problem.
+/// Returns the mark before a problem.
 pub fn mark(kind: ProblemKind, theme: &Theme) -> char {
     match kind {
         ProblemKind::Down(_) | ProblemKind::Missing => theme.marks.bad,

@@ -1,4 +1,4 @@
-//! Pictures at several sizes.
+//! The view at several sizes.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -16,7 +16,7 @@ fn drawn(state: &mut ViewState, (width, height): (u16, u16), colors: bool) -> Bu
     terminal.backend().buffer().clone()
 }
 
-/// The lines as they are seen, without the blanks at their ends.
+/// Returns the lines of the screen without trailing blanks.
 fn picture(state: &mut ViewState, size: (u16, u16)) -> String {
     let buffer = drawn(state, size, true);
     let mut lines = Vec::new();
@@ -46,7 +46,7 @@ fn lab() -> Vec<SiteRefresh> {
     )]
 }
 
-/// The same with a proxy service that has gone.
+/// Returns the same view with a proxy service that is down.
 fn lab_in_trouble() -> ViewState {
     let mut state = view(lab());
     let mut sites = lab();
@@ -68,7 +68,7 @@ fn eighty_columns_show_proxies_and_users() {
 }
 
 #[test]
-fn a_proxy_that_is_down_has_a_clear_line_and_no_figures() {
+fn a_proxy_that_is_down_has_a_message_and_no_figures() {
     let expected = include_str!("tests/80x24-down.txt").trim_end_matches('\n');
     assert_eq!(picture(&mut lab_in_trouble(), (80, 24)), expected);
 }
@@ -80,7 +80,7 @@ fn a_small_screen_shows_one_panel() {
 }
 
 #[test]
-fn a_great_screen_shows_sessions_of_several_sites() {
+fn a_large_screen_shows_sessions_of_several_sites() {
     let sites =
         [lab(), vec![SiteRefresh { discovery: Some(failure("no such host")), ..site("far", vec![]) }]];
     let expected = include_str!("tests/200x60.txt").trim_end_matches('\n');
@@ -90,13 +90,13 @@ fn a_great_screen_shows_sessions_of_several_sites() {
 }
 
 #[test]
-fn problems_are_told_with_what_to_try() {
+fn problems_are_shown_with_advice() {
     let expected = include_str!("tests/60x12-problems.txt").trim_end_matches('\n');
     assert_eq!(picture(&mut focused(Focus::Problems, lab_in_trouble()), (60, 12)), expected);
 }
 
 #[test]
-fn the_panel_that_has_the_keys_keeps_its_count_and_its_filter() {
+fn the_focused_panel_keeps_its_count_and_filter() {
     let mut state = focused(Focus::Users, view(lab()));
     let titles =
         |state: &mut ViewState, width| picture(state, (width, 24)).lines().nth(1).unwrap().to_owned();
@@ -123,16 +123,16 @@ fn the_panel_that_has_the_keys_keeps_its_count_and_its_filter() {
 }
 
 #[test]
-fn figures_are_told_whole_or_not_at_all() {
+fn figures_are_shown_whole_or_not_at_all() {
     let mut state = view(lab());
     let figures = ["13 sessions", "5 users", "1 at the limit of 5", "1 one below"];
     for width in 14..90 {
         let line = picture(&mut state, (width, 24)).lines().next().unwrap().to_owned();
-        let (told, _) = line.split_once("10:15:00 UTC").unwrap();
-        let told: Vec<_> = told.trim_end().split("  ").filter(|figure| !figure.is_empty()).collect();
-        assert_eq!(told, figures[..told.len()], "{width}");
+        let (shown, _) = line.split_once("10:15:00 UTC").unwrap();
+        let shown: Vec<_> = shown.trim_end().split("  ").filter(|figure| !figure.is_empty()).collect();
+        assert_eq!(shown, figures[..shown.len()], "{width}");
         // Then there is room for all of them beside the time.
-        assert_eq!(told.len() == figures.len(), width >= 67, "{width}");
+        assert_eq!(shown.len() == figures.len(), width >= 67, "{width}");
     }
 }
 
@@ -166,7 +166,7 @@ fn nothing_that_a_terminal_obeys_is_drawn() {
 }
 
 #[test]
-fn without_colours_what_matters_is_bold_or_reversed() {
+fn without_colours_important_lines_are_bold_or_reversed() {
     let buffer = drawn(&mut lab_in_trouble(), (80, 24), false);
     assert!(buffer.content.iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
     let row = |text: &str| {
@@ -185,8 +185,8 @@ fn without_colours_what_matters_is_bold_or_reversed() {
 }
 
 #[test]
-fn before_the_first_answer_the_view_says_that_it_asks() {
+fn before_the_first_answer_the_view_shows_that_it_waits() {
     let mut state = ViewState::new(crate::commands::sessions::watch::testing::SETTINGS);
     let seen = picture(&mut state, (80, 24));
-    assert!(seen.contains("refreshing for the sessions"), "{seen}");
+    assert!(seen.contains("waiting for the first answers"), "{seen}");
 }

@@ -1,4 +1,4 @@
-//! Texts for a screen, no wider than there is room.
+//! Texts that fit into a number of columns.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use unicode_truncate::UnicodeTruncateStr;
 
 use crate::commands;
 
-/// The beginning, as much as fits into so many columns; that something is missing is seen.
+/// Returns as much of the beginning as fits, with a mark when the text is cut.
 pub fn cut(text: &str, columns: usize) -> String {
     let (fits, _) = text.unicode_truncate(columns);
     if fits.len() == text.len() {
@@ -18,12 +18,12 @@ pub fn cut(text: &str, columns: usize) -> String {
     format!("{fits}{mark}")
 }
 
-/// The end of it, as much as fits.
+/// Returns as much of the end as fits.
 pub fn end_of(text: &str, columns: usize) -> &str {
     text.unicode_truncate_start(columns).0
 }
 
-/// These with a gap between them, as many as fit whole.
+/// Returns a line of the first spans that fit, with gaps between them.
 pub fn spaced(spans: impl IntoIterator<Item = Span<'static>>, columns: usize) -> Line<'static> {
     let mut line = Line::default();
     for span in spans {
@@ -36,27 +36,27 @@ pub fn spaced(spans: impl IntoIterator<Item = Span<'static>>, columns: usize) ->
     line
 }
 
-/// The time of day, in UTC as in the log.
+/// Returns the time of day, in UTC as in the log.
 pub fn clock(at: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(at).to_string();
     format!("{} UTC", text.get("2026-11-25T".len().."2026-11-25T10:15:03".len()).unwrap_or(&text))
 }
 
-/// `since 10:15:03 UTC (2m 3s)`.
+/// Returns `since 10:15:03 UTC (2m 3s)`.
 pub fn since(since: SystemTime, now: SystemTime) -> String {
     // The clock may have been set back.
     let age = Duration::from_secs(now.duration_since(since).unwrap_or_default().as_secs());
     format!("since {} ({})", clock(since), humantime::format_duration(age))
 }
 
-/// `1 session`, `≥2 sessions`.
-pub fn counted(count: usize, whole: bool, what: &str) -> String {
-    format!("{}{}", at_least(whole), commands::counted(count, what))
+/// Returns `1 session`, `≥2 sessions`.
+pub fn counted(count: usize, is_complete: bool, what: &str) -> String {
+    format!("{}{}", at_least(is_complete), commands::counted(count, what))
 }
 
-/// What stands before a number that is a lower bound.
-pub fn at_least(whole: bool) -> &'static str {
-    if whole { "" } else { "≥" }
+/// Returns the mark before a number that is a lower bound.
+pub fn at_least(is_complete: bool) -> &'static str {
+    if is_complete { "" } else { "≥" }
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_between_characters_and_that_is_seen() {
+    fn a_text_is_cut_between_characters_and_marked() {
         for (text, columns, expected) in [
             ("anna", 4, "anna"),
             ("anna", 3, "an…"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_short() {
+    fn times_are_written_briefly() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_234_567_890_999);
         assert_eq!(clock(at), "23:31:30 UTC");
         assert_eq!(since(at, at + Duration::from_millis(123_999)), "since 23:31:30 UTC (2m 3s)");

@@ -19,11 +19,11 @@ fn one_site() -> ViewState {
     )])
 }
 
-/// The ids of the users that are listed, in their order.
+/// Returns the ids of the listed users in their order.
 fn users(state: &mut ViewState) -> Vec<String> {
     state.prepare(Focus::Users);
     let users = state.lines.users.iter().flatten();
-    users.map(|user| state.sites.session(user.place).unwrap().2.user.id.to_owned()).collect()
+    users.map(|user| state.sites.session(user.position).unwrap().session.user.id.to_owned()).collect()
 }
 
 fn count(state: &mut ViewState, focus: Focus) -> usize {
@@ -49,12 +49,12 @@ fn users_with_most_sessions_come_first_and_s_sorts_by_name() {
 }
 
 #[test]
-fn what_is_typed_filters_the_panel_that_has_the_keys() {
+fn typed_text_filters_the_focused_panel() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('2'));
     press(&mut state, KeyCode::Char('/'));
     type_in(&mut state, "ÄNq");
-    assert_eq!(users(&mut state), [""; 0], "q is typed, and ends nothing");
+    assert_eq!(users(&mut state), [""; 0], "q is typed and does not quit");
     press(&mut state, KeyCode::Backspace);
     assert_eq!(users(&mut state), ["Änna"]);
     press(&mut state, KeyCode::Enter);
@@ -62,14 +62,14 @@ fn what_is_typed_filters_the_panel_that_has_the_keys() {
     assert_eq!(
         (users(&mut state).len(), count(&mut state, Focus::Sessions)),
         (1, 7),
-        "it is kept, and only here"
+        "the filter stays, on this panel only"
     );
     press(&mut state, KeyCode::Esc);
     assert_eq!(users(&mut state).len(), 3);
 }
 
 #[test]
-fn escape_ends_typing_and_clears() {
+fn escape_clears_the_filter() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('3'));
     press(&mut state, KeyCode::Char('/'));
@@ -80,7 +80,7 @@ fn escape_ends_typing_and_clears() {
 }
 
 #[test]
-fn a_filter_of_proxies_keeps_the_site_above_those_that_fit() {
+fn filtered_proxies_keep_their_site_above_them() {
     let mut state = one_site();
     assert_eq!(count(&mut state, Focus::Proxies), 3);
     press(&mut state, KeyCode::Char('/'));
@@ -91,27 +91,27 @@ fn a_filter_of_proxies_keeps_the_site_above_those_that_fit() {
 }
 
 #[test]
-fn sessions_are_sorted_once_for_a_refresh_and_an_order() {
+fn sessions_are_sorted_once_per_refresh_and_order() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('3'));
-    let place = |state: &mut ViewState| {
+    let sorted_at = |state: &mut ViewState| {
         state.prepare(Focus::Sessions);
-        state.lines.sorted.as_ref().unwrap().1.as_ptr()
+        state.lines.sorted.as_ref().unwrap().positions.as_ptr()
     };
-    let first = place(&mut state);
+    let first = sorted_at(&mut state);
     press(&mut state, KeyCode::Char('/'));
     type_in(&mut state, "sales");
-    assert_eq!(place(&mut state), first);
+    assert_eq!(sorted_at(&mut state), first);
     press(&mut state, KeyCode::Enter);
     press(&mut state, KeyCode::Char('s'));
-    assert_ne!(place(&mut state), first);
+    assert_ne!(sorted_at(&mut state), first);
     assert_eq!(count(&mut state, Focus::Sessions), 2);
     state.refresh(refresh(at(2), vec![]));
     assert_eq!(count(&mut state, Focus::Sessions), 0);
 }
 
 #[test]
-fn a_filter_stays_over_refreshes() {
+fn a_filter_survives_refreshes() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('2'));
     press(&mut state, KeyCode::Char('/'));
@@ -124,7 +124,7 @@ fn a_filter_stays_over_refreshes() {
 }
 
 #[test]
-fn while_paused_the_picture_stays_and_then_goes_on_at_once() {
+fn refreshes_are_ignored_while_paused() {
     let mut state = one_site();
     assert_eq!(press(&mut state, KeyCode::Char('p')), KeyEffect::Pause);
     state.refresh(refresh(at(2), vec![]));
@@ -135,7 +135,7 @@ fn while_paused_the_picture_stays_and_then_goes_on_at_once() {
 }
 
 #[test]
-fn a_refresh_that_is_asked_for_ends_a_pause() {
+fn a_refresh_key_ends_a_pause() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('p'));
     assert_eq!(press(&mut state, KeyCode::Char('r')), KeyEffect::Refresh);
@@ -143,16 +143,16 @@ fn a_refresh_that_is_asked_for_ends_a_pause() {
 }
 
 #[test]
-fn control_c_ends_also_while_something_is_typed() {
+fn control_c_quits_also_while_typing() {
     let mut state = ViewState::new(SETTINGS);
     assert_eq!(press(&mut state, KeyCode::Char('c')), KeyEffect::Nothing);
     press(&mut state, KeyCode::Char('/'));
     assert_eq!(press(&mut state, KeyCode::Char('q')), KeyEffect::Nothing);
-    assert_eq!(state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), KeyEffect::End);
+    assert_eq!(state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), KeyEffect::Quit);
 }
 
 #[test]
-fn tab_goes_round_the_panels() {
+fn tab_cycles_through_the_panels() {
     let mut state = one_site();
     let mut seen = Vec::new();
     for _ in 0..4 {

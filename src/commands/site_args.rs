@@ -26,7 +26,7 @@ pub struct SiteArgs {
     /// CA of the site, root.pem
     #[arg(long, value_name = "PATH")]
     pub ca: Option<String>,
-    /// Verification of server certificates: full, ca (not the host name) or none [default: full]
+    /// Verification of server certificates: full, ca (host name not checked) or none [default: full]
     #[arg(long, value_name = "HOW")]
     pub verify: Option<String>,
     /// User directory of the user that queries run as [default: INTERNAL]

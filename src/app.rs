@@ -20,7 +20,7 @@ use crate::config::{Config, LogSettings, Sources, WebSettings};
 use crate::logging;
 use crate::web::{self, ActiveConfig, ListenError, ReloadError, ReloadRequests, WebState};
 pub use prepare::PrepareError;
-use prepare::{PreparedConfig, prepare};
+use prepare::{PreparedConfig, load, prepare};
 
 /// An exporter that is bound to its addresses.
 pub struct App {
@@ -86,8 +86,9 @@ impl App {
     /// When the configuration cannot be used or an address cannot be bound. Nothing has been started then.
     pub async fn start(sources: Sources) -> Result<Self, StartError> {
         let collector = Arc::new(Collector::default());
-        let PreparedConfig { config, sites, read_at } = prepare(&sources, &collector).await?;
+        let config = load(&sources).await?;
         start_log(&config)?;
+        let PreparedConfig { config, sites, read_at } = prepare(config, &collector).await?;
         let listeners = web::bind(&config.listen_addresses).await?;
 
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
@@ -110,9 +111,9 @@ impl App {
 
     /// Prepares the same as [`Self::start`] and returns the configuration. Binds and starts nothing.
     pub async fn check(sources: &Sources) -> Result<Config, PrepareError> {
-        let config = prepare(sources, &Arc::default()).await?.config;
+        let config = load(sources).await?;
         start_log(&config)?;
-        Ok(config)
+        Ok(prepare(config, &Arc::default()).await?.config)
     }
 
     /// Returns the path of the metrics of all sites.
@@ -156,7 +157,7 @@ impl App {
         let mut until_restart = self.until_restart.lock().await;
         debug!("reloading configuration");
         // At shutdown, the thread may still read a slow file or decrypt a key. It is not waited for.
-        let prepared = self.shutdown.run_until_cancelled(prepare(&self.sources, &self.state.collector)).await;
+        let prepared = self.shutdown.run_until_cancelled(self.prepare_again()).await;
         match prepared {
             Some(Ok(prepared)) => {
                 self.apply(prepared, &mut until_restart);
@@ -172,6 +173,11 @@ impl App {
             }
             None => Err(ReloadError::Interrupted),
         }
+    }
+
+    /// Reads the configuration again and prepares everything that can fail.
+    async fn prepare_again(&self) -> Result<PreparedConfig, PrepareError> {
+        prepare(load(&self.sources).await?, &self.state.collector).await
     }
 
     /// Applies a prepared configuration.

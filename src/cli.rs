@@ -89,6 +89,17 @@ mod tests {
     }
 
     #[test]
+    fn each_flag_that_sets_a_key_is_named_after_it() {
+        let log = ["--log.level", "warn", "--log.format", "json", "--log.file", "x"];
+        let web = ["--web.listen-address", ":1", "--web.telemetry-path", "/x", "--web.enable-lifecycle"];
+        let cli = Cli::parse_from([&["x"][..], &log, &web].concat());
+        let flags = [cli.global.flags(), cli.web.flags()].concat();
+        let names: Vec<String> = flags.iter().map(|flag| flag.key.flag()).collect();
+        let given = log.iter().chain(&web).filter(|argument| argument.starts_with("--"));
+        assert_eq!(names, given.copied().collect::<Vec<_>>());
+    }
+
+    #[test]
     fn flags_of_serve_are_accepted_before_and_after_it() {
         for args in [
             &["--web.listen-address", ":1"][..],

@@ -5,8 +5,10 @@
 //! answered by the [`deadline`] is down in this [`snapshot`]. The deadline ends here: a query has a time limit of its
 //! own (`request_timeout`), and goes on when the scrapes that wanted it have given up.
 
+pub mod answer;
 pub mod deadline;
 mod discovery;
+pub mod history;
 pub mod pair;
 mod scrape;
 mod site;

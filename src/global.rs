@@ -6,17 +6,17 @@ use clap::{Args, ValueEnum};
 
 use crate::config::{FlagValue, LogFormat, LogLevel, keys};
 
-/// Flags that may stand before or after any command.
+/// Flags that are accepted before or after any command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Configuration file [default: config.toml in the working directory, else beside the executable]
     #[arg(long = "config.file", value_name = "PATH", global = true)]
     pub config_file: Option<PathBuf>,
-    /// What is logged: only messages of this level and above [default: log.level of the configuration, else info]
+    /// Least severe level of log messages [default: log.level of the configuration, else info]
     #[arg(long = "log.level", value_name = "LEVEL", value_enum, global = true)]
     pub log_level: Option<LogLevel>,
-    /// How log lines are written [default: log.format of the configuration, else logfmt]
+    /// Format of log lines [default: log.format of the configuration, else logfmt]
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, global = true)]
     pub log_format: Option<LogFormat>,
     /// Append the log to this file instead of writing it to standard error [default: log.file of the configuration]

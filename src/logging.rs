@@ -52,7 +52,8 @@ pub fn start(settings: &LogSettings) -> Result<(), LogFileError> {
     // What the libraries trace can hold whole requests, and so session ids.
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_target(env!("CARGO_CRATE_NAME"), level);
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_target("qlik_sense", level);
     let registry = tracing_subscriber::registry().with(filter);
     // Fails only where a log is set up already, as in a test.
     let _ = match settings.format {

@@ -41,7 +41,7 @@ pub struct Site {
 /// New settings of a site with everything that can fail done.
 pub struct PreparedSite {
     /// None: the settings are those in force.
-    state: Option<SiteState>,
+    state: Option<Box<SiteState>>,
 }
 
 /// A discovery that took effect: the site before and after it.
@@ -79,20 +79,23 @@ impl Site {
         }
         let state = SiteState::new(Arc::new(access), Some(&current))
             .map_err(|error| UnusableSite { site: self.name.to_string(), error })?;
-        Ok(PreparedSite { state: Some(state) })
+        Ok(PreparedSite { state: Some(Box::new(state)) })
     }
 
     /// Puts prepared settings in force. What did not change keeps its connections.
+    ///
+    /// A discovery since [`Self::prepare`] is taken over. If its proxy services cannot be connected to, which is logged,
+    /// the prepared topology applies until the next discovery.
     pub fn apply(&self, prepared: PreparedSite) {
         let Some(mut state) = prepared.state else { return };
         self.state.send_modify(|current| {
-            if let Err(error) = state.adopt_later_discovery(current) {
-                error!(site = %self.name, %error, "discovery cannot be applied");
+            if let Err(error) = state.take_over_discovery(current) {
+                error!(%error, "discovery cannot be applied");
             }
             for proxy in &state.proxies {
                 proxy.resize_permits(state.access.max_requests);
             }
-            *current = Arc::new(state);
+            *current = Arc::from(state);
         });
     }
 
@@ -136,7 +139,7 @@ impl Site {
             repository = repository.discover() => repository,
             () = self.reconfigured(&before.access) => return None,
         };
-        let after = Arc::new(before.after(repository));
+        let after = Arc::new(before.after_discovery(repository));
         let is_applied = self.state.send_if_modified(|current| {
             // A reload in this very moment goes first.
             let is_current = Arc::ptr_eq(current, &before);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qlik_sense::{UserKey, VirtualProxy};
-use qlik_session_exporter::collector::pair::Answer;
+use qlik_session_exporter::collector::answer::Answer;
 use qlik_session_exporter::collector::tally::{Counting, Keep};
 use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot, Used};
 use qlik_session_exporter::config::{UserLabel, UserSettings};

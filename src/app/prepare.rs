@@ -30,12 +30,17 @@ pub enum PrepareError {
     Thread(#[from] JoinError),
 }
 
-/// Reads the configuration and prepares its sites, on a thread of its own as it reads files and decrypts keys.
-/// Queries, changes and logs nothing.
-pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
-    let (sources, collector) = (sources.clone(), collector.clone());
+/// Reads the configuration, on a thread of its own as it reads files and decrypts keys. Changes and logs nothing.
+pub async fn load(sources: &Sources) -> Result<Config, PrepareError> {
+    let sources = sources.clone();
+    Ok(tokio::task::spawn_blocking(move || config::load(&sources)).await??)
+}
+
+/// Prepares the sites of a configuration, on a thread of its own. Queries and changes nothing. The log must be set up
+/// before: what is logged about a site carries fields that are lost otherwise.
+pub async fn prepare(config: Config, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
+    let collector = collector.clone();
     let prepared = tokio::task::spawn_blocking(move || {
-        let config = config::load(&sources)?;
         let sites = collector.prepare(&config)?;
         Ok::<_, PrepareError>(PreparedConfig { config, sites, read_at: SystemTime::now() })
     });

@@ -11,22 +11,27 @@ pub(super) async fn keep_discovering(site: Arc<Site>) {
     loop {
         site.discovery_due().await;
         if let Some(Discovery { before, after }) = site.discover().await {
-            log(&before, &after);
+            log_discovery(&before, &after);
         }
     }
 }
 
-/// Logs what is different about a site after a discovery or a reload. Runs in the site's span.
-pub(super) fn log(before: &SiteState, after: &SiteState) {
+/// Logs what an administrator should look at since the state before.
+pub(super) fn log_new_notes(before: &SiteState, after: &SiteState) {
     for note in after.topology.notes.iter().filter(|note| !before.topology.notes.contains(note)) {
         warn!(%note, "discovery incomplete");
     }
+}
+
+/// Logs what a discovery changed.
+fn log_discovery(before: &SiteState, after: &SiteState) {
+    log_new_notes(before, after);
     let failed_before = before.discovery().is_some_and(|status| status.last_error.is_some());
-    match after.discovery().map(|status| &status.last_error) {
-        Some(Some(error)) if !failed_before => {
+    match after.discovery().and_then(|status| status.last_error.as_ref()) {
+        Some(error) if !failed_before => {
             warn!(reason = error.reason().as_str(), %error, "discovery failed");
         }
-        Some(None) if failed_before => info!("discovery recovered"),
+        None if failed_before => info!("discovery recovered"),
         _ => {}
     }
     if after.topology != before.topology {

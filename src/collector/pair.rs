@@ -11,11 +11,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use qlik_sense::session_list::{Counted, Session};
-use qlik_sense::{QueryError, Reason, UserKey, VirtualProxy};
+use qlik_sense::{QueryError, UserKey, VirtualProxy};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, info, warn};
 
+use super::answer::Answer;
+use super::history::History;
+use super::scrape::Scrape;
+use super::snapshot::Used;
 use super::tally::{Counting, Keep, SessionIds, Tally};
 use super::tasks::Tasks;
 use crate::permits::{Acquire, Permit, PrioritySemaphore};
@@ -61,48 +65,18 @@ impl SessionSource for ProxyClient {
     }
 }
 
-/// What one query returned, good or failed.
-#[derive(Debug)]
-pub struct Answer {
-    pub outcome: Result<Tally, QueryError>,
-    /// When the last byte came, or the query failed.
-    pub at: Instant,
-    /// From the beginning of the query to then.
-    pub took: Duration,
-    /// That of the source which was queried.
-    generation: u64,
-}
-
-impl Answer {
-    /// An answer of the first source of a pair.
-    pub fn new(outcome: Result<Tally, QueryError>, at: Instant, took: Duration) -> Self {
-        Self { outcome, at, took, generation: 0 }
-    }
-
-    /// Returns the counts of a good answer.
-    pub fn tally(&self) -> Option<&Tally> {
-        self.outcome.as_ref().ok()
-    }
-
-    /// Returns whether it is what a query that is to keep this would have returned: not so when its query began with
-    /// other settings.
-    pub fn keeps(&self, keep: &Keep) -> bool {
-        self.tally().is_none_or(|tally| tally.keep() == keep)
-    }
-}
-
 /// Carries the answer to all who wait for it.
 type Flight = watch::Sender<Option<Arc<Answer>>>;
 
 /// An answer that a scrape wants.
-pub(super) enum Wanted {
+enum WantedAnswer {
     /// Of an earlier query, not expired yet.
     Cached(Arc<Answer>),
     InFlight(InFlight),
 }
 
 /// A query in flight.
-pub(super) struct InFlight {
+struct InFlight {
     answer: watch::Receiver<Option<Arc<Answer>>>,
     /// That of the source in force when the answer was wanted.
     generation: u64,
@@ -110,40 +84,15 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// Waits for the answer; None: the query was given up.
-    pub async fn answer(&mut self) -> Option<Arc<Answer>> {
+    async fn answer(&mut self) -> Option<Arc<Answer>> {
         self.answer.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     /// Returns whether this answer serves whoever waited for it: not one of an earlier source, nor one that keeps
     /// something else.
-    pub fn is_served_by(&self, answer: &Answer, keep: &Keep) -> bool {
+    fn is_served_by(&self, answer: &Answer, keep: &Keep) -> bool {
         answer.generation >= self.generation && answer.keeps(keep)
     }
-}
-
-/// What a pair has counted since the exporter knows it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Queries begun, connected or not.
-    pub queries: u64,
-    /// By [`Reason`], in its order.
-    pub failures: [u64; Reason::ALL.len()],
-    /// Sessions seen to appear between two good answers.
-    pub started: u64,
-    /// Sessions seen to disappear between two good answers.
-    pub ended: u64,
-}
-
-/// What is known of a pair over all its answers, whatever source they came from.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    pub counters: Counters,
-    /// When the last good answer came.
-    pub last_success: Option<SystemTime>,
-    /// How long the last query took, failed ones included.
-    pub last_duration: Option<Duration>,
-    /// The reasons logged since the pair began to fail; none while it answers.
-    reported: Vec<Reason>,
 }
 
 /// One virtual proxy on one proxy service. Held by its site, and by its query in flight.
@@ -151,10 +100,10 @@ pub(super) struct Pair {
     virtual_proxy: VirtualProxy,
     /// Carries site, proxy and virtual proxy into the log.
     span: Span,
-    state: Mutex<State>,
+    state: Mutex<PairState>,
 }
 
-struct State {
+struct PairState {
     source: Arc<dyn SessionSource>,
     /// Those of the proxy service.
     permits: PrioritySemaphore<LastAnswer>,
@@ -186,7 +135,7 @@ impl Pair {
         source: Arc<dyn SessionSource>,
         permits: PrioritySemaphore<LastAnswer>,
     ) -> Arc<Self> {
-        let state = State {
+        let state = PairState {
             source,
             permits,
             generation: 0,
@@ -221,20 +170,58 @@ impl Pair {
         state.cached = None;
     }
 
+    /// Wants an answer, at the call. The future waits for it until `deadline`; dropping it gives the answer up.
+    ///
+    /// An answer that does not serve, because its query began with other settings, is wanted again.
+    pub fn answer<'s>(
+        self: &Arc<Self>,
+        scrape: &'s Scrape<'s>,
+        deadline: Instant,
+    ) -> impl Future<Output = Used> + Send + use<'s> {
+        let mut wanted = self.want_counted(scrape);
+        let pair = self.clone();
+        async move {
+            loop {
+                let mut in_flight = match wanted {
+                    WantedAnswer::Cached(answer) => return Used::Cached(answer),
+                    WantedAnswer::InFlight(in_flight) => in_flight,
+                };
+                let answer = tokio::select! {
+                    biased;
+                    answer = timeout_at(deadline, in_flight.answer()) => answer.ok().flatten(),
+                    () = scrape.tasks.ending() => None,
+                };
+                match answer {
+                    None => return Used::TimedOut,
+                    Some(answer) if in_flight.is_served_by(&answer, &scrape.policy.keep) => {
+                        return Used::Awaited(answer);
+                    }
+                    Some(_) => wanted = pair.want_counted(scrape),
+                }
+            }
+        }
+    }
+
+    fn want_counted(self: &Arc<Self>, scrape: &Scrape<'_>) -> WantedAnswer {
+        let wanted = self.want(scrape.policy.cache_ttl, &scrape.policy.keep, scrape.tasks);
+        scrape.cache.count(matches!(wanted, WantedAnswer::Cached(_)));
+        wanted
+    }
+
     /// Returns the cached answer when it is no older than `ttl`, else the query in flight, which may have begun with
     /// other settings, else a new query.
-    pub fn want(self: &Arc<Self>, ttl: Duration, keep: &Keep, queries: &Tasks) -> Wanted {
+    fn want(self: &Arc<Self>, ttl: Duration, keep: &Keep, queries: &Tasks) -> WantedAnswer {
         let mut state = self.state.lock();
         if let Some(cached) = &state.cached
             && !ttl.is_zero()
             && cached.at.elapsed() <= ttl
             && cached.keeps(keep)
         {
-            return Wanted::Cached(cached.clone());
+            return WantedAnswer::Cached(cached.clone());
         }
         let generation = state.generation;
         if let Some(flight) = state.flight.upgrade() {
-            return Wanted::InFlight(InFlight { answer: flight.subscribe(), generation });
+            return WantedAnswer::InFlight(InFlight { answer: flight.subscribe(), generation });
         }
         let (flight, answer) = watch::channel(None);
         let flight = Arc::new(flight);
@@ -242,7 +229,7 @@ impl Pair {
         // In the queue before anybody else can be: the order is that in which answers are wanted.
         let permit = state.permits.acquire(state.cached.as_ref().map(|answer| answer.at));
         queries.spawn(self.clone().query(flight, permit, keep.clone()).instrument(self.span.clone()));
-        Wanted::InFlight(InFlight { answer, generation })
+        WantedAnswer::InFlight(InFlight { answer, generation })
     }
 
     /// Waits for its permit, queries, and hands the answer to all who wait.
@@ -304,7 +291,7 @@ impl Pair {
     }
 }
 
-impl State {
+impl PairState {
     /// Returns buffers to count the next answer in, with as much room as the last one needed.
     fn buffers(&mut self) -> Counting {
         let mut buffers = std::mem::take(&mut self.buffers);
@@ -355,6 +342,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qlik_sense::Reason;
     use std::num::NonZeroUsize;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -413,10 +401,10 @@ mod tests {
         PrioritySemaphore::new(NonZeroUsize::new(permits).unwrap())
     }
 
-    async fn answer(wanted: Wanted) -> Arc<Answer> {
+    async fn answer(wanted: WantedAnswer) -> Arc<Answer> {
         match wanted {
-            Wanted::Cached(answer) => answer,
-            Wanted::InFlight(mut in_flight) => in_flight.answer().await.unwrap(),
+            WantedAnswer::Cached(answer) => answer,
+            WantedAnswer::InFlight(mut in_flight) => in_flight.answer().await.unwrap(),
         }
     }
 
@@ -436,7 +424,7 @@ mod tests {
         assert!(answer(pair.want(TTL, &Keep::Names, &queries)).await.outcome.is_err());
         tokio::time::advance(TTL).await;
         let cached = pair.want(TTL, &Keep::Names, &queries);
-        assert!(matches!(cached, Wanted::Cached(cached) if cached.outcome.is_err()));
+        assert!(matches!(cached, WantedAnswer::Cached(cached) if cached.outcome.is_err()));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(answer(pair.want(TTL, &Keep::Names, &queries)).await.outcome.is_ok());
         assert_eq!(source.queries(), 2);
@@ -457,7 +445,7 @@ mod tests {
         assert!(answer(pair.want(TTL, &Keep::Names, &queries)).await.keeps(&Keep::Names));
         let hashed = answer(pair.want(TTL, &hashes, &queries)).await;
         assert_eq!((hashed.keeps(&hashes), source.queries()), (true, 2));
-        assert!(matches!(pair.want(TTL, &hashes, &queries), Wanted::Cached(_)));
+        assert!(matches!(pair.want(TTL, &hashes, &queries), WantedAnswer::Cached(_)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -467,7 +455,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(1)).await;
         drop(wanted);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(matches!(pair.want(TTL, &Keep::Names, &queries), Wanted::Cached(_)));
+        assert!(matches!(pair.want(TTL, &Keep::Names, &queries), WantedAnswer::Cached(_)));
         assert_eq!(source.queries(), 1);
     }
 
@@ -494,7 +482,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let new = StandIn::failing(&[]);
         pair.replace_source(new.clone(), permits(4));
-        let Wanted::InFlight(mut second) = pair.want(TTL, &Keep::Names, &queries) else {
+        let WantedAnswer::InFlight(mut second) = pair.want(TTL, &Keep::Names, &queries) else {
             panic!("the old source's answer was cached");
         };
         assert!(answer(first).await.outcome.is_ok(), "it serves whoever wanted it before");

@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures::future::join_all;
 use parking_lot::Mutex;
 use qlik_sense::VirtualProxy;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, error_span};
 
-use super::discovery::{keep_discovering, log};
+use super::discovery::{keep_discovering, log_new_notes};
 use super::pair::Pair;
-use super::scrape::{Scrape, WantedAnswers};
+use super::scrape::Scrape;
 use super::snapshot::{Expiry, PairSnapshot, SiteSnapshot, Used};
 use super::tally::Keep;
 use super::tasks::Tasks;
@@ -88,9 +89,10 @@ impl SiteCollector {
 
     /// See [`Site::apply`].
     pub fn apply(&self, prepared: PreparedSite) {
+        let _span = self.span.enter();
         let before = self.site.state();
         self.site.apply(prepared);
-        self.span.in_scope(|| log(&before, &self.site.state()));
+        log_new_notes(&before, &self.site.state());
     }
 
     /// Ends the discoveries, and with them the wait of scrapes for the first one.
@@ -111,24 +113,35 @@ impl SiteCollector {
     pub async fn scrape(&self, scrape: &Scrape<'_>, deadline: Instant) -> SiteSnapshot {
         // All are wanted before anything is waited for: the queries run side by side, and beside the first discovery,
         // so that one that hangs costs configured proxy services nothing.
-        let mut wanted = WantedAnswers::default();
-        scrape.want_all(self.current().pairs(), &mut wanted);
-        self.wait_for_first_discovery(scrape, deadline).await;
-        let current = self.current();
-        scrape.want_all(current.pairs(), &mut wanted);
+        let known = self.current();
+        let mut answers = HashMap::new();
+        for pair in known.oldest_first() {
+            answers.insert(address(pair), pair.answer(scrape, deadline));
+        }
+        let mut current = known.clone();
+        if !known.state.is_discovered() {
+            self.wait_for_first_discovery(scrape, deadline).await;
+            current = self.current();
+            for pair in current.oldest_first() {
+                answers.entry(address(pair)).or_insert_with(|| pair.answer(scrape, deadline));
+            }
+        }
         let mut snapshots = Vec::new();
         for ProxyPair { proxy, pair } in &current.pairs {
-            let used = scrape.used(pair, &mut wanted, deadline).await;
-            snapshots.push(snapshot(proxy, pair, used));
+            let answer = answers.remove(&address(pair));
+            snapshots.push(async move {
+                let used = match answer {
+                    Some(answer) => answer.await,
+                    None => Used::TimedOut,
+                };
+                snapshot(proxy, pair, used)
+            });
         }
-        self.snapshot(&current.state, snapshots)
+        self.snapshot(&current.state, join_all(snapshots).await)
     }
 
-    /// Returns when the first discovery has been tried, and at once when it is known already which pairs there are.
+    /// Returns when the first discovery has been tried, the deadline has passed, or the site or the exporter ends.
     async fn wait_for_first_discovery(&self, scrape: &Scrape<'_>, deadline: Instant) {
-        if self.site.state().is_discovered() {
-            return;
-        }
         tokio::select! {
             // Without success, the pairs that are configured are all there are.
             _ = timeout_at(deadline, self.site.first_discovery()) => {}
@@ -195,8 +208,11 @@ impl Pairs {
 }
 
 impl Current {
-    fn pairs(&self) -> impl Iterator<Item = &Arc<Pair>> {
-        self.pairs.iter().map(|one| &one.pair)
+    /// Returns the pairs, those with the oldest answer first: where not all can be queried in time, they are.
+    fn oldest_first(&self) -> Vec<&Arc<Pair>> {
+        let mut pairs: Vec<_> = self.pairs.iter().map(|one| &one.pair).collect();
+        pairs.sort_by_cached_key(|pair| pair.last_answer().map(|answer| answer.at));
+        pairs
     }
 }
 
@@ -214,6 +230,11 @@ impl ProxyPair {
         }
         self.proxy = proxy.clone();
     }
+}
+
+/// Identifies a pair as long as it is held.
+fn address(pair: &Arc<Pair>) -> usize {
+    Arc::as_ptr(pair).addr()
 }
 
 fn snapshot(proxy: &ProxyClient, pair: &Pair, used: Used) -> PairSnapshot {
@@ -245,8 +266,19 @@ fn expiries(state: &SiteState) -> Vec<Expiry> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use futures::future::BoxFuture;
+    use qlik_sense::QueryError;
+
     use super::*;
+    use crate::collector::pair::SessionSource;
+    use crate::collector::scrape::{CacheCounters, ScrapePolicy};
+    use crate::collector::tally::{Counting, SessionIds, Tally};
     use crate::config::RepositorySettings;
+    use crate::permits::{Permit, PrioritySemaphore};
+    use crate::site::LastAnswer;
     use crate::site::tests::scrape_settings;
     use crate::site::topology::tests::{found, service, site};
     use qlik_sense::qrs::Found;
@@ -262,7 +294,7 @@ mod tests {
     /// The pairs after a discovery that returned these virtual proxies of one proxy service.
     fn discovered(collector: &SiteCollector, prefixes: &[&str]) -> Vec<*const Pair> {
         collector.site.replace(collector.site.state().discovered(central(prefixes)));
-        collector.current().pairs().map(Arc::as_ptr).collect()
+        collector.current().pairs.iter().map(|one| Arc::as_ptr(&one.pair)).collect()
     }
 
     #[tokio::test]
@@ -276,7 +308,7 @@ mod tests {
             ..moved.repository.unwrap()
         });
         collector.apply(collector.prepare(&moved, &scrape_settings(4)).unwrap());
-        assert_eq!(collector.current().pairs().count(), 0, "another repository has not answered yet");
+        assert_eq!(collector.current().pairs.len(), 0, "another repository has not answered yet");
 
         assert_eq!(discovered(&collector, &["", "sales"]), before);
     }
@@ -287,5 +319,48 @@ mod tests {
         let sales = discovered(&collector, &["sales"])[0];
         discovered(&collector, &[""]);
         assert!(collector.pairs.lock().by_name.values().all(|one| Arc::as_ptr(&one.pair) != sales));
+    }
+
+    /// A proxy service that needs a second for each answer.
+    struct Slow;
+
+    impl SessionSource for Slow {
+        fn count<'a>(
+            &'a self,
+            _permit: &'a Permit<LastAnswer>,
+            _virtual_proxy: &'a VirtualProxy,
+            counting: Counting,
+        ) -> BoxFuture<'a, Result<(Tally, SessionIds), QueryError>> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(counting.finish())
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pairs_of_a_reload_during_queries_are_queried_side_by_side() {
+        let collector = collector();
+        discovered(&collector, &["a", "b", "c", "d", "e", "f"]);
+        let permits = PrioritySemaphore::new(NonZeroUsize::new(6).unwrap());
+        let replace = || {
+            for one in &collector.current().pairs {
+                one.pair.replace_source(Arc::new(Slow), permits.clone());
+            }
+        };
+        replace();
+        let (tasks, cache) = (Tasks::default(), CacheCounters::default());
+        let policy = ScrapePolicy { cache_ttl: Duration::ZERO, keep: Keep::Names };
+        let scrape = Scrape { policy: &policy, tasks: &tasks, cache: &cache };
+        let before_reload = collector.scrape(&scrape, Instant::now() + Duration::from_secs(9));
+        let reload_and_scrape = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            replace();
+            collector.scrape(&scrape, Instant::now() + Duration::from_secs(2)).await
+        };
+        let (before, after) = tokio::join!(before_reload, reload_and_scrape);
+        for snapshot in [before, after] {
+            assert_eq!(snapshot.pairs.iter().filter(|pair| pair.tally().is_some()).count(), 6);
+        }
     }
 }

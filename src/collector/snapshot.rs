@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::pair::{Answer, History};
 use super::tally::Tally;
+use super::{answer::Answer, history::History};
 use crate::site::DiscoveryStatus;
 use crate::site::topology::{ProxyPlan, Topology};
 use qlik_sense::VirtualProxy;

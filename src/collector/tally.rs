@@ -55,7 +55,7 @@ pub struct Tally {
     keep: Keep,
     /// Directory and id of every user, one after another; empty with [`Keep::Hashes`], as are `users`.
     names: String,
-    users: Vec<Entry>,
+    users: Vec<UserEntry>,
     /// With [`Keep::Hashes`] the user of each session, anonymous and excluded ones aside; sorted.
     hashes: Vec<u64>,
     /// The same of excluded users.
@@ -67,7 +67,7 @@ pub struct Tally {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct UserEntry {
     start: u32,
     directory: u32,
     id: u32,
@@ -113,7 +113,7 @@ impl Tally {
     }
 }
 
-impl Entry {
+impl UserEntry {
     fn key<'a>(&self, names: &'a str) -> UserKey<'a> {
         let (start, directory, id) = (self.start as usize, self.directory as usize, self.id as usize);
         UserKey {
@@ -233,7 +233,7 @@ impl Counting {
         let (Ok(index), Ok(start), Ok(directory), Ok(id)) = sizes else { return };
         tally.names.push_str(user.directory);
         tally.names.push_str(user.id);
-        tally.users.push(Entry { start, directory, id, sessions: 1 });
+        tally.users.push(UserEntry { start, directory, id, sessions: 1 });
         self.table.insert_unique(hash, index, |&index| tally.key_at(index).map_or(0, hash_user));
     }
 

@@ -13,6 +13,7 @@ mod reporter;
 mod rounds;
 mod selection;
 mod session_text;
+mod session_to_delete;
 mod shared_args;
 mod table;
 mod totals;

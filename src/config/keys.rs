@@ -69,6 +69,11 @@ impl KeyInfo {
         }
     }
 
+    /// Returns the value that holds where no source sets the key.
+    pub fn default_value(&self) -> Option<Value> {
+        self.default.map(|text| self.value_of(text))
+    }
+
     /// Returns the flag that sets this key where a command has one.
     pub fn flag(&self) -> String {
         let name = self.name.replace('_', "-");

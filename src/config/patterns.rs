@@ -7,7 +7,7 @@ use qlik_sense::{UserKey, VirtualProxy};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern(Vec<char>);
 
-/// Letters as they compare without regard to case: `ẞ`, `ß`, `SS` and `ss` are the same, and so are
+/// Returns letters as they compare without regard to case: `ẞ`, `ß`, `SS` and `ss` are the same, and so are
 /// the Greek sigmas.
 pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> + Clone {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
@@ -67,7 +67,7 @@ impl Exclusion {
         Self { directory: Pattern::new(directory), user_id: user_id.map(Pattern::new) }
     }
 
-    /// Whether it is about this user, without regard to case.
+    /// Returns whether this user is excluded, without regard to case.
     pub fn matches(&self, user: UserKey<'_>) -> bool {
         self.directory.matches(user.directory)
             && self.user_id.as_ref().is_none_or(|pattern| pattern.matches(user.id))
@@ -90,12 +90,12 @@ impl VirtualProxyPattern {
         Ok(Self { pattern: Pattern::new(text.trim_start_matches('/')), text })
     }
 
-    /// Whether it stands for this virtual proxy.
+    /// Returns whether the pattern stands for this virtual proxy.
     pub fn matches(&self, virtual_proxy: &VirtualProxy) -> bool {
         self.pattern.matches(virtual_proxy.prefix())
     }
 
-    /// As the `virtual_proxy` label would have it.
+    /// Returns the pattern as the `virtual_proxy` label would have it.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -111,11 +111,15 @@ pub struct VirtualProxyFilter {
 }
 
 impl VirtualProxyFilter {
-    /// Whether this virtual proxy is queried.
+    /// Returns whether this virtual proxy is queried.
     pub fn admits(&self, virtual_proxy: &VirtualProxy) -> bool {
-        let any = |patterns: &[VirtualProxyPattern]| patterns.iter().any(|p| p.matches(virtual_proxy));
-        self.only.as_deref().is_none_or(any) && !any(&self.exclude)
+        self.only.as_deref().is_none_or(|only| matches_any(only, virtual_proxy))
+            && !matches_any(&self.exclude, virtual_proxy)
     }
+}
+
+fn matches_any(patterns: &[VirtualProxyPattern], virtual_proxy: &VirtualProxy) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(virtual_proxy))
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ impl Reader {
 impl Section<'_> {
     /// Returns the value of a key, or its default; None when there is neither.
     pub fn optional<K: Kind>(&self, key: &Key<K>) -> Result<Option<K::Value>, AlreadyReported> {
-        let default = || key.info.default.map(|text| key.info.value_of(text));
-        let Some(value) = self.value(&key.info).cloned().or_else(default) else { return Ok(None) };
+        let value = self.value(&key.info).cloned().or_else(|| key.info.default_value());
+        let Some(value) = value else { return Ok(None) };
         key.kind.read(&value).map(Some).map_err(|errors| self.report(&key.info, &value, errors))
     }
 

@@ -79,7 +79,7 @@ fn check_each_is_queried_once(
             if let Some(other) = first.insert((url, virtual_proxy.clone()), &proxy.name) {
                 let url = url.as_str().trim_end_matches('/');
                 let text = format!(
-                    "{url} is asked for {virtual_proxy} as proxy {other:?} too: its sessions would count twice"
+                    "{url} is queried for {virtual_proxy} as proxy {other:?} too: its sessions would count twice"
                 );
                 checked = Err(section.error(&keys::proxy::URL.info, text));
             }
@@ -104,14 +104,14 @@ fn check_something_is_queried(
     let section = site.path.child("proxy");
     if proxies.is_empty() {
         let text = format!(
-            "nothing to ask, expected repository = \"https://HOST:4242\" or a section [{section}.NAME] with url"
+            "nothing to query, expected repository = \"https://HOST:4242\" or a section [{section}.NAME] with url"
         );
         return Err(site.section_error(text));
     }
     let queried: Vec<VirtualProxy> = proxies.iter().flat_map(configured_virtual_proxies).collect();
     if !queried.iter().any(|virtual_proxy| filter.admits(virtual_proxy)) {
         let text = format!(
-            "nothing to ask: virtual_proxies and exclude_virtual_proxies leave none of those that \
+            "nothing to query: virtual_proxies and exclude_virtual_proxies leave none of those that \
              [{section}.NAME] names (\"/\" when it names none)"
         );
         return Err(site.section_error(text));

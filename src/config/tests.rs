@@ -144,7 +144,7 @@ x = 1
             "config.toml:15: site.test.certificate: missing, expected the path of a file in quotes",
             "config.toml:15: site.test.key: missing, expected the path of a file in quotes",
             "config.toml:15: site.test.ca: missing, expected the path of a file in quotes",
-            "config.toml:15: site.test: nothing to ask, expected repository = \"https://HOST:4242\" or \
+            "config.toml:15: site.test: nothing to query, expected repository = \"https://HOST:4242\" or \
              a section [site.test.proxy.NAME] with url",
             "config.toml:16: site.list: found a list, expected a section [site.NAME]",
             "environment variable QLIK_SESSION_EXPORTER_MAX_REQUESTS_PER_PROXY: max_requests_per_proxy: \
@@ -446,7 +446,7 @@ fn two_proxies_that_would_count_the_same_sessions_are_an_error() {
     let errors = errors_of(&other("virtual_proxies = [\"/\", \"/sales\"]"));
     assert_eq!(
         errors,
-        ["config.toml:9: site.production.proxy.Edge.url: https://sense1.company.com:4243 is asked for / \
+        ["config.toml:9: site.production.proxy.Edge.url: https://sense1.company.com:4243 is queried for / \
           as proxy \"Central\" too: its sessions would count twice"]
     );
     Folder::new(other("virtual_proxies = [\"/sales\"]")).load(&[]);
@@ -457,12 +457,12 @@ fn filter_that_leaves_nothing_is_an_error_and_an_unused_one_a_warning() {
     let with = |filter: &str| SITE.replace("ca =", &format!("{filter}\nca ="));
     let errors = errors_of(&with("virtual_proxies = [\"/sales\"]"));
     assert!(
-        errors.len() == 1 && errors[0].starts_with("config.toml:2: site.production: nothing to ask"),
+        errors.len() == 1 && errors[0].starts_with("config.toml:2: site.production: nothing to query"),
         "{errors:?}"
     );
     let errors = errors_of(&with("exclude_virtual_proxies = [\"*\"]"));
     assert!(
-        errors.len() == 1 && errors[0].starts_with("config.toml:2: site.production: nothing to ask"),
+        errors.len() == 1 && errors[0].starts_with("config.toml:2: site.production: nothing to query"),
         "{errors:?}"
     );
     let config = Folder::new(with("virtual_proxies = [\"/\", \"sales*\"]")).load(&[]);

@@ -10,7 +10,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::catalogue as metric;
 use super::encoder::Encoder;
 use super::users::{Hashes, SiteUsers};
-use crate::collector::pair::Counters;
+use crate::collector::history::Counters;
 use crate::collector::tally::Tally;
 use crate::collector::{PairSnapshot, SiteSnapshot};
 use crate::config::{UserLabel, UserSettings};

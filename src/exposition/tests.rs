@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 
 use super::*;
-use crate::collector::pair::Answer;
+use crate::collector::answer::Answer;
 use crate::collector::tally::{Counting, Keep};
 use crate::collector::{PairSnapshot, SiteSnapshot, Used};
 use crate::config::{Exclusion, HashKey, UserLabel, UserSettings};

@@ -21,7 +21,7 @@ pub struct Filter {
 /// What is wanted of each session. The rest is neither decoded nor kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// DeleteSelection it is, and its id.
+    /// The user and the session id.
     Counted,
     /// The user's name as well.
     Named,

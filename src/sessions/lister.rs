@@ -143,8 +143,7 @@ impl Lister {
     /// configuration leave out of the listing. The default one is not among them: it may list the sessions of all.
     pub async fn list_beside(&self, pair: &QueriedPair, listing: &Listing) -> Vec<PairListing> {
         let sites = self.sites.iter().filter(|site| *site.name() == pair.site);
-        let states: Vec<_> = sites.map(SiteLister::state).collect();
-        let services = states.iter().flat_map(|state| &state.proxies);
+        let services = sites.flat_map(|site| &site.state().proxies);
         let plans = services.map(|service| service.plan()).filter(|plan| plan.url == pair.proxy.url);
         let mut others: BTreeSet<&VirtualProxy> =
             plans.flat_map(|plan| plan.virtual_proxies.iter().chain(&plan.left_out)).collect();

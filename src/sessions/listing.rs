@@ -25,7 +25,7 @@ pub struct Listing {
 /// One site, as far as the filter leaves it.
 pub struct SiteListing {
     pub name: Arc<str>,
-    /// Why the last discovery failed. What an earlier one found is still queried, and what is configured.
+    /// Why the last discovery failed, or that the first one has not been answered yet. What an earlier one found is still queried, and what is configured.
     pub discovery: Option<Failure>,
     /// What an administrator should look at.
     pub notes: Vec<Note>,

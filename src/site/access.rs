@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use qlik_sense::client::ClientError;
+use qlik_sense::credentials::{self, CertificateFacts};
 use qlik_sense::{Client, Limits, QueryError};
 use url::Url;
 
@@ -58,4 +59,9 @@ impl Access {
         let flag = by_flags.then_some(config::flag as fn(&str) -> String);
         Circumstances::of(client, service, user, credentials, flag).diagnose(error)
     }
+}
+
+/// Returns the certificate that a service presented last, accepted or not; None before the first handshake.
+pub(super) fn server_certificate(client: &Client) -> Option<CertificateFacts> {
+    credentials::facts(&client.server_certificate()?).ok()
 }

@@ -4,14 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use qlik_sense::client::ClientError;
-use qlik_sense::credentials::{self, CertificateFacts};
+use qlik_sense::credentials::CertificateFacts;
 use qlik_sense::qps::{self, Deletion};
 use qlik_sense::session_list::Row;
 use qlik_sense::{Client, QueryError, SessionId, VirtualProxy};
 use tokio::time::Instant;
 use tracing::{Span, debug, error_span};
 
-use super::access::Access;
+use super::access::{Access, server_certificate};
 use super::diagnosis::{Diagnosis, Service};
 use super::topology::ProxyPlan;
 use crate::permits::{Permit, PrioritySemaphore};
@@ -97,7 +97,7 @@ impl ProxyClient {
         let duration = begun.elapsed();
         match &outcome {
             Ok(()) => debug!(sessions, ?duration, "query complete"),
-            Err(error) => debug!(reason = error.reason().as_str(), %error, ?duration, "query incomplete"),
+            Err(error) => debug!(reason = error.reason().as_str(), %error, ?duration, "query failed"),
         }
         outcome
     }
@@ -114,7 +114,7 @@ impl ProxyClient {
         let duration = begun.elapsed();
         match &outcome {
             Ok(deletion) => debug!(was_there = *deletion == Deletion::Deleted, ?duration, "delete complete"),
-            Err(error) => debug!(reason = error.reason().as_str(), %error, ?duration, "delete incomplete"),
+            Err(error) => debug!(reason = error.reason().as_str(), %error, ?duration, "delete failed"),
         }
         outcome
     }
@@ -128,9 +128,4 @@ impl ProxyClient {
     pub fn server_certificate(&self) -> Option<CertificateFacts> {
         server_certificate(&self.client)
     }
-}
-
-/// Returns the certificate that a service presented last.
-pub(super) fn server_certificate(client: &Client) -> Option<CertificateFacts> {
-    credentials::facts(&client.server_certificate()?).ok()
 }

@@ -9,9 +9,8 @@ use qlik_sense::qrs::{self, Found};
 use qlik_sense::{Client, QueryError};
 use tokio::time::Instant;
 
-use super::access::Access;
+use super::access::{Access, server_certificate};
 use super::diagnosis::{Diagnosis, Service};
-use super::proxy_client::server_certificate;
 use crate::config::RepositorySettings;
 
 /// How soon a repository that failed is queried again, doubling up to `repository_refresh`.
@@ -28,8 +27,8 @@ pub struct Repository {
     /// What the last good discovery returned.
     found: Option<Arc<Found>>,
     status: DiscoveryStatus,
-    /// Whether a discovery has been tried with these settings.
-    tried: bool,
+    /// When a discovery was tried last with these settings.
+    tried_at: Option<Instant>,
     /// When the next discovery is due.
     due: Instant,
     retry: Duration,
@@ -59,7 +58,7 @@ impl Repository {
             refresh: settings.refresh,
             found: None,
             status: DiscoveryStatus::default(),
-            tried: false,
+            tried_at: None,
             due: Instant::now(),
             retry: FIRST_RETRY,
         };
@@ -85,7 +84,7 @@ impl Repository {
     }
 
     pub(super) fn was_tried(&self) -> bool {
-        self.tried
+        self.tried_at.is_some()
     }
 
     pub fn status(&self) -> &DiscoveryStatus {
@@ -97,9 +96,10 @@ impl Repository {
         self.due
     }
 
-    /// Returns whether a discovery is due now.
-    pub fn is_due(&self) -> bool {
-        self.due <= Instant::now()
+    /// Returns whether a discovery is due now, or the last one failed at least `retry` ago.
+    pub fn is_due(&self, retry: Duration) -> bool {
+        let failed_at = self.tried_at.filter(|_| self.status.last_error.is_some());
+        self.due <= Instant::now() || failed_at.is_some_and(|at| at.elapsed() >= retry)
     }
 
     /// Returns the server certificate that was presented last; None before the first handshake.
@@ -128,7 +128,7 @@ impl Repository {
 
     /// Returns this repository after a discovery.
     pub(super) fn after(&self, outcome: Result<Found, QueryError>) -> Self {
-        let mut after = Self { tried: true, ..self.clone() };
+        let mut after = self.clone();
         let pause = match outcome {
             Ok(found) => {
                 after.status =
@@ -144,8 +144,10 @@ impl Repository {
                 self.retry.min(self.refresh)
             }
         };
+        let now = Instant::now();
         let pause = pause.mul_f64(1.0 - JITTER * fastrand::f64());
-        after.due = Instant::now().checked_add(pause).unwrap_or(after.due);
+        after.tried_at = Some(now);
+        after.due = now + pause;
         after
     }
 }

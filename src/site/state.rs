@@ -32,7 +32,7 @@ impl SiteState {
         };
         let found = repository.as_ref().and_then(Repository::found);
         let topology = Topology::new(&access.settings, found.map(|found| &**found));
-        let proxies = connect(&topology, &access, old)?;
+        let proxies = connect(&topology, &access, old.as_slice())?;
         Ok(Self { access, repository, topology: Arc::new(topology), proxies })
     }
 
@@ -41,33 +41,31 @@ impl SiteState {
         Some((self.repository.as_ref()?, &*self.access))
     }
 
-    /// Returns this state with another topology.
-    fn with_topology(&self, topology: Topology) -> Result<Self, ClientError> {
-        let proxies = connect(&topology, &self.access, Some(self))?;
+    /// Returns this state with another topology. Connections of `earlier` go on as well.
+    fn with_topology(&self, topology: Topology, earlier: &Self) -> Result<Self, ClientError> {
+        let proxies = connect(&topology, &self.access, &[self, earlier])?;
         Ok(Self { topology: Arc::new(topology), proxies, ..self.clone() })
     }
 
     /// Takes over what the repository returned to `current` since this state was prepared.
-    pub(super) fn adopt_later_discovery(&mut self, current: &Self) -> Result<(), ClientError> {
+    pub(super) fn take_over_discovery(&mut self, current: &Self) -> Result<(), ClientError> {
         let (Some(own), Some(later)) = (&mut self.repository, &current.repository) else { return Ok(()) };
         if own.adopt(later) {
             let found = own.found().cloned();
             let topology = Topology::new(&self.access.settings, found.as_deref());
-            *self = self.with_topology(topology)?;
+            *self = self.with_topology(topology, current)?;
         }
         Ok(())
     }
 
     /// Returns the site after a discovery. A topology that cannot be queried leaves the one in force.
-    pub(super) fn after(&self, repository: Repository) -> Self {
+    pub(super) fn after_discovery(&self, repository: Repository) -> Self {
         let topology = Topology::new(&self.access.settings, repository.found().map(|found| &**found));
         let mut state = self.clone();
         if topology != *self.topology {
-            match self.with_topology(topology) {
+            match self.with_topology(topology, self) {
                 Ok(followed) => state = followed,
-                Err(error) => {
-                    error!(site = %self.access.settings.name, %error, "discovery cannot be applied");
-                }
+                Err(error) => error!(%error, "discovery cannot be applied"),
             }
         }
         Self { repository: Some(repository), ..state }
@@ -93,21 +91,25 @@ impl SiteState {
 impl SiteState {
     /// Returns the site after a discovery that returned this.
     pub(crate) fn discovered(&self, found: qlik_sense::qrs::Found) -> Self {
-        self.after(self.repository.as_ref().unwrap().after(Ok(found)))
+        self.after_discovery(self.repository.as_ref().unwrap().after(Ok(found)))
     }
 }
 
-/// Returns a client for each proxy service. Connections go on where address, certificates and limits are the same,
-/// permits wherever the name is.
+/// Returns a client for each proxy service. Connections go on where address, certificates and limits are the same as in
+/// an earlier state. Permits go on where the name is the same, and services at one address share them.
 fn connect(
     topology: &Topology,
     access: &Arc<Access>,
-    old: Option<&SiteState>,
+    earlier: &[&SiteState],
 ) -> Result<Vec<Arc<ProxyClient>>, ClientError> {
-    let mut proxies = Vec::new();
+    let known: Vec<_> = earlier.iter().flat_map(|state| &state.proxies).collect();
+    let mut proxies: Vec<Arc<ProxyClient>> = Vec::new();
     for plan in &topology.proxies {
-        let earlier = old.and_then(|old| old.proxies.iter().find(|proxy| proxy.plan().name == plan.name));
-        proxies.push(ProxyClient::new(plan, access, earlier)?);
+        let same_name = known.iter().copied().find(|proxy| proxy.plan().name == plan.name);
+        let same_address =
+            || proxies.iter().chain(known.iter().copied()).find(|proxy| proxy.plan().url == plan.url);
+        let client = ProxyClient::new(plan, access, same_name.or_else(same_address))?;
+        proxies.push(client);
     }
     Ok(proxies)
 }

@@ -36,15 +36,16 @@ pub async fn one_site(
     }
     let active = state.active();
     let names = state.collector.site_names();
-    let Some(site) = target.filter(|name| names.contains(name)) else {
-        let message = format!("target: expected the name of a site: {}\n", names.join(", "));
-        return (StatusCode::BAD_REQUEST, text(message)).into_response();
-    };
+    let Some(site) = target.filter(|name| names.contains(name)) else { return unknown_target(&names) };
     let begun = Instant::now();
     let deadline = active.deadline(&headers);
     let snapshots = state.collector.scrape(&active.policy, Some(&site), deadline).await;
     if state.is_shutting_down() {
         return unavailable(SHUTTING_DOWN);
+    }
+    if snapshots.is_empty() {
+        // A reload has removed the site in this very moment.
+        return unknown_target(&state.collector.site_names());
     }
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
@@ -54,6 +55,11 @@ pub async fn one_site(
         None => exposition(&state, registry, &headers, until).await,
         Some(steps) => debug_output(&state, steps, registry, until).await,
     }
+}
+
+fn unknown_target(names: &[String]) -> Response {
+    let message = format!("target: expected the name of a site: {}\n", names.join(", "));
+    (StatusCode::BAD_REQUEST, text(message)).into_response()
 }
 
 /// Describes the steps of this probe, escaped for a terminal.

@@ -11,7 +11,6 @@ mod faults;
 mod http;
 mod kept_connections;
 mod logging;
-mod readme;
 mod reload;
 mod reload_load;
 mod reload_refused;

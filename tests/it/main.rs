@@ -2,6 +2,7 @@
 //!
 //! - `cli` the command line itself
 //! - `config` configuration files, good and bad
+//! - `docs` README and the pages of docs, against the program and one another
 //! - `exporter` the running exporter: the real binary, read with a parser that is not ours
 //! - `check` what `check` reports of a site, and of servers that are wrong in every way that can be made here
 //! - `sessions` the commands `sessions list` and `sessions delete`
@@ -24,6 +25,7 @@ mod support;
 mod check;
 mod cli;
 mod config;
+mod docs;
 mod exporter;
 mod sessions;
 mod simulator;

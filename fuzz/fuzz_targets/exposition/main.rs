@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 use qlik_sense::{QueryError, UserKey, VirtualProxy};
-use qlik_session_exporter::collector::pair::Answer;
+use qlik_session_exporter::collector::answer::Answer;
 use qlik_session_exporter::collector::tally::{Counting, Keep};
 use qlik_session_exporter::site::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot, Used};

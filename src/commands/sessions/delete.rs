@@ -8,12 +8,12 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::confirm::{can_prompt, confirmed};
-use super::deletion::SessionToDelete;
 use super::deletion_log::LogNames;
 use super::read_config::read_config;
 use super::reporter::{Reporter, report_users_without_sessions};
 use super::rounds::Rounds;
 use super::selection::{DeleteSelection, SelectionArgs};
+use super::session_to_delete::SessionToDelete;
 use super::shared_args::PlaceArgs;
 use super::table::{self, TextColumn};
 use crate::commands::counted;

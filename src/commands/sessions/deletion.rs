@@ -11,44 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::deletion_log::{DeletionLog, LogNames};
 use super::reporter::Reporter;
-use crate::sessions::{Cause, Failure, QueriedPair, Session, User};
+use super::session_to_delete::SessionToDelete;
+use crate::sessions::{Cause, Failure};
+use qlik_sense::Reason;
 use qlik_sense::qps::Deletion;
-use qlik_sense::{Reason, SessionId};
-
-/// A session chosen for deletion. Has no `Debug`: its id is a secret.
-#[derive(Clone)]
-pub struct SessionToDelete {
-    pub pair: Arc<QueriedPair>,
-    pub user: User,
-    id: String,
-}
-
-/// Identifies a session in every listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionKey<'a> {
-    /// Site, proxy service and virtual proxy.
-    pub pair: [&'a str; 3],
-    pub id: &'a str,
-}
-
-impl SessionToDelete {
-    pub fn new(pair: &Arc<QueriedPair>, session: Session<'_>) -> Self {
-        Self { pair: pair.clone(), user: session.user.into(), id: session.session_id.to_owned() }
-    }
-
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    pub fn key(&self) -> SessionKey<'_> {
-        SessionKey { pair: self.pair.names(), id: &self.id }
-    }
-
-    async fn delete(&self) -> Result<Deletion, Failure> {
-        let id = SessionId::parse(&self.id).map_err(Failure::not_sent)?;
-        self.pair.delete(id).await
-    }
-}
 
 /// What has been done so far.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tracing::{info, warn};
 
-use super::deletion::SessionToDelete;
+use super::session_to_delete::SessionToDelete;
 use crate::config::UserLabel;
 use crate::exposition::users::Naming;
 use qlik_sense::UserKey;

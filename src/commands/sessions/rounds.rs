@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use indicatif::MultiProgress;
 use tokio_util::sync::CancellationToken;
 
-use super::deletion::{Attempt, DeleteOutcome, DeleteProgress, SessionKey, SessionToDelete, delete};
+use super::deletion::{Attempt, DeleteOutcome, DeleteProgress, delete};
 use super::deletion_log::LogNames;
 use super::reporter::Reporter;
 use super::selection::DeleteSelection;
+use super::session_to_delete::{SessionKey, SessionToDelete};
 use crate::commands::counted;
 use crate::sessions::{Lister, Listing};
 use crate::terminal::report;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::confirm::Question;
-use super::deletion::SessionToDelete;
 use super::reporter::Reporter;
+use super::session_to_delete::SessionToDelete;
 use crate::commands::counted;
 use crate::sessions::{Lister, Listing, PairListing, QueriedPair, SiteListing, User};
 use crate::terminal::report;

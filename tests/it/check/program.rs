@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::docs;
 use crate::support::exporter::command;
 use crate::support::program::{Ended, Program};
-use crate::support::project;
 
 use super::checked::Files;
 use crate::support::simulator::url_of;
@@ -16,13 +16,10 @@ async fn run(folder: &Path, args: &[&str]) -> Ended {
     Program::start(&mut command(&[&["check"], args].concat(), &[], folder)).ended().await
 }
 
-/// Whether README has this kind of step, or this member.
+/// Whether docs/check.md has this kind of step, or this member.
 fn is_documented(name: &str) -> bool {
-    let readme = project::text("README.md");
-    let (_, section) = readme.split_once("\n### What check tells\n").unwrap();
-    let (section, _) = section.split_once("\n### ").unwrap();
-    let rows = section.lines().filter(|line| line.starts_with("| `"));
-    rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{name}`")))
+    let page = docs::text("docs/check.md");
+    docs::rows(&page).iter().any(|row| row[0].contains(&format!("`{name}`")))
 }
 
 /// A site's section whose certificates are in this folder.

@@ -66,7 +66,7 @@ async fn each_query_is_logged_at_debug_level_without_an_id() {
         "duration=",
     ];
     assert_eq!(has(&listed.stderr, &queried), 1, "{:#?}", listed.stderr);
-    let failed = ["message=\"query incomplete\"", "proxy=Node2", "error=", "403", "duration="];
+    let failed = ["message=\"query failed\"", "proxy=Node2", "error=", "403", "duration="];
     assert_eq!(has(&listed.stderr, &failed), 1, "{:#?}", listed.stderr);
     assert_eq!(has(&ended.stderr, &["message=\"delete complete\""]), 3, "{:#?}", ended.stderr);
     let log = [listed.stderr, ended.stderr].concat().join("\n");

@@ -1,10 +1,10 @@
 //! Tables, JSON and CSV: what names and ids look like in them, whatever they hold.
 
 use super::commands::{listed, sessions};
+use crate::docs;
 use crate::support::exporter::command;
 use crate::support::hostile::hostile_ids;
 use crate::support::program::Ended;
-use crate::support::project;
 use crate::support::simulator::session;
 use crate::support::site::{Site, virtual_proxy};
 
@@ -191,18 +191,9 @@ async fn wide_output_fits_the_terminal_as_a_table_or_as_blocks() {
     }
 }
 
-/// The blocks within fences of README's section about this.
-fn pictures() -> Vec<String> {
-    let readme = project::text("README.md");
-    let (_, section) = readme.split_once("\n## Who is connected, and an end to it\n").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
-    let blocks = section.split("\n```").skip(1).step_by(2);
-    blocks.map(|block| block.trim_start_matches('\n').to_owned()).collect()
-}
-
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pictures_in_readme_are_what_it_writes() {
+async fn the_pictures_in_the_documentation_are_what_it_writes() {
     use crate::support::terminal::Terminal;
 
     let site =
@@ -212,7 +203,7 @@ async fn the_pictures_in_readme_are_what_it_writes() {
         let args = [args, &["--config.file", config.to_str().unwrap()]].concat();
         Terminal::start(&args, site.certificates().as_path(), (40, 100)).ended().await.screen
     };
-    let pictures = pictures();
+    let pictures = docs::fenced(&docs::text("docs/sessions.md"), "");
     let has = |picture: &str| assert!(pictures.iter().any(|block| block.contains(picture)), "{picture}");
     let plain = |screen: &str| screen.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
 

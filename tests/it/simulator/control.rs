@@ -5,8 +5,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::docs;
+
 use super::client::{SiteWithClient, hangs, ids, options};
-use crate::support::project;
 
 async fn controlled() -> SiteWithClient {
     SiteWithClient::with(|options| options.control_port = Some(0)).await
@@ -56,9 +57,9 @@ async fn it_explains_itself_and_every_fault() {
 }
 
 #[test]
-fn the_readme_lists_the_same_faults() {
-    let readme = project::text("README.md");
-    let (_, after) = readme.split_once("| kind | what the service does |\n| --- | --- |\n").unwrap();
+fn the_documentation_lists_the_same_faults() {
+    let page = docs::text("docs/simulator.md");
+    let (_, after) = page.split_once("| kind | what the service does |\n| --- | --- |\n").unwrap();
     let reported: Vec<_> = after.lines().take_while(|line| line.starts_with('|')).collect();
     let expected = FAULTS.iter().map(|kind| {
         let argument = kind.argument.map_or_else(String::new, |argument| format!("[:{argument}]"));

@@ -198,7 +198,7 @@ async fn a_proxy_that_is_down_has_a_line_until_it_answers_again() {
         assert!(row[2] == "down" && row.last().unwrap().ends_with('×'), "{row:?}");
     }
     terminal.press("4").await;
-    terminal.shows("Does the proxy service run there, and is its port").await;
+    terminal.shows("Check that the proxy service runs there").await;
     terminal.press("1").await;
 
     site.simulator.clear_faults().await.unwrap();

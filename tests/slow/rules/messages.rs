@@ -16,7 +16,7 @@ fn message(template: &str, users: usize) -> String {
             "labels": { "alertname": "QlikUserAtSessionLimit", "site": "production", "severity": "warning" },
             "annotations": {
                 "summary": format!("User LAB\\{user} has 5 open sessions"),
-                "description": format!("Ask the user.\nTo end them:\nsessions delete --user='LAB\\{user}'"),
+                "description": format!("Let the user log out.\nTo delete them:\nsessions delete --user='LAB\\{user}'"),
                 "runbook_url": format!("{RUNBOOKS}QlikUserAtSessionLimit.md"),
             },
             "startsAt": "2026-11-25T01:00:00Z",
@@ -55,7 +55,7 @@ fn a_mail_names_every_user_and_what_to_do() {
         }
         // What concerns all stands there once.
         for mail in [&mail, &message(template, 1)] {
-            assert_eq!(mail.matches("Ask the user.").count(), 1, "{template}");
+            assert_eq!(mail.matches("Let the user log out.").count(), 1, "{template}");
         }
         let resolved = mail.split_once("Resolved:").unwrap().1;
         assert!(resolved.contains("User LAB\\ben has 5"), "{template}");

@@ -1,4 +1,4 @@
-//! README.md held against the program: its metrics, keys, flags, paths and examples are those that there are.
+//! README.md, docs/ and config.toml match the program: metrics, keys, flags, paths, messages and examples.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,45 +11,9 @@ use toml::{Table, Value};
 
 use crate::support::exporter::{Exporter, command, run};
 use crate::support::program::Program;
-use crate::support::project::text as file;
 use crate::support::site::Site;
 
-/// The text below a heading, up to the next one of that depth or above.
-fn section(heading: &str) -> String {
-    let readme = file("README.md");
-    let depth = heading.bytes().take_while(|byte| *byte == b'#').count();
-    let ends = |line: &str| {
-        let hashes = line.bytes().take_while(|byte| *byte == b'#').count();
-        (1..=depth).contains(&hashes) && line[hashes..].starts_with(' ')
-    };
-    let text = readme.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}")).1;
-    // Lines within fences are no headings.
-    let mut fenced = false;
-    let lines = text.lines().take_while(|line| {
-        fenced ^= line.starts_with("```");
-        fenced || !ends(line)
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// The rows of all tables of a text whose first cell begins with code.
-fn rows(text: &str) -> Vec<Vec<&str>> {
-    text.lines()
-        .filter(|line| line.starts_with("| `"))
-        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
-        .collect()
-}
-
-/// What stands between backticks.
-fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
-}
-
-/// The text within fences that are marked with this language.
-fn fenced(text: &str, language: &str) -> Vec<String> {
-    let blocks = text.split("\n```").skip(1).step_by(2);
-    blocks.filter_map(|block| Some(block.strip_prefix(language)?.strip_prefix('\n')?.to_owned())).collect()
-}
+use super::{code, entries, fenced, pages, rows, section, text};
 
 /// Every `--flag` of a text.
 fn flags(text: &str) -> BTreeSet<String> {
@@ -61,7 +25,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_table_of_metrics_is_the_catalogue() {
-    let text = section("### Metrics");
+    let text = section("docs/metrics.md", "## All metrics");
     let reported: Vec<_> = rows(&text).iter().map(|row| row[..3].join(" | ")).collect();
 
     let kind = |kind| match kind {
@@ -79,14 +43,14 @@ fn the_table_of_metrics_is_the_catalogue() {
 /// Every key of config.toml, commented out or not, with its value as written there. That these are all keys
 /// and their defaults, is tested beside the table of keys.
 fn keys_of_the_example() -> BTreeMap<String, String> {
-    let text = file("config.toml");
+    let example = text("config.toml");
     let setting = |line: &str| {
         let rest = line.strip_prefix('#').unwrap_or(line);
         rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[').then(|| rest.to_owned())
     };
-    let text: Vec<_> = text.lines().filter_map(setting).collect();
+    let settings: Vec<_> = example.lines().filter_map(setting).collect();
     let mut found = BTreeMap::new();
-    collect("", &text.join("\n").parse().unwrap(), &mut found);
+    collect("", &settings.join("\n").parse().unwrap(), &mut found);
     found
 }
 
@@ -106,7 +70,7 @@ fn collect(path: &str, table: &Table, found: &mut BTreeMap<String, String>) {
 #[test]
 fn the_table_of_configuration_has_every_key_with_its_default() {
     let example = keys_of_the_example();
-    let text = section("### Configuration");
+    let text = section("docs/configuration.md", "## All keys");
     let rows = rows(&text);
 
     let reported: BTreeSet<_> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
@@ -158,32 +122,40 @@ async fn every_flag_is_documented_and_every_documented_flag_exists() {
         there_are.extend(flags(&help(&command).await.join("\n")));
     }
 
-    let text = section("### Command line");
-    let reported: BTreeSet<_> = rows(&text).iter().flat_map(|row| flags(row[0])).collect();
+    let flags_table = section("docs/command-line.md", "## Flags");
+    let reported: BTreeSet<_> = rows(&flags_table).iter().flat_map(|row| flags(row[0])).collect();
     assert_eq!(reported, there_are);
-    // Elsewhere, other programs have flags too: what follows our own name, and what is dotted, is ours.
-    let readme = file("README.md");
-    let ours = readme.lines().filter(|line| line.trim_start().starts_with("qlik-session-exporter "));
-    let mentioned = ours.flat_map(flags).chain(flags(&readme).into_iter().filter(|flag| flag.contains('.')));
-    for flag in mentioned {
-        assert!(there_are.contains(&flag), "{flag}");
+    // Other programs have flags too: after the program's own name, and with a dot in it, a flag is ours.
+    for page in pages() {
+        let page_text = text(&page);
+        let is_ours = |line: &&str| line.trim_start().starts_with("qlik-session-exporter ");
+        let after_our_name = page_text.lines().filter(is_ours).flat_map(flags);
+        let with_a_dot = flags(&page_text)
+            .into_iter()
+            .filter(|flag| flag.contains('.') && !flag.ends_with(".url") && !flag.starts_with("--query."));
+        for flag in after_our_name.chain(with_a_dot) {
+            assert!(there_are.contains(&flag), "{}: {flag}", page.display());
+        }
     }
 }
 
 #[tokio::test]
 async fn every_command_is_documented_and_every_documented_one_exists() {
-    let text = section("### Command line");
+    let text = section("docs/command-line.md", "## Commands");
     let rows = rows(&text);
-    let reported = rows.iter().map(|row| row[0].trim_matches('`')).filter(|name| !name.starts_with('-'));
-    assert_eq!(reported.map(str::to_owned).collect::<BTreeSet<_>>(), commands().await);
+    let reported = rows.iter().map(|row| row[0].trim_matches('`').to_owned());
+    assert_eq!(reported.collect::<BTreeSet<_>>(), commands().await);
 }
 
 #[tokio::test]
 async fn watch_has_the_flags_of_list_as_documented() {
     let own = async |command| flags(&help(command).await.join("\n"));
     let (list, watch) = (own("sessions list").await, own("sessions watch").await);
-    let reported = section("### Live").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(reported.contains("the flags of `sessions list` but `--wide`, and `--interval`"), "{reported}");
+    let reported = section("docs/sessions.md", "## Watch").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        reported.contains("the flags of `sessions list` except `--wide`, and `--interval`"),
+        "{reported}"
+    );
     let only = |of: &BTreeSet<String>, other| of.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(
         (only(&list, &watch), only(&watch, &list)),
@@ -193,7 +165,7 @@ async fn watch_has_the_flags_of_list_as_documented() {
 
 #[test]
 fn the_table_of_keys_is_that_of_the_view() {
-    let text = section("### Live");
+    let text = section("docs/sessions.md", "## Watch");
     let reported: Vec<_> =
         rows(&text).iter().map(|row| code(row[0]).collect::<Vec<_>>().join(", ")).collect();
     let there_are: Vec<_> = KEYS.iter().map(|(keys, _)| *keys).collect();
@@ -202,7 +174,7 @@ fn the_table_of_keys_is_that_of_the_view() {
 
 #[test]
 fn every_failure_reason_is_documented() {
-    let text = section("### Reasons");
+    let text = section("docs/metrics.md", "## Reasons");
     let reported: Vec<_> = rows(&text).iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
     assert_eq!(reported, Reason::ALL.map(Reason::as_str));
 }
@@ -210,8 +182,8 @@ fn every_failure_reason_is_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_path_is_served() {
     let demo = Exporter::start(&["demo"], &[]).await;
-    let text = section("### HTTP");
-    let rows = rows(&text);
+    let page = text("docs/http.md");
+    let rows = rows(&page);
     assert!(rows.len() >= 6, "{rows:?}");
     for path in rows.iter().flat_map(|row| code(row[0])) {
         let answer = demo.get(&path.replace("SITE", "simulated")).await;
@@ -228,8 +200,10 @@ async fn the_configuration_of_a_real_site_is_good_as_it_stands() {
     for name in ["client.pem", "client_key.pem", "root.pem"] {
         fs::copy(site.certificates().join(name), certs.join(name)).unwrap();
     }
-    let text = section("## A real site in five minutes");
-    let [config, proxy] = &fenced(&text, "toml")[..] else { panic!("two examples are expected in {text}") };
+    let [config] = &fenced(&text("README.md"), "toml")[..] else { panic!("README has one example") };
+    let [proxy] = &fenced(&text("docs/configuration.md"), "toml")[..] else {
+        panic!("one of a proxy service")
+    };
     let without_repository = config.lines().filter(|line| !line.starts_with("repository"));
     let instead = without_repository.collect::<Vec<_>>().join("\n") + "\n" + proxy;
     for config in [config, &instead] {
@@ -240,5 +214,37 @@ async fn the_configuration_of_a_real_site_is_good_as_it_stands() {
             .assert()
             .code(0)
             .stderr_is_empty();
+    }
+}
+
+#[test]
+fn every_documented_log_message_is_logged() {
+    let mut sources = String::new();
+    let mut folders = vec![std::path::PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in entries(folder) {
+            match entry.extension() {
+                Some(_) => sources += &text(&entry),
+                None => folders.push(entry),
+            }
+        }
+    }
+    let table = section("docs/logging.md", "## Messages");
+    for row in rows(&table) {
+        let message = row[0].trim_matches('`');
+        assert!(sources.contains(&format!("\"{message}\"")), "{message}");
+    }
+}
+
+#[test]
+fn the_metrics_shown_in_readme_have_their_labels() {
+    let page = text("README.md");
+    let samples: Vec<_> = page.lines().filter(|line| line.starts_with("qlik_")).collect();
+    assert!(samples.len() >= 5, "{samples:?}");
+    for sample in samples {
+        let (name, rest) = sample.split_once('{').unwrap();
+        let labels: Vec<_> = rest.split(',').filter_map(|label| Some(label.split_once('=')?.0)).collect();
+        let metric = catalogue::ALL.iter().find(|metric| metric.name == name).unwrap();
+        assert_eq!(labels, metric.labels, "{name}");
     }
 }

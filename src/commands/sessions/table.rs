@@ -1,26 +1,31 @@
-//! Tables for a terminal, written a few rows at a time: the first is there before the last is laid out. Where no
-//! table fits, a block of lines for each row.
+//! Tables for a terminal. Where the columns do not fit beside each other, a block of lines for each row.
 
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
 use unicode_width::UnicodeWidthStr;
 
-/// Rows that are laid out together.
-const ROWS: usize = 500;
+/// The number of rows that comfy-table arranges. A longer table is written in pages with the widths of [`fitting`]:
+/// comfy-table keeps all rows in memory, and writes the first one when the last one is laid out.
+const MAX_ARRANGED: usize = 10_000;
 
-/// How wide a column gets where no terminal bounds it: one long name does not widen each of many rows.
+/// The number of rows of a page.
+const PAGE: usize = 500;
+
+/// The maximum width of a column without a terminal: one long name must not widen all rows.
 const MAX_COLUMN: usize = 200;
 
-/// How narrow a column gets at least, so that it can be read, and before one that is kept gives way.
+/// The minimum width of a column, for legibility.
 const MIN_COLUMN: usize = 8;
+
+/// The minimum width of the other columns before a kept column shrinks.
 const MIN_BESIDE_KEPT: usize = 16;
 
-/// A column: its title, and what stands in it.
+/// A column: its title and the text of its cells, which must be escaped.
 pub struct TextColumn<'c, R> {
     title: &'static str,
     cell: Box<dyn Fn(&R) -> String + 'c>,
-    /// Whether the others give way first: it is there to be copied.
+    /// Whether the other columns shrink first: its texts are to be copied.
     is_kept: bool,
 }
 
@@ -29,68 +34,122 @@ impl<'c, R> TextColumn<'c, R> {
         Self { title, cell: Box::new(cell), is_kept: false }
     }
 
-    /// The same; the others give way to it.
+    /// Returns the column as one that shrinks last.
     pub fn kept(self) -> Self {
         Self { is_kept: true, ..self }
     }
 }
 
-/// How many characters fit beside each other on standard output; None where it is no terminal.
+/// Returns the width of the terminal on standard output; None where it is no terminal.
 pub fn terminal_width() -> Option<usize> {
     width_of_terminal(io::stdout().is_terminal())
 }
 
-/// The same for another output, where that is a terminal.
+/// Returns the width of the terminal if the output is one.
 pub fn width_of_terminal(is_terminal: bool) -> Option<usize> {
     let size = is_terminal.then(crossterm::terminal::size)?;
-    // Some tell that they have none.
+    // Some terminals report no size.
     let columns = size.ok().map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
     Some(columns.unwrap_or(80))
 }
 
-/// Writes all rows under one head, or each as a block where the columns do not fit beside each other. `rows` is
-/// walked twice: first for the widths. Cells are to be escaped.
+/// Writes all rows below a heading, or as blocks where the columns do not fit. Calls `rows` several times: first for
+/// the widths.
 pub fn write<R, I: Iterator<Item = R>>(
     out: &mut impl Write,
     columns: &[TextColumn<'_, R>],
     rows: impl Fn() -> I,
     width: Option<usize>,
 ) -> io::Result<()> {
-    let mut natural: Vec<usize> = columns.iter().map(|column| column.title.width()).collect();
-    for row in rows() {
-        for (width, column) in natural.iter_mut().zip(columns) {
-            *width = (*width).max((column.cell)(&row).width());
-        }
+    let widths = natural_widths(columns, rows());
+    let Some(fitting) = fitting(&widths, width) else { return write_blocks(out, columns, rows()) };
+    if rows().nth(MAX_ARRANGED).is_none() {
+        let mut table = new_table(columns, rows(), true);
+        arrange(&mut table, &widths, width);
+        return write_lines(out, &table);
     }
-    let kept: Vec<bool> = columns.iter().map(|column| column.is_kept).collect();
-    let Some(widths) = fitting(&natural, &kept, width) else { return write_blocks(out, columns, rows()) };
     let mut rows = rows();
     let mut is_first = true;
     loop {
-        let mut table = Table::new();
-        table.load_style(style()).set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::MAX);
-        if is_first {
-            table.set_header(columns.iter().map(|column| column.title));
-        }
-        for row in rows.by_ref().take(ROWS) {
-            table.add_row(columns.iter().map(|column| (column.cell)(&row)));
-        }
-        if !is_first && table.is_empty() {
+        let mut table = new_table(columns, rows.by_ref().take(PAGE), is_first);
+        if table.is_empty() {
             return Ok(());
         }
-        for (column, width) in table.column_iter_mut().zip(&widths) {
-            column.set_padding((0, PADDING));
-            let width = u16::try_from(*width).unwrap_or(u16::MAX).saturating_add(PADDING);
-            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        for (column, width) in table.column_iter_mut().zip(&fitting) {
+            column.set_constraint(ColumnConstraint::Absolute(padded(*width)));
         }
-        for line in table.lines() {
-            writeln!(out, "{}", line.trim_end())?;
-        }
+        write_lines(out, &table)?;
         is_first = false;
     }
 }
 
-/// A line for each cell that is not empty, and an empty one between two rows. The terminal breaks what is long.
+/// The width that a column needs.
+#[derive(Debug, Clone, Copy)]
+struct ColumnWidth {
+    title: usize,
+    natural: usize,
+    is_kept: bool,
+}
+
+fn natural_widths<R>(columns: &[TextColumn<'_, R>], rows: impl Iterator<Item = R>) -> Vec<ColumnWidth> {
+    let mut widths = Vec::new();
+    for column in columns {
+        let title = column.title.width();
+        widths.push(ColumnWidth { title, natural: title, is_kept: column.is_kept });
+    }
+    for row in rows {
+        for (width, column) in widths.iter_mut().zip(columns) {
+            width.natural = width.natural.max((column.cell)(&row).width());
+        }
+    }
+    widths
+}
+
+fn new_table<R>(columns: &[TextColumn<'_, R>], rows: impl Iterator<Item = R>, with_heading: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(u16::MAX);
+    if with_heading {
+        table.set_header(columns.iter().map(|column| column.title));
+    }
+    for row in rows {
+        table.add_row(columns.iter().map(|column| (column.cell)(&row)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, PADDING));
+    }
+    table
+}
+
+/// Sets what comfy-table needs to arrange the columns: the width, and the minimum widths.
+fn arrange(table: &mut Table, widths: &[ColumnWidth], width: Option<usize>) {
+    let Some(width) = width else {
+        for column in table.column_iter_mut() {
+            column.set_constraint(ColumnConstraint::UpperBoundary(padded(MAX_COLUMN)));
+        }
+        return;
+    };
+    table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    let keeps = fits(&capped(widths, MIN_BESIDE_KEPT, Some(width)), Some(width));
+    let mut minimum = capped(widths, MIN_COLUMN, keeps.then_some(width));
+    let whole_titles: Vec<usize> =
+        minimum.iter().zip(widths).map(|(minimum, column)| column.title.max(*minimum)).collect();
+    if fits(&whole_titles, Some(width)) {
+        minimum = whole_titles;
+    }
+    for (column, minimum) in table.column_iter_mut().zip(minimum) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(padded(minimum)));
+    }
+}
+
+fn write_lines(out: &mut impl Write, table: &Table) -> io::Result<()> {
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Writes a line for each cell that is not empty, and an empty line between two rows. The terminal wraps long lines.
 fn write_blocks<R>(
     out: &mut impl Write,
     columns: &[TextColumn<'_, R>],
@@ -110,33 +169,48 @@ fn write_blocks<R>(
     Ok(())
 }
 
-/// Right of each cell.
+/// The padding right of each cell.
 const PADDING: u16 = 1;
 
-/// Between two columns: the padding, and a place for lines that are not drawn.
+/// The space between two columns: the padding and an invisible line.
 const GAP: usize = 2;
 
-/// No lines but the one under the head.
-fn style() -> TableStyle {
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))
+fn padded(width: usize) -> Width {
+    Width::Fixed(u16::try_from(width).unwrap_or(u16::MAX).saturating_add(PADDING))
 }
 
-/// The widths of columns that fit: the widest give way first, and those that are kept last. None where they would
+/// Returns widths that fit: the widest columns shrink first, and those that are kept last. None where the columns would
 /// become too narrow.
-fn fitting(natural: &[usize], kept: &[bool], width: Option<usize>) -> Option<Vec<usize>> {
-    let gaps = GAP * natural.len();
-    let room = width.map_or(usize::MAX, |width| width.saturating_sub(gaps));
+fn fitting(widths: &[ColumnWidth], width: Option<usize>) -> Option<Vec<usize>> {
     let bound = width.unwrap_or(MAX_COLUMN);
-    let capped = |cap: usize, keep: bool| -> Vec<usize> {
-        let columns = natural.iter().zip(kept);
-        columns.map(|(width, kept)| (*width).min(if keep && *kept { bound } else { cap })).collect()
-    };
-    let widest = natural.iter().copied().max().unwrap_or_default().min(bound);
-    let from_widest = |least: usize, keep| (least..=widest.max(least)).rev().map(move |cap| (cap, keep));
-    from_widest(MIN_BESIDE_KEPT, true)
-        .chain(from_widest(MIN_COLUMN, false))
-        .map(|(cap, keep)| capped(cap, keep))
-        .find(|widths| widths.iter().sum::<usize>() <= room)
+    let widest = widths.iter().map(|column| column.natural).max().unwrap_or_default().min(bound);
+    for cap in (MIN_BESIDE_KEPT..=widest.max(MIN_BESIDE_KEPT)).rev() {
+        let capped = capped(widths, cap, Some(bound));
+        if fits(&capped, width) {
+            return Some(capped);
+        }
+    }
+    for cap in (MIN_COLUMN..=widest.max(MIN_COLUMN)).rev() {
+        let capped = capped(widths, cap, None);
+        if fits(&capped, width) {
+            return Some(capped);
+        }
+    }
+    None
+}
+
+/// Returns the natural widths, capped. Kept columns have a cap of their own, if there is one.
+fn capped(widths: &[ColumnWidth], cap: usize, kept_cap: Option<usize>) -> Vec<usize> {
+    let mut capped = Vec::new();
+    for column in widths {
+        let cap = kept_cap.filter(|_| column.is_kept).unwrap_or(cap);
+        capped.push(column.natural.min(cap));
+    }
+    capped
+}
+
+fn fits(widths: &[usize], width: Option<usize>) -> bool {
+    width.is_none_or(|width| widths.iter().sum::<usize>() + GAP * widths.len() <= width)
 }
 
 #[cfg(test)]
@@ -149,6 +223,20 @@ mod tests {
             TextColumn::new(first, |row: &[&str; 2]| row[0].to_owned()),
             TextColumn::new(second, |row: &[&str; 2]| row[1].to_owned()),
         ]
+    }
+
+    fn plain(natural: &[usize], width: Option<usize>) -> Vec<usize> {
+        let widths: Vec<_> = natural
+            .iter()
+            .map(|natural| ColumnWidth { title: 1, natural: *natural, is_kept: false })
+            .collect();
+        fitting(&widths, width).unwrap()
+    }
+
+    fn last_kept(width: usize) -> Vec<usize> {
+        let mut widths = [10, 50, 36].map(|natural| ColumnWidth { title: 1, natural, is_kept: false });
+        widths[2].is_kept = true;
+        fitting(&widths, Some(width)).unwrap()
     }
 
     fn written(rows: &[[&'static str; 2]], width: Option<usize>) -> String {
@@ -166,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_goes_on_in_the_next_line_whole() {
+    fn a_long_cell_is_wrapped() {
         let text = written(&[["short", "0123456789abcdef0123456789abcdef"]], Some(24));
         assert!(text.lines().all(|line| line.chars().count() <= 24), "{text}");
         let second: String = text.lines().skip(2).filter_map(|line| line.get(7..)).map(str::trim).collect();
@@ -174,22 +262,21 @@ mod tests {
     }
 
     #[test]
-    fn where_no_table_fits_each_row_is_a_block() {
+    fn rows_are_blocks_where_no_table_fits() {
         let text = written(&[["0123456789", "0123456789"], ["", "y"]], Some(2 * (MIN_COLUMN + GAP) - 1));
         assert_eq!(text, "a: 0123456789\nb: 0123456789\n\nb: y\n");
     }
 
     #[test]
-    fn rows_of_later_pieces_stand_under_the_same_head() {
-        let rows = vec![["x", "y"]; 2 * ROWS + 1];
+    fn pages_share_one_heading() {
+        let rows = vec![["x", "y"]; MAX_ARRANGED + 1];
         let text = written(&rows, Some(80));
         assert_eq!(text.lines().count(), 2 + rows.len());
         assert_eq!(text.lines().filter(|line| line.starts_with('a')).count(), 1);
     }
 
     #[test]
-    fn the_widest_columns_give_way_first() {
-        let plain = |natural: &[usize], width| fitting(natural, &vec![false; natural.len()], width).unwrap();
+    fn the_widest_columns_shrink_first() {
         assert_eq!(plain(&[3, 50, 36], Some(60)), [3, 25, 25]);
         assert_eq!(plain(&[3, 5, 36], Some(60)), [3, 5, 36]);
         assert_eq!(plain(&[30, 30], Some(2 * (MIN_COLUMN + GAP))), [MIN_COLUMN; 2]);
@@ -197,10 +284,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_gives_way_when_nothing_else_can() {
-        let last_kept = |width| fitting(&[10, 50, 36], &[false, false, true], Some(width)).unwrap();
+    fn a_kept_column_shrinks_last() {
         assert_eq!(last_kept(100), [10, 48, 36]);
         assert_eq!(last_kept(70), [10, 18, 36]);
         assert_eq!(last_kept(60), [10, 22, 22]);
+    }
+
+    #[test]
+    fn an_arranged_table_keeps_a_column_whole_while_the_others_are_legible() {
+        let cell = "x".repeat(40);
+        let columns = [
+            TextColumn::new("a", |_: &()| cell.clone()),
+            TextColumn::new("b", |_: &()| cell.replace('x', "y")).kept(),
+        ];
+        for (width, whole) in [(100, true), (70, true), (60, true), (59, false)] {
+            let mut out = Vec::new();
+            write(&mut out, &columns, || [()].into_iter(), Some(width)).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            assert_eq!(text.contains(&cell.replace('x', "y")), whole, "{width}: {text}");
+        }
     }
 }

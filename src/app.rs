@@ -1,7 +1,6 @@
-//! A running exporter: started, reloaded and run until it is shut down.
+//! A running exporter: starts, reloads and shuts down.
 //!
-//! Whoever starts one decides when it reloads and shuts down: a command on signals, a service on requests of its
-//! manager.
+//! The caller decides when it reloads and shuts down: a command on signals, a service on requests of its manager.
 
 mod prepare;
 
@@ -17,19 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::collector::{Collector, ScrapePolicy};
-use crate::config::{Config, Sources};
+use crate::config::{Config, LogSettings, Sources, WebSettings};
+use crate::logging;
 use crate::web::{self, ActiveConfig, ListenError, ReloadError, ReloadRequests, WebState};
 pub use prepare::PrepareError;
 use prepare::{PreparedConfig, prepare};
-
-/// What an exporter is started with besides its configuration.
-#[derive(Debug, Clone)]
-pub struct AppOptions {
-    /// The path of the metrics of all sites.
-    pub telemetry_path: String,
-    /// Whether `POST /-/reload` is allowed.
-    pub lifecycle: bool,
-}
 
 /// An exporter that is bound to its addresses.
 pub struct App {
@@ -39,16 +30,44 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     /// Taken by [`Self::run`].
     inputs: Mutex<Option<Inputs>>,
-    /// The addresses that the last configuration names, to report a change. Held during a reload: reloads never overlap.
-    listen_addresses: tokio::sync::Mutex<Vec<SocketAddr>>,
-    /// Cancelled when the exporter shuts down. Handlers and connections see it, and a reload that still reads.
+    /// The settings of the last configuration that need a restart, to report a change. Locked during a reload: reloads
+    /// never overlap.
+    until_restart: tokio::sync::Mutex<UntilRestart>,
+    /// Cancelled when the exporter shuts down. Stops connections and a reload that still reads files.
     shutdown: CancellationToken,
 }
 
-/// What reaches the exporter from outside while it runs.
+/// The inputs of a running exporter.
 struct Inputs {
     listeners: Vec<TcpListener>,
     reload_requests: ReloadRequests,
+}
+
+/// The settings that take effect at the next start only.
+struct UntilRestart {
+    listen_addresses: Vec<SocketAddr>,
+    web: WebSettings,
+    log: LogSettings,
+}
+
+impl UntilRestart {
+    fn of(config: &Config) -> Self {
+        let Config { listen_addresses, web, log, .. } = config.clone();
+        Self { listen_addresses, web, log }
+    }
+
+    /// Returns the keys with another value in `next`.
+    fn changed_keys(&self, next: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("listen_address", self.listen_addresses != next.listen_addresses),
+            ("web.telemetry_path", self.web.telemetry_path != next.web.telemetry_path),
+            ("web.enable_lifecycle", self.web.enable_lifecycle != next.web.enable_lifecycle),
+            ("log.level", self.log.level != next.log.level),
+            ("log.format", self.log.format != next.log.format),
+            ("log.file", self.log.file != next.log.file),
+        ];
+        changed.into_iter().filter_map(|(key, is_changed)| is_changed.then_some(key)).collect()
+    }
 }
 
 /// Why an exporter cannot start.
@@ -64,32 +83,41 @@ impl App {
     /// Prepares everything that can fail, binds the listeners last and starts the discovery of the sites.
     ///
     /// # Errors
-    /// When the configuration cannot be used or an address cannot be listened on. Nothing has been started then.
-    pub async fn start(sources: Sources, options: AppOptions) -> Result<Self, StartError> {
+    /// When the configuration cannot be used or an address cannot be bound. Nothing has been started then.
+    pub async fn start(sources: Sources) -> Result<Self, StartError> {
         let collector = Arc::new(Collector::default());
         let PreparedConfig { config, sites, read_at } = prepare(&sources, &collector).await?;
+        start_log(&config)?;
         let listeners = web::bind(&config.listen_addresses).await?;
 
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let shutdown = CancellationToken::new();
         let (reload_handle, reload_requests) = web::reload_channel();
-        let reload_handle = options.lifecycle.then_some(reload_handle);
+        let reload_handle = config.web.enable_lifecycle.then_some(reload_handle);
         let active = active_config(&config, read_at);
         collector.apply(sites);
-        let state = WebState::new(collector, active, options.telemetry_path, reload_handle, shutdown.clone());
+        let telemetry_path = config.web.telemetry_path.clone();
+        let state = WebState::new(collector, active, telemetry_path, reload_handle, shutdown.clone());
         Ok(Self {
             sources,
             state: Arc::new(state),
             addresses,
             inputs: Mutex::new(Some(Inputs { listeners, reload_requests })),
-            listen_addresses: tokio::sync::Mutex::new(config.listen_addresses),
+            until_restart: tokio::sync::Mutex::new(UntilRestart::of(&config)),
             shutdown,
         })
     }
 
-    /// Prepares everything that [`Self::start`] prepares and returns the configuration. Binds and starts nothing.
+    /// Prepares the same as [`Self::start`] and returns the configuration. Binds and starts nothing.
     pub async fn check(sources: &Sources) -> Result<Config, PrepareError> {
-        Ok(prepare(sources, &Arc::default()).await?.config)
+        let config = prepare(sources, &Arc::default()).await?.config;
+        start_log(&config)?;
+        Ok(config)
+    }
+
+    /// Returns the path of the metrics of all sites.
+    pub fn telemetry_path(&self) -> &str {
+        &self.state.telemetry_path
     }
 
     /// Returns the addresses that the listeners are bound to.
@@ -116,22 +144,22 @@ impl App {
         tokio::join!(server, until_shutdown).1
     }
 
-    /// Reads the configuration again, certificates included, and puts it in force. What did not change keeps its
-    /// connections, caches and counters.
+    /// Reads the configuration again, certificates included, and applies it. What did not change keeps its connections,
+    /// caches and counters.
     ///
-    /// The first phase prepares everything that can fail and changes nothing; the second cannot fail. For that reason
-    /// a rejected reload changes nothing, and dropping the future leaves nothing half done.
+    /// The first phase prepares everything that can fail and changes nothing. The second phase cannot fail. So a rejected
+    /// reload changes nothing, and a dropped future leaves nothing half done.
     ///
     /// # Errors
     /// When the configuration cannot be used, which is logged, or when the exporter shuts down meanwhile.
     pub async fn reload(&self) -> Result<(), ReloadError> {
-        let mut listen_addresses = self.listen_addresses.lock().await;
+        let mut until_restart = self.until_restart.lock().await;
         debug!("reloading configuration");
-        // A file that cannot be read to its end, or a key that takes long to decrypt, is left to its thread.
+        // At shutdown, the thread may still read a slow file or decrypt a key. It is not waited for.
         let prepared = self.shutdown.run_until_cancelled(prepare(&self.sources, &self.state.collector)).await;
         match prepared {
             Some(Ok(prepared)) => {
-                self.apply(prepared, &mut listen_addresses);
+                self.apply(prepared, &mut until_restart);
                 Ok(())
             }
             Some(Err(rejected)) => {
@@ -146,17 +174,19 @@ impl App {
         }
     }
 
-    /// Puts a prepared configuration in force.
-    fn apply(&self, prepared: PreparedConfig, listen_addresses: &mut Vec<SocketAddr>) {
+    /// Applies a prepared configuration.
+    fn apply(&self, prepared: PreparedConfig, until_restart: &mut UntilRestart) {
         let PreparedConfig { config, sites, read_at } = prepared;
+        log_warnings(&config);
         self.state.collector.apply(sites);
         self.state.activate(active_config(&config, read_at));
         self.state.record_reload(true);
         info!("configuration reloaded");
-        if config.listen_addresses != *listen_addresses {
-            warn!("listen_address changed, effective at the next start");
-            *listen_addresses = config.listen_addresses;
+        let next = UntilRestart::of(&config);
+        for key in until_restart.changed_keys(&next) {
+            warn!("{key} changed, effective at the next start");
         }
+        *until_restart = next;
     }
 
     /// Reloads for each handler that requests it.
@@ -167,12 +197,25 @@ impl App {
         pending().await
     }
 
-    /// Interrupts a reload that still reads, and ends all queries.
+    /// Interrupts a reload that still reads files, and stops all queries.
     async fn stop(&self) {
         self.shutdown.cancel();
-        // Nothing is applied after this.
-        let _reload = self.listen_addresses.lock().await;
+        // No reload applies anything after this.
+        let _reload = self.until_restart.lock().await;
         self.state.collector.end().await;
+    }
+}
+
+/// Sets up the log as the configuration names it, then logs the configuration's warnings.
+fn start_log(config: &Config) -> Result<(), PrepareError> {
+    logging::start(&config.log)?;
+    log_warnings(config);
+    Ok(())
+}
+
+fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
+        warn!(warning, "configuration warning");
     }
 }
 

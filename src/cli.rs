@@ -1,4 +1,4 @@
-//! The command line: which commands there are, and what runs each.
+//! The command line: the commands and their dispatch.
 
 use clap::{Parser, Subcommand};
 
@@ -18,7 +18,7 @@ use crate::global::GlobalArgs;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Flags of `serve`, which is the command when none is named.
+    /// The flags of `serve`, which is the default command.
     #[command(flatten)]
     pub web: ServeArgs,
     #[command(flatten)]
@@ -36,42 +36,44 @@ const LONG_VERSION: &str = concat!(
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the exporter (the default)
+    /// Run the exporter (default)
     Serve(ServeArgs),
-    /// Read the configuration, then ask every repository and proxy once and say what works
+    /// Read the configuration, query every repository and proxy once, report what works
     Check(CheckArgs),
-    /// List, watch and end sessions
+    /// List, watch and delete sessions
     Sessions(SessionsArgs),
-    /// A simulated Qlik Sense site and the exporter on top of it, without any configuration
+    /// Run a simulated Qlik Sense site and the exporter for it, without any configuration
     #[cfg(feature = "simulator")]
     Demo(DemoArgs),
-    /// Only the simulated site, for tests and for trying other tools
+    /// Run only the simulated site, for tests and for trying other tools
     #[cfg(feature = "simulator")]
     #[command(after_long_help = simulate::help())]
     Simulate(SimulateArgs),
 }
 
 impl Cli {
-    /// Runs the command that was named, `serve` when none was.
+    /// Runs the named command, by default `serve`.
     pub async fn run(self) -> Result<(), CommandError> {
         let Self { command, web, global } = self;
         match command {
             None => serve::run(&global, web).await,
             Some(Command::Serve(own)) => serve::run(&global, own.or(web)).await,
             #[cfg(feature = "simulator")]
-            Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => Err(
-                CommandError::usage("--config.file is not for demo and simulate: they read no configuration"),
-            ),
+            Some(Command::Demo(_) | Command::Simulate(_)) if global.config_file.is_some() => {
+                Err(CommandError::usage(
+                    "--config.file cannot be used with demo and simulate: they read no configuration",
+                ))
+            }
             #[cfg(feature = "simulator")]
-            Some(Command::Demo(own)) => demo::run(DemoArgs { web: own.web.or(web), ..own }).await,
-            // Otherwise this command would ignore them without a message.
+            Some(Command::Demo(own)) => demo::run(&global, DemoArgs { web: own.web.or(web), ..own }).await,
+            // The other commands would ignore these flags silently.
             Some(_) if !web.is_empty() => {
-                Err(CommandError::usage("--web.* and --config.check belong to serve and demo"))
+                Err(CommandError::usage("--web.* and --config.check can only be used with serve and demo"))
             }
             Some(Command::Check(args)) => check::run(&global, &args).await,
             Some(Command::Sessions(args)) => sessions::run(&global, args.command).await,
             #[cfg(feature = "simulator")]
-            Some(Command::Simulate(args)) => simulate::run(args).await,
+            Some(Command::Simulate(args)) => simulate::run(&global, args).await,
         }
     }
 }
@@ -87,20 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn flags_of_serve_stand_before_or_after_it() {
-        let web = |args: &[&str]| {
-            let cli = Cli::parse_from(std::iter::once("x").chain(args.iter().copied()));
-            match cli.command {
-                Some(Command::Serve(web)) => web.or(cli.web),
-                _ => cli.web,
-            }
-        };
+    fn flags_of_serve_are_accepted_before_and_after_it() {
         for args in [
             &["--web.listen-address", ":1"][..],
             &["serve", "--web.listen-address", ":1"],
             &["--web.listen-address", ":1", "serve"],
         ] {
-            assert_eq!(web(args).listen_addresses, [":1"], "{args:?}");
+            let cli = Cli::parse_from(std::iter::once("x").chain(args.iter().copied()));
+            let web = match cli.command {
+                Some(Command::Serve(web)) => web.or(cli.web),
+                _ => cli.web,
+            };
+            assert_eq!(web.listen_addresses, [":1"], "{args:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The subcommands: each puts the modules together for one purpose.
+//! The subcommands.
 
 pub mod check;
 #[cfg(feature = "simulator")]
@@ -10,7 +10,7 @@ mod signals;
 pub mod simulate;
 pub mod site_args;
 
-/// `1 site`, `2 sites`, `2 virtual proxies`.
+/// Returns a number with a noun, as in `1 site`, `2 sites`, `2 virtual proxies`.
 fn counted(number: usize, noun: &str) -> String {
     match (number, noun.strip_suffix("proxy")) {
         (1, _) => format!("1 {noun}"),

@@ -1,31 +1,31 @@
-//! Why a command ends with another exit code than 0. `main` turns it into the exit code and into lines on standard
-//! error; nothing else does.
+//! The error of a command. Only `main` turns it into an exit code and prints it on standard error.
 
-use crate::config::Mistakes;
+use crate::config::ConfigErrors;
 use crate::terminal;
 
-/// The command ran, and something failed.
+/// The exit code when the command ran and something failed.
 pub const EXIT_FAILURE: u8 = 1;
 
-/// Wrong usage or a wrong configuration: nothing was queried.
+/// The exit code for wrong usage or a wrong configuration: nothing was queried.
 pub const EXIT_USAGE: u8 = 2;
 
-/// What a command returns when it did not succeed.
+/// The error that a command returns.
 ///
-/// Any other error becomes [`Self::Failed`] by `?`. For that reason this type is no [`std::error::Error`] itself.
+/// Any other error becomes [`Self::Failed`] by `?`. Because of that conversion, this type does not
+/// implement [`std::error::Error`] itself.
 #[derive(Debug)]
 pub enum CommandError {
-    /// Flags that do not fit together or name nothing, in one line.
+    /// Wrong arguments, in one line.
     Usage(String),
     /// A configuration that cannot be used, with a line for each error in it.
-    Config(Mistakes),
-    /// Something that was tried and failed.
+    Config(ConfigErrors),
+    /// A failure while the command ran.
     Failed(anyhow::Error),
-    /// The command has printed all that there is to report.
+    /// The command has printed its errors already.
     AlreadyReported(ExitKind),
 }
 
-/// Which exit code an error has.
+/// The kind of exit code of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitKind {
     Failure,
@@ -39,7 +39,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
 }
 
 impl CommandError {
-    /// Wraps an error that is about flags.
+    /// Wraps an error about arguments.
     pub fn usage(error: impl ToString) -> Self {
         Self::Usage(error.to_string())
     }
@@ -52,21 +52,21 @@ impl CommandError {
         }
     }
 
-    /// Prints the error on standard error, unless that has been done.
+    /// Prints the error on standard error, unless it has been printed already.
     pub fn report(&self) {
         match self {
-            Self::Usage(text) => terminal::tell(format_args!("error: {text}")),
+            Self::Usage(text) => terminal::report(format_args!("error: {text}")),
             Self::Config(errors) => {
-                errors.iter().for_each(|error| terminal::tell(format_args!("error: {error}")));
+                errors.iter().for_each(|error| terminal::report(format_args!("error: {error}")));
             }
-            // It may quote several lines, such as those of another program's log.
-            Self::Failed(error) => format!("error: {error:#}").lines().for_each(terminal::tell),
+            // The text may have several lines, such as the end of another program's log.
+            Self::Failed(error) => format!("error: {error:#}").lines().for_each(terminal::report),
             Self::AlreadyReported(_) => {}
         }
     }
 }
 
-/// Returns success when `is_success`, and otherwise that the failures have been printed.
+/// Returns an error for failures that have been printed, unless `is_success`.
 pub fn success_if(is_success: bool) -> Result<(), CommandError> {
     match is_success {
         true => Ok(()),

@@ -1,5 +1,5 @@
-//! Snapshots to text. The [`catalogue`] holds every metric once; [`sites`] and [`exporter`] give them
-//! their samples, [`users`] decides whose sessions are shown, [`stream`] sends the text in pieces.
+//! Encodes snapshots as text. The [`catalogue`] defines every metric; [`sites`] and [`exporter`] write their samples,
+//! [`users`] selects the users with series, [`stream`] sends the text in pieces.
 
 pub mod catalogue;
 mod encoder;
@@ -9,9 +9,9 @@ pub mod sites;
 pub mod stream;
 pub mod users;
 
-pub use exporter::Exporter;
+pub use exporter::ExporterMetrics;
 pub use format::Format;
-pub use sites::Sites;
+pub use sites::SiteMetrics;
 pub use stream::{Encoders, encode_few};
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ mod deferred;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
@@ -14,32 +13,36 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::global::{GlobalArgs, LogFormat, LogLevel};
+use crate::config::{LogFile, LogFormat, LogLevel, LogSettings};
 use crate::terminal::{escaped, escaped_json};
 pub use deferred::{Deferred, defer_stderr};
 
 /// The log file cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("--log.file {path}: cannot be opened for appending: {error}")]
+#[error("{named_by} {path}: cannot be opened for appending: {error}")]
 pub struct LogFileError {
+    named_by: String,
     path: String,
     error: io::Error,
 }
 
-/// Sets up the log of the whole process.
-pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
-    let escape = match args.log_format {
+/// Sets up the log of the whole process, once the configuration is read. Nothing is logged before.
+///
+/// # Errors
+/// When the log file cannot be opened.
+pub fn start(settings: &LogSettings) -> Result<(), LogFileError> {
+    let escape = match settings.format {
         LogFormat::Logfmt => escaped,
         LogFormat::Json => escaped_json,
     };
-    let writer = match &args.log_file {
+    let writer = match &settings.file {
         None => BoxMakeWriter::new(move || Lines { to: deferred::Stderr, escape }),
-        Some(path) => {
-            let file = Arc::new(append_to(path)?);
+        Some(file) => {
+            let file = Arc::new(open(file)?);
             BoxMakeWriter::new(move || Lines { to: file.clone(), escape })
         }
     };
-    let level = match args.log_level {
+    let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
@@ -52,7 +55,7 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
         .with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(filter);
     // Fails only where a log is set up already, as in a test.
-    let _ = match args.log_format {
+    let _ = match settings.format {
         LogFormat::Logfmt => {
             let layer = tracing_logfmt::builder().with_span_name(false).with_span_path(false).layer();
             registry.with(layer.with_writer(writer)).try_init()
@@ -69,9 +72,10 @@ pub fn start(args: &GlobalArgs) -> Result<(), LogFileError> {
     Ok(())
 }
 
-fn append_to(path: &Path) -> Result<File, LogFileError> {
+fn open(LogFile { path, named_by }: &LogFile) -> Result<File, LogFileError> {
     let opened = OpenOptions::new().append(true).create(true).open(path);
-    opened.map_err(|error| LogFileError { path: path.display().to_string(), error })
+    let path = path.display().to_string();
+    opened.map_err(|error| LogFileError { named_by: named_by.clone(), path, error })
 }
 
 /// Log lines on their way. Each comes as one write, with its line end.

@@ -6,8 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use qlik_session_exporter::cli::Cli;
 use qlik_session_exporter::error::{CommandError, ExitKind};
-use qlik_session_exporter::logging;
-use qlik_session_exporter::terminal::{escaped, tell};
+use qlik_session_exporter::terminal::{escaped, report};
 
 fn main() -> ExitCode {
     match run() {
@@ -24,7 +23,6 @@ fn run() -> Result<(), CommandError> {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
-    logging::start(&cli.global).map_err(CommandError::usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let result = runtime.block_on(cli.run());
     // A thread that still resolves a name or writes to a slow reader does not delay the exit.
@@ -39,7 +37,7 @@ fn explain(error: &clap::Error) -> Result<(), CommandError> {
     match Cli::try_parse_from(shown) {
         Err(error) => drop(error.print()),
         // Escaped arguments can be valid where the original ones are not.
-        Ok(_) => error.to_string().lines().for_each(tell),
+        Ok(_) => error.to_string().lines().for_each(report),
     }
     match error.use_stderr() {
         true => Err(CommandError::AlreadyReported(ExitKind::Usage)),

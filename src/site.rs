@@ -154,3 +154,76 @@ impl Site {
         let _ = self.state.subscribe().wait_for(|state| !Arc::ptr_eq(&state.access, access)).await;
     }
 }
+
+#[cfg(test)]
+impl Site {
+    /// Puts another state in force, as a discovery does.
+    pub(crate) fn replace(&self, state: SiteState) {
+        self.state.send_replace(Arc::new(state));
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use super::topology::tests::{found, service, site};
+    use super::*;
+
+    pub(crate) fn scrape_settings(max_requests: usize) -> ScrapeSettings {
+        ScrapeSettings {
+            cache_ttl: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(5),
+            timeout_offset: Duration::from_millis(500),
+            max_requests_per_proxy: NonZeroUsize::new(max_requests).unwrap(),
+            max_response_size: 1 << 20,
+        }
+    }
+
+    fn virtual_proxies(site: &Site) -> Vec<String> {
+        let state = site.state();
+        let proxies = state.topology.proxies.iter();
+        proxies.flat_map(|proxy| &proxy.virtual_proxies).map(ToString::to_string).collect()
+    }
+
+    #[tokio::test]
+    async fn a_discovery_between_prepare_and_apply_is_kept() {
+        let site_settings = site(vec![]);
+        let site = Site::new(&site_settings, &scrape_settings(4)).unwrap();
+        let prepared = site.prepare(&site_settings, &scrape_settings(2)).unwrap();
+
+        site.replace(
+            site.state().discovered(found(vec![service("Central", "sense1", &["sales"])], &["sales"])),
+        );
+        site.apply(prepared);
+
+        assert_eq!(virtual_proxies(&site), ["/sales"]);
+        assert_eq!(site.state().access.max_requests.get(), 2);
+        assert!(!site.state().is_ready(), "the new settings have not been tried");
+    }
+
+    #[tokio::test]
+    async fn a_reload_without_changes_keeps_the_state() {
+        let site_settings = site(vec![]);
+        let site = Site::new(&site_settings, &scrape_settings(4)).unwrap();
+        let before = site.state();
+        site.apply(site.prepare(&site_settings, &scrape_settings(4)).unwrap());
+        assert!(Arc::ptr_eq(&before, &site.state()));
+    }
+
+    #[tokio::test]
+    async fn connections_go_on_where_address_and_access_are_the_same() {
+        let site_settings = site(vec![]);
+        let site = Site::new(&site_settings, &scrape_settings(4)).unwrap();
+        let central = |prefixes: &[&str]| found(vec![service("Central", "sense1", prefixes)], prefixes);
+        site.replace(site.state().discovered(central(&[""])));
+        let first = site.state().proxies[0].clone();
+        site.replace(site.state().discovered(central(&["", "sales"])));
+        let second = site.state().proxies[0].clone();
+        assert!(first.is_same_service(&second));
+
+        site.apply(site.prepare(&site_settings, &scrape_settings(1)).unwrap());
+        assert!(!second.is_same_service(&site.state().proxies[0]), "its limits are others");
+    }
+}

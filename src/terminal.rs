@@ -1,25 +1,24 @@
-//! What may be written to a terminal, and how. Names come from files and from the network: none of them may write a
-//! line, move the cursor, turn the text around or hide in it.
+//! Writes to the terminal. Names come from files and from the network: they must not add lines, move the cursor, change
+//! the direction of the text or be invisible.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 
-/// Whether standard output is a terminal that shows colours, and nobody objects (`NO_COLOR`, `TERM=dumb`).
+/// Returns whether standard output is a terminal that shows colors, unless `NO_COLOR` or `TERM=dumb` disables them.
 pub fn stdout_has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Whether the terminal's font can be taken to have rare signs: bars of every eighth of a line, `✓` and `✗`. Those of
-/// Windows' old console show the same box for all of them. The new one says who it is.
+/// Returns whether the terminal's font probably has rare signs: `✓`, `✗` and block elements of every eighth. The fonts of
+/// the old Windows console show the same box for all of them; Windows Terminal sets `WT_SESSION`.
+#[expect(clippy::disallowed_methods, reason = "about the terminal, and no setting")]
 pub fn has_rare_signs() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "about the terminal, and no setting")]
-    let is_new = || std::env::var_os("WT_SESSION").is_some();
-    !cfg!(windows) || is_new()
+    !cfg!(windows) || std::env::var_os("WT_SESSION").is_some()
 }
 
-/// What lines begin with that tell what works, and what does not.
+/// The marks of successes and failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
     pub good: char,
@@ -27,7 +26,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// `rare`: whether they can be [rare signs](has_rare_signs).
+    /// Returns the marks; `rare` allows [rare signs](has_rare_signs).
     pub fn new(rare: bool) -> Self {
         match rare {
             true => Self { good: '✓', bad: '✗' },
@@ -36,19 +35,18 @@ impl Marks {
     }
 }
 
-/// Writes a line to standard error, escaped. Whether anybody reads it is no matter: that it cannot be written
-/// ends nothing.
-pub fn tell(text: impl Display) {
+/// Prints a line on standard error, escaped. Ignores that it cannot be written: that must not end the command.
+pub fn report(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped(&text.to_string()));
 }
 
-/// Prints on standard output, as it is. That nobody reads it does not end the program.
+/// Prints text on standard output, unescaped. Ignores that it cannot be written.
 pub fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// The text as one line, with control characters, direction marks and what is not seen escaped.
+/// Returns the text as one line, with control characters, direction marks and invisible characters escaped.
 pub fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -60,12 +58,12 @@ pub fn escaped(text: &str) -> String {
     line
 }
 
-/// The same for JSON, which escapes some of them itself: its meaning and line breaks stay.
+/// Escapes the same characters in JSON, as JSON escapes. Line breaks between its tokens stay.
 pub fn escaped_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         match c != '\n' && is_hidden(c) {
-            // JSON has no escapes beyond U+FFFF, but for their two halves.
+            // JSON escapes characters beyond U+FFFF as two surrogates.
             true => {
                 c.encode_utf16(&mut [0; 2]).iter().for_each(|half| text.push_str(&format!("\\u{half:04x}")))
             }
@@ -75,12 +73,12 @@ pub fn escaped_json(json: &str) -> String {
     text
 }
 
-/// The same for JSON while it is written, as serde_json's compact format otherwise.
+/// A compact format of serde_json that escapes like [`escaped_json`] while it writes.
 pub struct EscapedJson;
 
 impl serde_json::ser::Formatter for EscapedJson {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
-        // Nearly every text: of ASCII, only this one is left as it is by JSON.
+        // Nearly every text is ASCII, of which JSON leaves only this control character unescaped.
         match text.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
             true => out.write_all(text.as_bytes()),
             false => out.write_all(escaped_json(text).as_bytes()),
@@ -88,13 +86,13 @@ impl serde_json::ser::Formatter for EscapedJson {
     }
 }
 
-/// Whether a terminal would do something instead of showing it, or show nothing at all: two names would look the same.
+/// Returns whether a terminal would act on this character or show nothing, so that two names could look the same.
 fn is_hidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}') || is_ignorable(c)
 }
 
-/// Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt of Unicode 17), direction marks among
-/// them.
+/// Returns Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt of Unicode 17), which includes
+/// direction marks.
 fn is_ignorable(c: char) -> bool {
     matches!(
         c,
@@ -124,7 +122,7 @@ mod tests {
     use serde::Serialize;
 
     #[test]
-    fn nothing_reaches_a_terminal_that_it_would_obey() {
+    fn control_characters_are_escaped() {
         assert_eq!(
             escaped("a\n\u{1b}[2J\u{9b}x\u{202e}y\u{2028}\\Ä 日本"),
             r"a\n\u{1b}[2J\u{9b}x\u{202e}y\u{2028}\Ä 日本"
@@ -143,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_what_it_says() {
+    fn escaped_json_has_the_same_value() {
         let value = serde_json::json!({ "a\u{202e}": "\u{1b}\u{9b}\n\u{7f}\u{2069}\u{e0100}\\" });
         let text = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
         assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)), "{text:?}");

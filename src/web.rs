@@ -1,7 +1,7 @@
-//! The HTTP side: routes and what each answers. Nothing that could change a Qlik site is reachable.
+//! The HTTP server and its routes. Nothing that can change a Qlik site is reachable over HTTP.
 //!
-//! [`WebState`] is all that the handlers need. Who starts the exporter builds it, replaces its [`ActiveConfig`] on
-//! reload and receives what the handlers request through a [`ReloadHandle`].
+//! [`WebState`] is all that the handlers need. The app builds it, replaces its [`ActiveConfig`] on reload and receives
+//! reload requests of the handlers through a [`ReloadHandle`].
 
 mod lifecycle;
 mod metrics;

@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 use qlik_session_exporter::collector::SiteSnapshot;
 use qlik_session_exporter::collector::tally::Keep;
 use qlik_session_exporter::config::UserLabel;
-use qlik_session_exporter::exposition::{Encoders, Format, Sites, encode_few};
+use qlik_session_exporter::exposition::{Encoders, Format, SiteMetrics, encode_few};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ pub fn bench(criterion: &mut Criterion) {
 fn registry(site: &SiteSnapshot) -> Registry {
     let users = Arc::new(sample::settings(UserLabel::Plain, usize::MAX));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Sites { snapshots: vec![sample::again(site)], users }));
+    registry.register_collector(Box::new(SiteMetrics { snapshots: vec![sample::again(site)], users }));
     registry
 }
 

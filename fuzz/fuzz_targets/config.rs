@@ -65,7 +65,7 @@ fuzz_target!(|data: &[u8]| {
         (Err(first), Err(second)) => {
             assert_eq!(first, second);
             assert!(!first.is_empty());
-            first.iter().for_each(|mistake| one_line(&mistake.to_string()));
+            first.iter().for_each(|error| one_line(&error.to_string()));
             assert_eq!(first.to_string().lines().count(), first.iter().count());
         }
         (first, second) => panic!("{first:?}, and then {second:?}"),

@@ -1,35 +1,37 @@
-//! The first phase of putting a configuration in force: everything that can fail.
+//! The first phase of applying a configuration: everything that can fail.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::task::JoinError;
-use tracing::warn;
 
 use crate::collector::{Collector, PreparedSites};
-use crate::config::{self, Config, Mistakes, Sources};
+use crate::config::{self, Config, ConfigErrors, Sources};
+use crate::logging::LogFileError;
 use crate::site::UnusableSite;
 
-/// A configuration for which everything that can fail has been done.
+/// A configuration with everything done that can fail.
 pub struct PreparedConfig {
     pub config: Config,
     pub sites: PreparedSites,
     pub read_at: SystemTime,
 }
 
-/// Why a configuration cannot be used. Its text has a line for each error.
+/// Why a configuration cannot be used. The text has a line for each error.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error(transparent)]
-    Config(#[from] Mistakes),
+    Config(#[from] ConfigErrors),
     #[error(transparent)]
     Site(#[from] UnusableSite),
+    #[error(transparent)]
+    Log(#[from] LogFileError),
     #[error("reading the configuration failed: {0}")]
     Thread(#[from] JoinError),
 }
 
 /// Reads the configuration and prepares its sites, on a thread of its own as it reads files and decrypts keys.
-/// Queries nothing and changes nothing; logs the configuration's warnings.
+/// Queries, changes and logs nothing.
 pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<PreparedConfig, PrepareError> {
     let (sources, collector) = (sources.clone(), collector.clone());
     let prepared = tokio::task::spawn_blocking(move || {
@@ -37,9 +39,5 @@ pub async fn prepare(sources: &Sources, collector: &Arc<Collector>) -> Result<Pr
         let sites = collector.prepare(&config)?;
         Ok::<_, PrepareError>(PreparedConfig { config, sites, read_at: SystemTime::now() })
     });
-    let prepared = prepared.await??;
-    for warning in &prepared.config.warnings {
-        warn!(warning, "configuration warning");
-    }
-    Ok(prepared)
+    prepared.await?
 }

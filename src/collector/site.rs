@@ -242,3 +242,50 @@ fn expiries(state: &SiteState) -> Vec<Expiry> {
     }
     expiries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RepositorySettings;
+    use crate::site::tests::scrape_settings;
+    use crate::site::topology::tests::{found, service, site};
+    use qlik_sense::qrs::Found;
+
+    fn central(prefixes: &[&str]) -> Found {
+        found(vec![service("Central", "sense1", prefixes)], prefixes)
+    }
+
+    fn collector() -> Arc<SiteCollector> {
+        SiteCollector::new(&site(vec![]), &scrape_settings(4)).unwrap()
+    }
+
+    /// The pairs after a discovery that returned these virtual proxies of one proxy service.
+    fn discovered(collector: &SiteCollector, prefixes: &[&str]) -> Vec<*const Pair> {
+        collector.site.replace(collector.site.state().discovered(central(prefixes)));
+        collector.current().pairs().map(Arc::as_ptr).collect()
+    }
+
+    #[tokio::test]
+    async fn counters_go_on_until_it_is_known_that_a_pair_is_gone() {
+        let collector = collector();
+        let before = discovered(&collector, &["", "sales"]);
+
+        let mut moved = site(vec![]);
+        moved.repository = Some(RepositorySettings {
+            url: "https://sense9:4242".parse().unwrap(),
+            ..moved.repository.unwrap()
+        });
+        collector.apply(collector.prepare(&moved, &scrape_settings(4)).unwrap());
+        assert_eq!(collector.current().pairs().count(), 0, "another repository has not answered yet");
+
+        assert_eq!(discovered(&collector, &["", "sales"]), before);
+    }
+
+    #[tokio::test]
+    async fn counters_end_with_a_pair_that_is_gone() {
+        let collector = collector();
+        let sales = discovered(&collector, &["sales"])[0];
+        discovered(&collector, &[""]);
+        assert!(collector.pairs.lock().by_name.values().all(|one| Arc::as_ptr(&one.pair) != sales));
+    }
+}

@@ -1,4 +1,4 @@
-//! `check`: reads the configuration, asks every repository and proxy once, and says what works.
+//! `check`: reads the configuration, queries every repository and proxy service once, and reports what works.
 
 mod certificates;
 mod proxies;
@@ -11,101 +11,105 @@ use anyhow::Context;
 use clap::Args;
 
 use super::site_args::SiteArgs;
-use crate::config::{self, Config, Mistake, Mistakes, Origin};
+use crate::config::{self, Config, ConfigError, ConfigErrors, Source};
 use crate::error::{CommandError, ExitKind};
 use crate::global::GlobalArgs;
+use crate::logging;
 use crate::terminal::{has_rare_signs, stdout_has_colors};
-pub use report::{Look, Output};
+pub use report::{CheckOutput, ReportStyle};
 use report::{Report, Status, Step};
 
-/// What is checked where there is no file.
+/// The targets of configuration steps where there is no file.
 const ENVIRONMENT: &str = "environment";
 const FLAGS: &str = "flags";
 
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// How the steps are written: lines for a person, or one JSON object for a script
+    /// Output format: lines for a person, or one JSON object for a script
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
-    pub output: Output,
+    pub output: CheckOutput,
     #[command(flatten)]
     pub site: SiteArgs,
 }
 
-/// How it ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// Everything works; there may be warnings.
     Good,
-    /// Something that was asked failed.
+    /// A step failed.
     Failed,
-    /// The configuration has mistakes: nothing was asked.
-    Mistaken,
+    /// The configuration has errors: nothing was queried.
+    BadConfig,
 }
 
-impl Outcome {
-    /// Returns what the command ends with: all errors are in its report.
+impl CheckOutcome {
+    /// Returns the result of the command; all errors have been reported.
     pub fn result(self) -> Result<(), CommandError> {
         match self {
             Self::Good => Ok(()),
             Self::Failed => Err(CommandError::AlreadyReported(ExitKind::Failure)),
-            Self::Mistaken => Err(CommandError::AlreadyReported(ExitKind::Usage)),
+            Self::BadConfig => Err(CommandError::AlreadyReported(ExitKind::Usage)),
         }
     }
 }
 
-/// Checks what the files and the environment say, on standard output.
+/// Checks the configured sites and writes the report to standard output.
 pub async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<(), CommandError> {
     let sources = args.site.sources(global)?;
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
-    let mut out = WhoeverReads(anstream::stdout());
-    // What is not shown has no font.
+    if let Ok(config) = &config {
+        logging::start(&config.log).map_err(CommandError::usage)?;
+    }
+    let mut out = IgnoreBrokenPipe(anstream::stdout());
+    // Only a terminal has a font that may lack them.
     let rare_signs = has_rare_signs() || !io::stdout().is_terminal();
-    let look = Look::new(stdout_has_colors(), rare_signs);
-    let outcome = check(config, args.output, &mut out, look).await;
+    let style = ReportStyle::new(stdout_has_colors(), rare_signs);
+    let outcome = check(config, args.output, &mut out, style).await;
     outcome.context("cannot write to standard output")?.result()
 }
 
-/// Where a reader may have seen enough, as `head` has: the check goes on, so that its exit code stays true.
-struct WhoeverReads<W>(W);
+/// Ignores that the reader of the output has ended, as `head` does: the check continues, so that the exit code still
+/// shows its result.
+struct IgnoreBrokenPipe<W>(W);
 
-impl<W> WhoeverReads<W> {
-    fn unless_gone<T>(done: io::Result<T>, instead: T) -> io::Result<T> {
-        match done {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(instead),
-            done => done,
-        }
+/// Returns `substitute` where the reader has ended.
+fn unless_broken_pipe<T>(result: io::Result<T>, substitute: T) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(substitute),
+        result => result,
     }
 }
 
-impl<W: Write> Write for WhoeverReads<W> {
+impl<W: Write> Write for IgnoreBrokenPipe<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Self::unless_gone(self.0.write(bytes), bytes.len())
+        unless_broken_pipe(self.0.write(bytes), bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Self::unless_gone(self.0.flush(), ())
+        unless_broken_pipe(self.0.flush(), ())
     }
 }
 
-/// Checks what `config` names and writes each step as soon as it is done.
+/// Checks every site of `config` and writes each step when it completes.
 ///
 /// # Errors
-/// When `out` takes no more.
+/// When `out` cannot be written.
 pub async fn check(
-    config: Result<Config, Mistakes>,
-    output: Output,
+    config: Result<Config, ConfigErrors>,
+    output: CheckOutput,
     out: &mut impl Write,
-    look: Look,
-) -> io::Result<Outcome> {
-    let mut report = Report::new(output, out, look);
+    style: ReportStyle,
+) -> io::Result<CheckOutcome> {
+    let mut report = Report::new(output, out, style);
     let config = match config {
         Ok(config) => config,
-        Err(mistakes) => {
-            for mistake in mistakes.iter() {
-                report.add(wrong(mistake))?;
+        Err(errors) => {
+            for error in errors.iter() {
+                report.add(config_error(error))?;
             }
             report.finish()?;
-            return Ok(Outcome::Mistaken);
+            return Ok(CheckOutcome::BadConfig);
         }
     };
     report.add(configuration(&config))?;
@@ -117,7 +121,7 @@ pub async fn check(
     }
     let failed = report.failed();
     report.finish()?;
-    Ok(if failed { Outcome::Failed } else { Outcome::Good })
+    Ok(if failed { CheckOutcome::Failed } else { CheckOutcome::Good })
 }
 
 fn configuration(config: &Config) -> Step {
@@ -126,7 +130,7 @@ fn configuration(config: &Config) -> Step {
     Step::new("configuration", source(config), Status::Ok, text)
 }
 
-/// Where the settings come from.
+/// Returns where the settings come from.
 fn source(config: &Config) -> &str {
     match &*config.file {
         "" if config.sites.iter().any(|site| site.by_flags) => FLAGS,
@@ -135,16 +139,16 @@ fn source(config: &Config) -> &str {
     }
 }
 
-fn wrong(mistake: &Mistake) -> Step {
-    let target = match &mistake.origin {
-        // In no file, nor in what a variable says.
-        Origin::Nowhere => ENVIRONMENT.to_owned(),
-        origin => origin.to_string(),
+fn config_error(error: &ConfigError) -> Step {
+    let target = match &error.source {
+        // Neither in a file nor in a variable.
+        Source::Default => ENVIRONMENT.to_owned(),
+        source => source.to_string(),
     };
-    Step::new("configuration", target, Status::Failed, mistake.told())
+    Step::new("configuration", target, Status::Failed, error.message())
 }
 
-/// The steps of the site's certificates say the same and more.
+/// Returns whether the certificate steps of a site report the same as this warning, with more detail.
 fn is_about_certificates(warning: &str) -> bool {
     let key = warning.split(": ").next().unwrap_or_default();
     [".certificate", ".ca", "--certificate", "--ca"].iter().any(|end| key.ends_with(end))

@@ -1,5 +1,5 @@
-//! `demo`: a simulated Qlik Sense site and the exporter on top of it, in one process; on demand, with Prometheus
-//! and Alertmanager beside it.
+//! `demo`: runs a simulated Qlik Sense site and the exporter for it in one process; on request, with Prometheus and
+//! Alertmanager.
 
 mod chat;
 mod folder;
@@ -12,33 +12,35 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::Context;
 use clap::Args;
 
-use super::serve::{self, METRICS, ServeArgs};
+use super::serve::{self, ServeArgs};
 use super::signals;
 use crate::config::Sources;
 use crate::error::CommandError;
+use crate::global::GlobalArgs;
 use crate::terminal::print;
 use folder::temporary_folder;
 use monitoring::{Monitoring, MonitoringAddresses, MonitoringError, Programs};
 use qlik_sense_simulator::Options;
 
+/// The path that the shipped prometheus.yml scrapes.
+const METRICS: &str = "/metrics";
+
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     #[command(flatten)]
     pub web: ServeArgs,
-    /// Start Prometheus and Alertmanager beside it, with the files that are shipped; both must be installed
+    /// Start Prometheus and Alertmanager too, with the shipped configuration; both must be installed
     #[arg(long)]
     pub with_prometheus: bool,
 }
 
-pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
+pub async fn run(global: &GlobalArgs, args: DemoArgs) -> Result<(), CommandError> {
     let DemoArgs { web: args, with_prometheus } = args;
-    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS);
     let programs = match with_prometheus {
         false => None,
-        true if telemetry_path != METRICS => {
+        true if args.telemetry_path.as_deref().is_some_and(|path| path != METRICS) => {
             return Err(CommandError::usage(
-                "--with-prometheus takes the shipped prometheus.yml, which scrapes /metrics: \
-                 leave out --web.telemetry-path",
+                "--with-prometheus uses the shipped prometheus.yml, which scrapes /metrics: omit --web.telemetry-path",
             ));
         }
         true => match Programs::find().await {
@@ -46,7 +48,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
             programs => Some(programs?),
         },
     };
-    let folder = temporary_folder().context("cannot make a folder for the certificates")?;
+    let folder = temporary_folder().context("cannot create a folder for the certificates")?;
     let options = Options {
         certs: folder.path().to_owned(),
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -58,15 +60,15 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let simulator = qlik_sense_simulator::start(options).await?;
     let sources = Sources {
         file: Some(simulator.config_file().to_owned()),
-        listen_addresses: args.listen_addresses.clone(),
+        flags: [global.flags(), args.flags()].concat(),
         ..Sources::default()
     };
     if args.config_check {
         return serve::check_config(&sources).await;
     }
-    // The demo has nothing to reload: any signal ends it, also that of a terminal that is closed.
+    // The demo has nothing to reload: any signal ends it, SIGHUP of a closed terminal included.
     let signal = signals::shutdown()?;
-    let app = serve::start(sources, &args).await?;
+    let app = serve::start(sources).await?;
     announce(&simulator);
     serve::announce(&app);
     let address = app.addresses().first().context("the exporter has no address")?;
@@ -77,19 +79,19 @@ pub async fn run(args: DemoArgs) -> Result<(), CommandError> {
     };
     let shutdown = async {
         tokio::select! {
-            error = monitor(monitoring.as_mut(), web, telemetry_path) => Some(error),
+            error = monitor(monitoring.as_mut(), web, app.telemetry_path()) => Some(error),
             () = signal => None,
         }
     };
-    let broken = app.run(shutdown).await;
+    let failure = app.run(shutdown).await;
     if let Some(monitoring) = monitoring {
         monitoring.end().await;
     }
     simulator.shutdown().await;
-    broken.map_or(Ok(()), |error| Err(error.into()))
+    failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Explains what there is once all of it runs; ends only when some of it is no longer there.
+/// Starts Prometheus and Alertmanager, if any, and prints where to look. Returns only when one of them has ended.
 async fn monitor(
     monitoring: Option<&mut Monitoring>,
     web: SocketAddr,
@@ -114,7 +116,7 @@ fn announce(simulator: &qlik_sense_simulator::Simulator) {
     print(&lines.collect::<String>());
 }
 
-/// An address that stands for all addresses cannot be connected to.
+/// Returns an address to connect to: loopback instead of an unspecified one.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -127,7 +129,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 fn explain(address: SocketAddr, telemetry_path: &str) {
     print(&format!(
         "
-A simulated Qlik Sense site is running, and the exporter on top of it. Ctrl-C ends both.
+A simulated Qlik Sense site and the exporter for it are running. Press Ctrl-C to end both.
 
   metrics      http://{address}{telemetry_path}
   status page  http://{address}/
@@ -152,8 +154,8 @@ fn explain_monitoring(web: SocketAddr, addresses: MonitoringAddresses) {
     let MonitoringAddresses { prometheus, alertmanager } = addresses;
     print(&format!(
         "
-A simulated Qlik Sense site is running, the exporter on top of it, and Prometheus and Alertmanager with the
-files of the folder prometheus. Ctrl-C ends them all; nothing is kept.
+A simulated Qlik Sense site, the exporter for it, Prometheus and Alertmanager are running, with the files of the
+folder prometheus. Press Ctrl-C to end them all; nothing is kept.
 
   metrics       http://{web}/metrics
   status page   http://{web}/
@@ -164,7 +166,7 @@ Try:
   curl -s \"http://{prometheus}/api/v1/query?query=qlik_site_users_at_session_limit\"
   curl -s http://{alertmanager}/api/v2/alerts
 
-What Alertmanager would send to a chat is shown here, the first of it within two minutes. Mail is not sent.
+Chat messages of Alertmanager are printed here, the first within two minutes. Mail is not sent.
 "
     ));
 }

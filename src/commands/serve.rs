@@ -1,4 +1,4 @@
-//! `serve`: run the exporter.
+//! `serve`: runs the exporter.
 
 use std::io::{self, Write};
 
@@ -8,35 +8,32 @@ use tokio::sync::Notify;
 
 use super::counted;
 use super::signals::{Signal, Signals};
-use crate::app::{App, AppOptions, PrepareError, StartError};
-use crate::config::Sources;
+use crate::app::{App, PrepareError, StartError};
+use crate::config::{FlagValue, Sources, keys};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::terminal::print;
 
-/// The path of the metrics, unless a flag names another.
-pub(super) const METRICS: &str = "/metrics";
-
 /// The flags of `serve`, which `demo` accepts too.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// Address to listen on, IP:PORT, localhost:PORT or :PORT; may be given several times [default:
-    /// listen_address of the configuration; demo's is 127.0.0.1:9877]
+    /// Address to listen on: IP:PORT, localhost:PORT or :PORT; repeatable [default: listen_address of the configuration,
+    /// for demo 127.0.0.1:9877]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen_addresses: Vec<String>,
-    /// Path under which the metrics are served [default: /metrics]
-    #[arg(long = "web.telemetry-path", value_name = "PATH", value_parser = telemetry_path)]
+    /// Path of the metrics [default: web.telemetry_path of the configuration, else /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH")]
     pub telemetry_path: Option<String>,
-    /// Allow POST /-/reload (SIGHUP does the same on Linux)
+    /// Enable POST /-/reload, which reads the configuration again (on Linux SIGHUP does the same)
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
-    /// Read the configuration and everything it names, ask nobody, exit
+    /// Check the configuration and the files that it names, without any query, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
 }
 
 impl ServeArgs {
-    /// These flags, and where one is missing, `other`'s: flags may stand before or after the command.
+    /// Returns these flags, with `other`'s where one is missing: flags may come before or after the command.
     pub fn or(self, other: Self) -> Self {
         let listen_addresses =
             if self.listen_addresses.is_empty() { other.listen_addresses } else { self.listen_addresses };
@@ -48,6 +45,21 @@ impl ServeArgs {
         }
     }
 
+    /// Returns the flags that set a key of the configuration.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let mut flags = Vec::new();
+        if !self.listen_addresses.is_empty() {
+            flags.push(FlagValue::new(&keys::top::LISTEN_ADDRESS.info, self.listen_addresses.clone()));
+        }
+        if let Some(path) = &self.telemetry_path {
+            flags.push(FlagValue::new(&keys::web::TELEMETRY_PATH.info, path.clone()));
+        }
+        if self.enable_lifecycle {
+            flags.push(FlagValue::new(&keys::web::ENABLE_LIFECYCLE.info, true));
+        }
+        flags
+    }
+
     /// Whether none of the flags is given.
     pub fn is_empty(&self) -> bool {
         self.listen_addresses.is_empty()
@@ -57,22 +69,20 @@ impl ServeArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: ServeArgs) -> Result<(), CommandError> {
-    let sources = Sources::of_process(global.config_file.clone(), args.listen_addresses.clone());
+    let sources = Sources::of_process(global.config_file.clone(), [global.flags(), args.flags()].concat());
     if args.config_check {
         return check_config(&sources).await;
     }
-    let app = start(sources, &args).await?;
+    let app = start(sources).await?;
     let signals = Signals::listen().context("cannot listen for signals")?;
     announce(&app);
     app.run(reload_until_shutdown(&app, signals)).await;
     Ok(())
 }
 
-/// Starts an exporter with these flags.
-pub(super) async fn start(sources: Sources, args: &ServeArgs) -> Result<App, CommandError> {
-    let telemetry_path = args.telemetry_path.as_deref().unwrap_or(METRICS).to_owned();
-    let options = AppOptions { telemetry_path, lifecycle: args.enable_lifecycle };
-    App::start(sources, options).await.map_err(|error| match error {
+/// Starts an exporter.
+pub(super) async fn start(sources: Sources) -> Result<App, CommandError> {
+    App::start(sources).await.map_err(|error| match error {
         StartError::Prepare(error) => unusable(error),
         StartError::Listen(error) => error.into(),
     })
@@ -84,7 +94,7 @@ pub(super) async fn check_config(sources: &Sources) -> Result<(), CommandError> 
     let sites: Vec<_> = config.sites.iter().map(|site| site.name.as_str()).collect();
     writeln!(
         io::stdout(),
-        "the configuration is good: {} ({})",
+        "configuration is valid: {} ({})",
         counted(sites.len(), "site"),
         sites.join(", ")
     )?;
@@ -95,18 +105,19 @@ fn unusable(error: PrepareError) -> CommandError {
     match error {
         PrepareError::Config(errors) => CommandError::Config(errors),
         PrepareError::Site(error) => CommandError::usage(error),
+        PrepareError::Log(error) => CommandError::usage(error),
         PrepareError::Thread(error) => error.into(),
     }
 }
 
 /// Reloads on SIGHUP until another signal arrives.
 async fn reload_until_shutdown(app: &App, mut signals: Signals) {
-    // Keeps one request while a reload is under way: that one may have missed the latest change.
+    // Stores one request during a reload, which may have missed the latest change.
     let requested = Notify::new();
     let reloading = async {
         loop {
             requested.notified().await;
-            // The outcome is in the log.
+            // The result is in the log.
             let _ = app.reload().await;
         }
     };
@@ -125,30 +136,4 @@ async fn reload_until_shutdown(app: &App, mut signals: Signals) {
 pub(super) fn announce(app: &App) {
     let lines = app.addresses().iter().map(|address| format!("listening web http://{address}\n"));
     print(&lines.collect::<String>());
-}
-
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-    if !text.starts_with('/') || !text.chars().all(plain) || text.split('/').any(|part| part == "..") {
-        return Err(
-            "expected a path such as /metrics: a slash, then letters, digits and - . _ ~ /".to_owned()
-        );
-    }
-    if text.starts_with("/-/") || ["/", "/probe", "/sd"].contains(&text) {
-        return Err("this path serves something else already: choose another".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_telemetry_path_does_not_hide_another() {
-        assert!(telemetry_path("/metrics").is_ok() && telemetry_path("/a/b").is_ok());
-        for path in ["metrics", "", "/", "/probe", "/-/healthy", "/a b", "/{x}", "/../x"] {
-            assert!(telemetry_path(path).is_err(), "{path}");
-        }
-    }
 }

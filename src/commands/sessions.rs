@@ -1,8 +1,9 @@
-//! `sessions`: who is connected, and an end to it.
+//! `sessions`: lists, watches and deletes sessions.
 
 mod confirm;
 mod delete;
 mod deletion;
+mod deletion_log;
 mod list;
 mod order;
 mod pieces;
@@ -32,12 +33,12 @@ pub struct SessionsArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum SessionsCommand {
-    /// Who is connected now
+    /// List open sessions
     List(ListArgs),
-    /// End sessions
+    /// Delete sessions
     #[command(after_help = delete::HELP)]
     Delete(DeleteArgs),
-    /// The same list, live in the terminal
+    /// Watch open sessions live in the terminal
     #[command(after_help = watch::help())]
     Watch(WatchArgs),
 }

@@ -1,4 +1,4 @@
-//! Signals of the operating system.
+//! Receives signals of the operating system.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub enum Signal {
     Shutdown,
 }
 
-/// SIGTERM and Ctrl-C end the program, SIGHUP reloads the configuration.
+/// Receives SIGTERM and Ctrl-C, which end the program, and SIGHUP, which reloads the configuration.
 #[cfg(unix)]
 pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -22,7 +22,7 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Receives signals from now on instead of being ended by them.
+    /// Starts to receive signals; they no longer end the process by themselves.
     pub fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -32,6 +32,7 @@ impl Signals {
         })
     }
 
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Shutdown,
@@ -41,8 +42,8 @@ impl Signals {
     }
 }
 
-/// Ctrl-C, Ctrl-Break, a closed console and the shutdown of Windows end the program. Windows has nothing
-/// like SIGHUP: `POST /-/reload` stands for it.
+/// Receives Ctrl-C, Ctrl-Break, the closing of the console and the shutdown of Windows, which all end the program.
+/// Windows has no SIGHUP: `POST /-/reload` takes its place.
 #[cfg(windows)]
 pub struct Signals {
     interrupt: tokio::signal::windows::CtrlC,
@@ -53,7 +54,7 @@ pub struct Signals {
 
 #[cfg(windows)]
 impl Signals {
-    /// Receives signals from now on instead of being ended by them.
+    /// Starts to receive signals; they no longer end the process by themselves.
     pub fn listen() -> io::Result<Self> {
         use tokio::signal::windows;
         Ok(Self {
@@ -64,6 +65,7 @@ impl Signals {
         })
     }
 
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => {}

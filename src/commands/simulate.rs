@@ -1,4 +1,4 @@
-//! `simulate`: only the simulated site, for tests and for trying other tools.
+//! `simulate`: runs only the simulated site, for tests and for trying other tools.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -9,27 +9,30 @@ use clap::Args;
 use qlik_sense_simulator::{Error, Options, Simulator};
 
 use super::signals;
+use crate::config;
 use crate::error::CommandError;
+use crate::global::GlobalArgs;
+use crate::logging;
 
-/// What can be chosen about the simulated site.
+/// The options of the simulated site.
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// Where the certificates are; made when missing, with a config.toml for the exporter
+    /// Folder of the certificates; created when missing, with a config.toml for the exporter
     #[arg(long, value_name = "DIR")]
     pub certs: PathBuf,
-    /// Nodes that run a proxy service
+    /// Number of nodes, each with a proxy service
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub nodes: u16,
     /// Address of the first node; the next nodes take the next addresses
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", value_parser = ip_address)]
     pub host: IpAddr,
-    /// Port of the repository service on the first node; 0: any free one
+    /// Port of the repository service on the first node; 0: any free port
     #[arg(long, value_name = "PORT", default_value_t = 4242)]
     pub qrs_port: u16,
-    /// Port of the proxy services; 0: any free one, another on each node
+    /// Port of the proxy services; 0: any free port, different on each node
     #[arg(long, value_name = "PORT", default_value_t = 4243)]
     pub qps_port: u16,
-    /// Prefixes, separated by commas; the empty one is the default virtual proxy
+    /// Prefixes of the virtual proxies, separated by commas; the empty one is the default virtual proxy
     #[arg(
         long,
         value_name = "PREFIXES",
@@ -38,32 +41,32 @@ pub struct SimulateArgs {
         allow_hyphen_values = true
     )]
     pub virtual_proxies: Vec<String>,
-    /// Sessions at the start, on the whole site
+    /// Number of sessions at start, on the whole site
     #[arg(long, value_name = "N", default_value_t = 80)]
     pub sessions: usize,
-    /// People who may have sessions
+    /// Number of users that may have sessions
     #[arg(long, value_name = "N", default_value_t = 45)]
     pub users: usize,
-    /// Sessions that start, and as many that end, per second
+    /// Sessions that start per second, and as many that end
     #[arg(long, value_name = "PER_SECOND", default_value_t = 0.5, allow_hyphen_values = true)]
     pub churn: f64,
-    /// How long each answer is held back
+    /// Delay of each answer
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
     pub latency: Duration,
-    /// The same seed makes the same site
+    /// Seed of the random sessions: the same seed creates the same site
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Port of the control address on 127.0.0.1, where things are made to go wrong, see below; 0: any free one
-    /// [default: no control address]
+    /// Port on 127.0.0.1 of the control address, which injects faults, see below; 0: any free port [default: no control
+    /// address]
     #[arg(long, value_name = "PORT")]
     pub control_port: Option<u16>,
 }
 
-/// What the control address of the simulated site accepts, for `--help`.
+/// Returns the requests that the control address accepts, for `--help`.
 pub fn help() -> String {
     let address = "http://127.0.0.1:PORT";
     format!(
-        "The control address of --control-port, for trying what happens when something goes wrong:\n{}",
+        "Requests to the control address of --control-port, to try failures:\n{}",
         qlik_sense_simulator::control_help(address)
     )
 }
@@ -94,23 +97,42 @@ fn latency(text: &str) -> Result<Duration, &'static str> {
 }
 
 fn ip_address(text: &str) -> Result<IpAddr, &'static str> {
-    text.parse().map_err(|_| "expected an IP address of this host, such as 127.0.0.1, and no name")
+    text.parse().map_err(|_| "expected an IP address of this host, such as 127.0.0.1, not a name")
 }
 
-/// Any valid key will do in an example.
+/// A request to print as an example.
+struct Example {
+    listener: &'static str,
+    path: &'static str,
+    /// A further argument of curl.
+    header: &'static str,
+}
+
+const EXAMPLES: [Example; 2] = [
+    Example { listener: "qps-1", path: "/qps/session", header: "" },
+    Example {
+        listener: "qrs",
+        path: "/qrs/proxyservice/full",
+        header: " -H \"X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api\"",
+    },
+];
+
+/// The Xrfkey of the printed examples: any 16 characters.
 const KEY: &str = "0123456789abcdef";
 
 /// Runs the simulated site until a signal arrives.
-pub async fn run(args: SimulateArgs) -> Result<(), CommandError> {
+pub async fn run(global: &GlobalArgs, args: SimulateArgs) -> Result<(), CommandError> {
+    let log = config::log_settings(global.flags()).map_err(CommandError::Config)?;
+    logging::start(&log).map_err(CommandError::usage)?;
     match run_until(args.into(), signals::shutdown()?).await {
         Err(error @ Error::Option { .. }) => Err(CommandError::usage(error)),
         result => Ok(result?),
     }
 }
 
-/// Runs a simulated site until `shutdown` is done.
+/// Runs a simulated site until `shutdown` resolves.
 ///
-/// Standard output gets a line per listener once all are ready, standard error what else is worth knowing.
+/// Prints a line per listener on standard output once all are ready, and examples on standard error.
 ///
 /// # Errors
 /// When the site cannot start.
@@ -120,7 +142,7 @@ pub async fn run_until(options: Options, shutdown: impl Future<Output = ()>) -> 
         started = qlik_sense_simulator::start(options) => started?,
         () = &mut shutdown => return Ok(()),
     };
-    // Nobody may be reading either; the site is there all the same.
+    // The site runs even if its output cannot be written.
     let _ = announce(&simulator);
     shutdown.await;
     simulator.shutdown().await;
@@ -141,19 +163,16 @@ fn announce(simulator: &Simulator) -> io::Result<()> {
     writeln!(out, "configuration {config}")?;
     writeln!(out, "try:")?;
     writeln!(out, "  qlik-session-exporter --config.file \"{config}\"")?;
-    for (listener, path, user) in [
-        ("qps-1", "/qps/session", ""),
-        ("qrs", "/qrs/proxyservice/full", " -H \"X-Qlik-User: UserDirectory=INTERNAL; UserId=sa_api\""),
-    ] {
+    for Example { listener, path, header } in EXAMPLES {
         let Some((_, url)) = listeners.iter().find(|(name, _)| name == listener) else { continue };
-        let file = |name| simulator.certificates().join(name);
+        let certificates = simulator.certificates();
         writeln!(
             out,
-            "  curl --cacert \"{}\" --cert \"{}\" --key \"{}\" -H \"X-Qlik-Xrfkey: {KEY}\"{user} \
+            "  curl --cacert \"{}\" --cert \"{}\" --key \"{}\" -H \"X-Qlik-Xrfkey: {KEY}\"{header} \
              \"{}{path}?Xrfkey={KEY}\"",
-            file("root.pem").display(),
-            file("client.pem").display(),
-            file("client_key.pem").display(),
+            certificates.join("root.pem").display(),
+            certificates.join("client.pem").display(),
+            certificates.join("client_key.pem").display(),
             url.as_str().trim_end_matches('/')
         )?;
     }

@@ -1,13 +1,14 @@
 //! Settings from environment variables.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 
 use figment::value::{Dict, Value};
 
-use super::file;
-use super::keys::{self, KEYS, Kind};
-use super::layers::Layer;
-use super::mistakes::{Mistakes, Origin};
+use super::errors::{ConfigErrors, Source};
+use super::key_path::KeyPath;
+use super::keys::{self, KeyInfo, NAME, SECTIONS};
+use super::merge::Layer;
 use super::similarity::distance;
 
 /// What every variable of ours begins with.
@@ -16,80 +17,68 @@ pub const PREFIX: &str = "QLIK_SESSION_EXPORTER_";
 /// Between the parts of a key's path.
 const SEPARATOR: &str = "__";
 
-/// What the variables say.
+/// What the variables set.
 #[derive(Default)]
 pub struct Variables {
     pub layers: Vec<Layer>,
     pub warnings: Vec<String>,
-    pub mistakes: Mistakes,
+    pub errors: ConfigErrors,
 }
 
-/// The variables of this process that begin with our prefix.
+/// Returns the variables of this process that begin with our prefix.
 pub fn of_process() -> Vec<(String, String)> {
-    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    std::env::vars_os()
-        .map(|(name, value)| (text(name), text(value)))
-        .filter(|(name, _)| without_prefix(name).is_some())
-        .collect()
+    let variables = std::env::vars_os();
+    let variables = variables.map(|(name, value)| (to_text(&name), to_text(&value)));
+    variables.filter(|(name, _)| without_prefix(name).is_some()).collect()
+}
+
+fn to_text(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
 }
 
 /// Reads the variables beside the content of the file, whose sites and proxies they may name.
 pub fn read(environment: &[(String, String)], file: &Dict) -> Variables {
     let mut found = Variables::default();
-    let mut set_by: BTreeMap<Vec<String>, &str> = BTreeMap::new();
+    let mut set_by: BTreeMap<KeyPath, &str> = BTreeMap::new();
     for (variable, text) in environment {
-        let Some(name) = without_prefix(variable) else { continue };
-        let origin = format!("environment variable {variable}");
-        let mut fitting = fitting(&name.to_lowercase(), file);
-        match (fitting.pop(), fitting.pop()) {
-            (None, _) => {
-                let meant = meant(&name.to_lowercase());
-                let advice = meant.map(|meant| format!(", expected {meant}")).unwrap_or_default();
-                found.warnings.push(format!("{origin} is no setting: it is not used{advice}"));
+        let Some(name) = without_prefix(variable).map(str::to_lowercase) else { continue };
+        let source = Source::Env(variable.clone());
+        match &*matching(&name, file) {
+            [] => {
+                let meant = similar_variable(&name).map(|meant| format!(", expected {meant}"));
+                let meant = meant.unwrap_or_default();
+                found.warnings.push(format!("{source} is no setting: it is not used{meant}"));
             }
-            (Some(second), Some(first)) => {
-                let (first, second) = (keys::shown(&first), keys::shown(&second));
+            [Match { key, path }] => match set_by.insert(path.clone(), variable) {
+                Some(other) => {
+                    let text = format!("is set by {other} too, expected one of them");
+                    found.errors.add(source, path, text);
+                }
+                None => found.layers.push(Layer { source, path: path.clone(), value: key.value_of(text) }),
+            },
+            [.., first, second] => {
+                let (first, second) = (&first.path, &second.path);
                 let text = format!(
                     "fits both {first} and {second}, expected a name that fits one: set it in the file"
                 );
-                found.mistakes.add(Origin::Given(origin), "", text);
-            }
-            (Some(path), None) => {
-                let Some(key) = keys::find(&path) else { continue };
-                if let Some(other) = set_by.insert(path.clone(), variable) {
-                    let text = format!("is set by {other} too, expected one of them");
-                    found.mistakes.add(Origin::Given(origin), keys::shown(&path), text);
-                    continue;
-                }
-                found.layers.push(Layer::one(origin, &path, value(&key.kind, text)));
+                found.errors.add(source, "", text);
             }
         }
     }
     found
 }
 
-/// The same where the one site is given by flags: those of sites are about others.
+/// Reads the variables where flags name the only site: those of sites are about others.
 pub fn read_without_sites(environment: &[(String, String)]) -> Variables {
-    let is_of_site = |(name, _): &&(String, String)| {
-        without_prefix(name).is_some_and(|name| name.to_lowercase().starts_with("site__"))
-    };
-    let (sites, others): (Vec<_>, Vec<_>) = environment.iter().partition(is_of_site);
-    let others: Vec<_> = others.into_iter().cloned().collect();
+    let (sites, others): (Vec<_>, Vec<_>) = environment.iter().cloned().partition(is_of_site);
     let mut found = read(&others, &Dict::new());
-    let unused = sites
-        .iter()
-        .map(|(name, _)| format!("environment variable {name} is not used: the site is given by flags"));
-    found.warnings.extend(unused);
+    let sites = sites.into_iter().map(|(name, _)| Source::Env(name));
+    found.warnings.extend(sites.map(|source| format!("{source} is not used: the site is given by flags")));
     found
 }
 
-/// What a variable gives to a key of this kind. What cannot be read stays a text, so that the
-/// mistake shows it.
-pub fn value(kind: &Kind, text: &str) -> Value {
-    match kind.is_text() {
-        true => Value::from(text),
-        false => file::value(text.trim()).unwrap_or_else(|| Value::from(text)),
-    }
+fn is_of_site((variable, _): &(String, String)) -> bool {
+    without_prefix(variable).is_some_and(|name| name.to_lowercase().starts_with("site__"))
 }
 
 fn without_prefix(variable: &str) -> Option<&str> {
@@ -97,70 +86,82 @@ fn without_prefix(variable: &str) -> Option<&str> {
     prefix.eq_ignore_ascii_case(PREFIX).then_some(name)
 }
 
-/// The paths that a variable's name, less prefix and in lower case, can mean. A name of a site or
-/// proxy in the file goes before a new one.
-fn fitting(name: &str, file: &Dict) -> Vec<Vec<String>> {
-    let plain = KEYS.iter().filter(|key| !key.path.contains('*'));
-    let plain = plain.map(|key| key.path.split('.').map(str::to_owned).collect::<Vec<_>>());
-    let mut found: Vec<_> = plain.filter(|path| path.join(SEPARATOR) == name).collect();
-    if let Some(rest) = name.strip_prefix("site__") {
-        let sites = file.get("site").and_then(Value::as_dict);
-        for (site, value) in sites.into_iter().flatten() {
-            if let Some(rest) = after(rest, site) {
-                found.extend(in_site(site, rest, value.as_dict()));
-            }
-        }
-        if let (true, Some((site, rest))) = (found.is_empty(), rest.split_once(SEPARATOR)) {
-            found.extend(in_site(site, rest, None));
-        }
-    }
-    found
+/// A key that a variable's name stands for.
+struct Match {
+    key: &'static KeyInfo,
+    path: KeyPath,
 }
 
-/// The same within one site.
-fn in_site(site: &str, rest: &str, section: Option<&Dict>) -> Vec<Vec<String>> {
-    let path = |names: &[&str]| {
-        let path: Vec<String> = ["site", site].iter().chain(names).map(|name| (*name).to_owned()).collect();
-        let is_named = path.iter().all(|name| !name.is_empty());
-        (is_named && keys::find(&path).is_some()).then_some(path)
-    };
-    let mut found: Vec<_> = path(&[rest]).into_iter().collect();
-    if let Some(rest) = rest.strip_prefix("proxy__") {
-        let before = found.len();
-        let proxies = section.and_then(|section| section.get("proxy")).and_then(Value::as_dict);
-        for proxy in proxies.into_iter().flat_map(Dict::keys) {
-            found.extend(after(rest, proxy).and_then(|key| path(&["proxy", proxy, key])));
-        }
-        if let (true, Some((proxy, key))) = (found.len() == before, rest.rsplit_once(SEPARATOR)) {
-            found.extend(path(&["proxy", proxy, key]));
+/// Returns the keys that a variable's name, less prefix and in lower case, can stand for. A name of a site or proxy in
+/// the file has precedence over a new one.
+fn matching(name: &str, file: &Dict) -> Vec<Match> {
+    let mut found = Vec::new();
+    for section in SECTIONS {
+        let start = Candidate { rest: name, path: KeyPath::default(), section: Some(file) };
+        let candidates = section.path.iter().fold(vec![start], |candidates, part| {
+            candidates.into_iter().flat_map(|candidate| candidate.after(part)).collect()
+        });
+        for Candidate { rest, path, .. } in candidates {
+            let key = section.keys.iter().find(|key| key.name == rest);
+            found.extend(key.map(|key| Match { key, path: path.child(key.name) }));
         }
     }
     found
 }
 
-/// The variable that may have been meant by a misspelt one, less its prefix and in lower case.
-fn meant(name: &str) -> Option<String> {
-    let plain = KEYS.iter().filter(|key| key.available && !key.path.contains('*'));
-    let plain = plain.map(|key| key.path.replace('.', SEPARATOR));
-    let in_section = name.rsplit_once(SEPARATOR).filter(|(around, _)| around.starts_with("site__"));
-    let in_section = in_section.into_iter().flat_map(|(around, _)| {
-        let section: &[&str] =
-            if around.contains("__proxy__") { &["site", "*", "proxy", "*"] } else { &["site", "*"] };
-        keys::names_in(section).into_iter().map(move |key| format!("{around}{SEPARATOR}{key}"))
-    });
-    let nearest = plain.chain(in_section).min_by_key(|known| distance(name, known))?;
-    let last = nearest.rsplit(SEPARATOR).next().unwrap_or_default();
-    (distance(name, &nearest) <= last.len() / 3).then(|| format!("{PREFIX}{}", nearest.to_uppercase()))
+/// What a variable's name can stand for, up to a section on the way.
+struct Candidate<'a> {
+    /// What follows in the variable's name.
+    rest: &'a str,
+    path: KeyPath,
+    /// The section in the file, when it is there.
+    section: Option<&'a Dict>,
 }
 
-/// What follows a name of the file in a variable's name.
-fn after<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.strip_prefix(&as_variable(name))?.strip_prefix(SEPARATOR)
+impl<'a> Candidate<'a> {
+    /// Returns what the name can stand for after one more part of a section's path.
+    fn after(self, part: &str) -> Vec<Self> {
+        if part != NAME {
+            return rest_after(self.rest, part).map(|rest| self.child(part, rest)).into_iter().collect();
+        }
+        let names = self.section.into_iter().flat_map(Dict::keys).filter(|name| !name.is_empty());
+        let known =
+            names.filter_map(|name| Some(self.child(name, rest_after(self.rest, &as_variable(name))?)));
+        let known: Vec<_> = known.collect();
+        match self.rest.split_once(SEPARATOR) {
+            Some((name, rest)) if known.is_empty() && !name.is_empty() => vec![self.child(name, rest)],
+            _ => known,
+        }
+    }
+
+    fn child(&self, name: &str, rest: &'a str) -> Self {
+        let section = self.section.and_then(|section| section.get(name)).and_then(Value::as_dict);
+        Self { rest, path: self.path.child(name), section }
+    }
 }
 
-/// A name of the file as variables write it.
+/// Returns what follows the separator after `name`.
+fn rest_after<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.strip_prefix(name)?.strip_prefix(SEPARATOR)
+}
+
+/// Returns a name of the file as variables write it.
 fn as_variable(name: &str) -> String {
     name.to_lowercase().replace(['-', '.'], "_")
+}
+
+/// Returns the variable that may have been meant by a misspelled one, which is given less its prefix and in lower case.
+fn similar_variable(name: &str) -> Option<String> {
+    let plain = SECTIONS.iter().filter(|section| !section.path.contains(&NAME));
+    let keys = plain.flat_map(|section| section.keys).filter(|key| key.is_available);
+    let mut known: Vec<String> = keys.map(|key| key.full_path().join(SEPARATOR)).collect();
+    if let Some((section, _)) = name.rsplit_once(SEPARATOR) {
+        let names = keys::names_in(&section.split(SEPARATOR).collect());
+        known.extend(names.into_iter().map(|name| [section, name].join(SEPARATOR)));
+    }
+    let nearest = known.into_iter().min_by_key(|known| distance(name, known))?;
+    let last = nearest.rsplit(SEPARATOR).next().unwrap_or_default();
+    (distance(name, &nearest) <= last.len() / 3).then(|| format!("{PREFIX}{}", nearest.to_uppercase()))
 }
 
 #[cfg(test)]
@@ -181,37 +182,37 @@ mod tests {
     }
 
     fn paths(name: &str, file: &Dict) -> Vec<String> {
-        fitting(&name.to_lowercase(), file).iter().map(|path| path.join("/")).collect()
+        matching(&name.to_lowercase(), file).iter().map(|found| found.path.to_string()).collect()
     }
 
     #[test]
     fn names_of_the_file_are_found_without_regard_to_case_dash_and_dot() {
         let file = file(&[("Prod-EU.1", &["Central", "sense2.company.com"])]);
-        assert_eq!(paths("SITE__PROD_EU_1__USER_ID", &file), ["site/Prod-EU.1/user_id"]);
+        assert_eq!(paths("SITE__PROD_EU_1__USER_ID", &file), [r#"site."Prod-EU.1".user_id"#]);
         assert_eq!(
             paths("site__prod_eu_1__proxy__CENTRAL__Url", &file),
-            ["site/Prod-EU.1/proxy/Central/url"]
+            [r#"site."Prod-EU.1".proxy.Central.url"#]
         );
         assert_eq!(
             paths("SITE__PROD_EU_1__PROXY__SENSE2_COMPANY_COM__VIRTUAL_PROXIES", &file),
-            ["site/Prod-EU.1/proxy/sense2.company.com/virtual_proxies"]
+            [r#"site."Prod-EU.1".proxy."sense2.company.com".virtual_proxies"#]
         );
-        assert_eq!(paths("USERS__SESSION_LIMIT", &file), ["users/session_limit"]);
+        assert_eq!(paths("USERS__SESSION_LIMIT", &file), ["users.session_limit"]);
     }
 
     #[test]
     fn a_name_that_the_file_has_not_is_a_new_one_in_lower_case() {
         let file = file(&[("production", &["Central"])]);
-        assert_eq!(paths("SITE__TEST__CA", &file), ["site/test/ca"]);
-        assert_eq!(paths("SITE__PRODUCTION__PROXY__EDGE__URL", &file), ["site/production/proxy/edge/url"]);
-        assert_eq!(paths("SITE__TEST__PROXY__EDGE__URL", &file), ["site/test/proxy/edge/url"]);
+        assert_eq!(paths("SITE__TEST__CA", &file), ["site.test.ca"]);
+        assert_eq!(paths("SITE__PRODUCTION__PROXY__EDGE__URL", &file), ["site.production.proxy.edge.url"]);
+        assert_eq!(paths("SITE__TEST__PROXY__EDGE__URL", &file), ["site.test.proxy.edge.url"]);
     }
 
     #[test]
     fn a_name_may_hold_the_separator() {
         let file = file(&[("a__b", &["x__y"])]);
-        assert_eq!(paths("SITE__A__B__KEY", &file), ["site/a__b/key"]);
-        assert_eq!(paths("SITE__A__B__PROXY__X__Y__URL", &file), ["site/a__b/proxy/x__y/url"]);
+        assert_eq!(paths("SITE__A__B__KEY", &file), ["site.a__b.key"]);
+        assert_eq!(paths("SITE__A__B__PROXY__X__Y__URL", &file), ["site.a__b.proxy.x__y.url"]);
     }
 
     #[test]
@@ -260,27 +261,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_string_key_stays_a_string_and_others_are_read_as_toml() {
-        let value = |path: &str, text| {
-            let path: Vec<&str> = path.split('.').collect();
-            value(&keys::find(&path).unwrap().kind, text)
-        };
-        assert_eq!(value("site.x.user_id", "123").as_str(), Some("123"));
-        assert_eq!(value("site.x.key", r"C:\certs").as_str(), Some(r"C:\certs"));
-        assert_eq!(value("users.session_limit", " 10 ").to_i128(), Some(10));
-        assert_eq!(value("users.session_limit", "abc").as_str(), Some("abc"));
-        let exclude = value("users.exclude", r#"[{directory="LAB"}]"#);
-        let first = exclude.as_array().unwrap()[0].as_dict().unwrap();
-        assert_eq!(first.get("directory").unwrap().as_str(), Some("LAB"));
-    }
-
     proptest! {
         #[test]
         fn any_name_of_a_site_is_found_by_its_variable(name in "[A-Za-z][A-Za-z0-9._-]{0,12}", other in "[0-9]{1,3}") {
             let file = file(&[(&name, &[]), (&other, &[])]);
             let variable = format!("SITE__{}__USER_ID", name.to_uppercase().replace(['.', '-'], "_"));
-            prop_assert_eq!(paths(&variable, &file), [format!("site/{name}/user_id")]);
+            let path = KeyPath::from_iter(["site", &name, "user_id"]);
+            prop_assert_eq!(paths(&variable, &file), [path.to_string()]);
         }
 
         #[test]

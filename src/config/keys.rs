@@ -1,238 +1,306 @@
-//! The one table of everything that can be configured.
+//! Every key of the configuration, defined once: its section, name, type and default.
 
-use std::ops::RangeInclusive;
+use std::marker::PhantomData;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-/// Whether events are taken in this version.
-const EVENTS: bool = false;
+use figment::value::Value;
 
-/// One key: where it stands, what it takes, what holds without it.
+use super::key_path::{KeyPath, Part};
+use super::kinds::{
+    Addresses, Choice, DurationBetween, Exclusions, FilePath, HttpsUrl, Kind, Patterns, SizeBetween, Switch,
+    Text, Unavailable, UrlPath, VirtualProxies, Whole,
+};
+use super::settings::{LogFormat, LogLevel};
+use super::toml_value;
+use qlik_sense::credentials::Verify;
+
+/// What stands in a section's path for a name of the user's choice.
+pub const NAME: &str = "*";
+
+/// A key and the type of its value.
 #[derive(Debug)]
-pub struct Key {
-    /// The names from the top, with dots between them; `*` is a name of the user's choice.
-    pub path: &'static str,
-    pub kind: Kind,
+pub struct Key<K> {
+    pub info: KeyInfo,
+    pub kind: K,
+}
+
+/// What is known of a key without its type.
+#[derive(Debug)]
+pub struct KeyInfo {
+    /// The path of its section.
+    section: &'static [&'static str],
+    pub name: &'static str,
     /// As an environment variable would give it.
     pub default: Option<&'static str>,
-    /// False: known, and not yet available in this version.
-    pub available: bool,
+    /// Whether an environment variable holds the text itself instead of TOML.
+    pub takes_text: bool,
+    /// False: known, but not available in this version.
+    pub is_available: bool,
 }
 
-/// What a key takes.
+/// A section, and all keys in it.
 #[derive(Debug)]
-pub enum Kind {
-    /// Any text but an empty one.
-    Text,
-    /// The path of a file.
-    File,
-    /// The path of a file with a secret: what stands here may be the secret itself by mistake.
-    SecretFile,
-    /// An address of a service, with the port that holds when none is named.
-    Url {
-        port: u16,
-    },
-    Choice(&'static [&'static str]),
-    Duration(RangeInclusive<Duration>),
-    /// A number of bytes.
-    Size(RangeInclusive<u64>),
-    Whole(RangeInclusive<u64>),
-    /// A list of addresses to listen on.
-    Addresses,
-    /// A list of prefixes.
-    VirtualProxies,
-    /// A list of prefixes in which `*` stands for any run of characters.
-    VirtualProxyPatterns,
-    /// A list of tables with `directory` and `user_id`.
-    Exclusions,
-    /// A list of texts.
-    Texts,
+pub struct SectionKeys {
+    /// The names from the top; [`NAME`] stands for one of the user's choice.
+    pub path: &'static [&'static str],
+    pub keys: &'static [&'static KeyInfo],
 }
 
-impl Kind {
-    /// Whether an environment variable holds the text itself, and not TOML.
-    pub fn is_text(&self) -> bool {
-        use Kind::{Choice, Duration, File, SecretFile, Size, Text, Url};
-        matches!(self, Text | File | SecretFile | Url { .. } | Choice(_) | Duration(_) | Size(_))
+impl<K: Kind> Key<K> {
+    const fn new(
+        section: &'static [&'static str],
+        name: &'static str,
+        kind: K,
+        default: Option<&'static str>,
+    ) -> Self {
+        let info =
+            KeyInfo { section, name, default, takes_text: K::TAKES_TEXT, is_available: K::IS_AVAILABLE };
+        Self { info, kind }
     }
+}
 
-    /// What a mistake says was expected.
-    pub fn expected(&self) -> String {
-        match self {
-            Self::Text => "a string in quotes".into(),
-            Self::File | Self::SecretFile => "the path of a file in quotes".into(),
-            Self::Url { port } => format!("an address such as \"https://sense1.company.com:{port}\""),
-            Self::Choice(names) => format!("one of \"{}\"", names.join("\", \"")),
-            Self::Duration(range) => {
-                let shown = |duration: &Duration| humantime::format_duration(*duration).to_string();
-                let (least, most) = (shown(range.start()), shown(range.end()));
-                format!("a duration from {least} to {most}, such as \"10s\" or \"500ms\"")
-            }
-            Self::Size(range) => {
-                let shown = |size: &u64| format!("{:.0}", bytesize::ByteSize::b(*size).display().iec());
-                let (least, most) = (shown(range.start()), shown(range.end()));
-                format!("a size from {least} to {most}, such as \"64MiB\"")
-            }
-            Self::Whole(range) => format!("a whole number from {} to {}", range.start(), range.end()),
-            Self::Addresses => r#"a list of addresses such as ["0.0.0.0:9877"]"#.into(),
-            Self::VirtualProxies => r#"a list of prefixes such as ["/", "/sales"]"#.into(),
-            Self::VirtualProxyPatterns => r#"a list of prefixes such as ["/", "/sales", "/test*"]"#.into(),
-            Self::Exclusions => r#"a list such as [{ directory = "LAB", user_id = "svc_*" }]"#.into(),
-            Self::Texts => r#"a list of strings such as ["a", "b"]"#.into(),
+impl KeyInfo {
+    /// Converts the text of an environment variable. Text that is no TOML stays text, so that an error can show it.
+    pub fn value_of(&self, text: &str) -> Value {
+        match self.takes_text {
+            true => Value::from(text),
+            false => toml_value::parse(text.trim()).unwrap_or_else(|| Value::from(text)),
         }
     }
+
+    /// Returns the flag that sets this key where a command has one.
+    pub fn flag(&self) -> String {
+        let name = self.name.replace('_', "-");
+        match self.section {
+            [] => format!("--web.{name}"),
+            [_, NAME, ..] => flag(self.name),
+            section => format!("--{}.{name}", section.join(".")),
+        }
+    }
+
+    /// Returns the names from the top to the key.
+    pub fn full_path(&self) -> Vec<&'static str> {
+        [self.section, &[self.name]].concat()
+    }
+
+    /// Returns whether the key belongs to a site.
+    pub fn is_of_site(&self) -> bool {
+        self.section == site::SECTION.path
+    }
 }
 
-/// What was expected of a text that is written as it is, as in a flag: TOML's quotes would be part of it.
-pub fn without_quotes(expected: &str) -> String {
-    expected.replace(" in quotes", "").replace('"', "")
+/// Returns the flag that stands for a key of a site: `--user-id` for `user_id`.
+pub fn flag(site_key: &str) -> String {
+    format!("--{}", site_key.replace('_', "-"))
 }
 
-const fn key(path: &'static str, kind: Kind, default: Option<&'static str>) -> Key {
-    Key { path, kind, default, available: true }
+/// Defines the keys of a section, and the list of them.
+macro_rules! section {
+    ($module:ident, [$($path:expr),*]: $($key:ident: $kind:ty = $name:literal, $value:expr, $default:expr;)*) => {
+        pub mod $module {
+            use super::*;
+            const PATH: &[&str] = &[$($path),*];
+            $(pub static $key: Key<$kind> = Key::new(PATH, $name, $value, $default);)*
+            pub static SECTION: SectionKeys = SectionKeys { path: PATH, keys: &[$(&$key.info),*] };
+        }
+    };
 }
 
-/// A key that is not in every version.
-const fn key_if(available: bool, path: &'static str, kind: Kind, default: Option<&'static str>) -> Key {
-    Key { path, kind, default, available }
+section! { top, []:
+    LISTEN_ADDRESS: Addresses = "listen_address", Addresses, Some(r#"["0.0.0.0:9877"]"#);
+    CACHE_TTL: DurationBetween = "cache_ttl", milliseconds(0, 3_600_000), Some("10s");
+    REQUEST_TIMEOUT: DurationBetween = "request_timeout", milliseconds(1, 600_000), Some("5s");
+    SCRAPE_TIMEOUT_OFFSET: DurationBetween = "scrape_timeout_offset", milliseconds(0, 60_000), Some("500ms");
+    MAX_REQUESTS_PER_PROXY: Whole<NonZeroUsize> = "max_requests_per_proxy", whole(1, 256), Some("4");
+    MAX_RESPONSE_SIZE: SizeBetween = "max_response_size", SizeBetween(1 << 10..=4 << 30), Some("64MiB");
 }
 
-const fn milliseconds(least: u64, most: u64) -> Kind {
-    Kind::Duration(Duration::from_millis(least)..=Duration::from_millis(most))
+section! { users, ["users"]:
+    LABEL: Choice<LabelKind> = "label", LABEL_CHOICE, Some("plain");
+    HASH_KEY_FILE: FilePath = "hash_key_file", FilePath::OF_SECRET, None;
+    SESSION_LIMIT: Whole<NonZeroU32> = "session_limit", whole(1, 1000), Some("5");
+    MIN_SESSIONS: Whole<NonZeroU32> = "min_sessions", whole(1, 1_000_000), Some("1");
+    MAX_SERIES: Whole<usize> = "max_series", whole(0, 10_000_000), Some("50000");
+    EXCLUDE: Exclusions = "exclude", Exclusions, Some("[]");
 }
 
-/// Every key there is.
-pub static KEYS: &[Key] = &[
-    key("listen_address", Kind::Addresses, Some(r#"["0.0.0.0:9877"]"#)),
-    key("cache_ttl", milliseconds(0, 3_600_000), Some("10s")),
-    key("request_timeout", milliseconds(1, 600_000), Some("5s")),
-    key("scrape_timeout_offset", milliseconds(0, 60_000), Some("500ms")),
-    key("max_requests_per_proxy", Kind::Whole(1..=256), Some("4")),
-    key("max_response_size", Kind::Size(1 << 10..=4 << 30), Some("64MiB")),
-    key("users.label", Kind::Choice(&["plain", "hashed", "off"]), Some("plain")),
-    key("users.hash_key_file", Kind::SecretFile, None),
-    key("users.session_limit", Kind::Whole(1..=1000), Some("5")),
-    key("users.min_sessions", Kind::Whole(1..=1_000_000), Some("1")),
-    key("users.max_series", Kind::Whole(0..=10_000_000), Some("50000")),
-    key("users.exclude", Kind::Exclusions, Some("[]")),
-    key_if(EVENTS, "events.listen_address", Kind::Addresses, None),
-    key_if(EVENTS, "events.allow_from", Kind::Texts, None),
-    key("site.*.user_directory", Kind::Text, Some("INTERNAL")),
-    key("site.*.user_id", Kind::Text, Some("sa_api")),
-    key("site.*.certificate", Kind::File, None),
-    key("site.*.key", Kind::File, None),
-    key("site.*.key_password_file", Kind::SecretFile, None),
-    key("site.*.ca", Kind::File, None),
-    key("site.*.verify", Kind::Choice(&["full", "ca", "none"]), Some("full")),
-    key("site.*.repository", Kind::Url { port: 4242 }, None),
-    key("site.*.repository_refresh", milliseconds(1000, 86_400_000), Some("5m")),
-    key("site.*.virtual_proxies", Kind::VirtualProxyPatterns, None),
-    key("site.*.exclude_virtual_proxies", Kind::VirtualProxyPatterns, Some("[]")),
-    key_if(EVENTS, "site.*.event_hosts", Kind::Texts, None),
-    key("site.*.proxy.*.url", Kind::Url { port: 4243 }, None),
-    key("site.*.proxy.*.virtual_proxies", Kind::VirtualProxies, None),
+section! { events, ["events"]:
+    LISTEN_ADDRESS: Unavailable = "listen_address", Unavailable, None;
+    ALLOW_FROM: Unavailable = "allow_from", Unavailable, None;
+}
+
+section! { web, ["web"]:
+    TELEMETRY_PATH: UrlPath = "telemetry_path", UrlPath, Some("/metrics");
+    ENABLE_LIFECYCLE: Switch = "enable_lifecycle", Switch, Some("false");
+}
+
+section! { log, ["log"]:
+    LEVEL: Choice<LogLevel> = "level", LEVEL_CHOICE, Some("info");
+    FORMAT: Choice<LogFormat> = "format", FORMAT_CHOICE, Some("logfmt");
+    FILE: FilePath = "file", FilePath::PLAIN, None;
+}
+
+section! { site, ["site", NAME]:
+    USER_DIRECTORY: Text = "user_directory", Text, Some("INTERNAL");
+    USER_ID: Text = "user_id", Text, Some("sa_api");
+    CERTIFICATE: FilePath = "certificate", FilePath::PLAIN, None;
+    KEY: FilePath = "key", FilePath::PLAIN, None;
+    KEY_PASSWORD_FILE: FilePath = "key_password_file", FilePath::OF_SECRET, None;
+    CA: FilePath = "ca", FilePath::PLAIN, None;
+    VERIFY: Choice<Verify> = "verify", VERIFY_CHOICE, Some("full");
+    REPOSITORY: HttpsUrl = "repository", HttpsUrl { port: 4242 }, None;
+    REPOSITORY_REFRESH: DurationBetween = "repository_refresh", milliseconds(1000, 86_400_000), Some("5m");
+    VIRTUAL_PROXIES: Patterns = "virtual_proxies", Patterns { may_be_empty: false }, None;
+    EXCLUDE_VIRTUAL_PROXIES: Patterns = "exclude_virtual_proxies", Patterns { may_be_empty: true }, Some("[]");
+    EVENT_HOSTS: Unavailable = "event_hosts", Unavailable, None;
+}
+
+section! { proxy, ["site", NAME, "proxy", NAME]:
+    URL: HttpsUrl = "url", HttpsUrl { port: 4243 }, None;
+    VIRTUAL_PROXIES: VirtualProxies = "virtual_proxies", VirtualProxies, None;
+}
+
+/// Every section, in the order in which messages list them.
+pub static SECTIONS: &[&SectionKeys] = &[
+    &top::SECTION,
+    &users::SECTION,
+    &events::SECTION,
+    &web::SECTION,
+    &log::SECTION,
+    &site::SECTION,
+    &proxy::SECTION,
 ];
+
+/// How users are named, without the key that `Hashed` needs.
+#[derive(Debug, Clone, Copy)]
+pub enum LabelKind {
+    Plain,
+    Hashed,
+    Off,
+}
+
+const LABEL_CHOICE: Choice<LabelKind> =
+    Choice(&[("plain", LabelKind::Plain), ("hashed", LabelKind::Hashed), ("off", LabelKind::Off)]);
+
+const VERIFY_CHOICE: Choice<Verify> =
+    Choice(&[("full", Verify::Full), ("ca", Verify::Ca), ("none", Verify::None)]);
+
+const LEVEL_CHOICE: Choice<LogLevel> = Choice(&[
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+]);
+
+const FORMAT_CHOICE: Choice<LogFormat> = Choice(&[("logfmt", LogFormat::Logfmt), ("json", LogFormat::Json)]);
+
+const fn milliseconds(least: u64, most: u64) -> DurationBetween {
+    DurationBetween(Duration::from_millis(least)..=Duration::from_millis(most))
+}
+
+const fn whole<T>(least: u64, most: u64) -> Whole<T> {
+    Whole { range: least..=most, number: PhantomData }
+}
 
 /// What stands at a path.
 #[derive(Debug)]
-pub enum Place {
-    Key(&'static Key),
-    /// A table; whether any key in it is available.
+pub enum Entry {
+    Key(&'static KeyInfo),
     Section {
-        available: bool,
+        /// Whether any key in it is available.
+        is_available: bool,
         /// Whether its own name is of the user's choice.
-        named: bool,
+        is_named: bool,
     },
     Unknown,
 }
 
-/// What stands at `path`.
-pub fn place(path: &[impl AsRef<str>]) -> Place {
-    let mut section: Option<(bool, bool)> = None;
-    for key in KEYS {
-        let mut names = key.path.split('.');
-        let mut last = "";
-        let fits = path.iter().all(|part| {
-            names.next().is_some_and(|name| {
-                last = name;
-                name == "*" || name == part.as_ref()
-            })
-        });
-        match (fits, names.next()) {
-            (true, None) => return Place::Key(key),
-            (true, Some(_)) => {
-                let (available, _) = section.unwrap_or_default();
-                section = Some((available || key.available, last == "*"));
-            }
-            (false, _) => {}
-        }
+/// Returns what stands at `path`.
+pub fn entry(path: &KeyPath) -> Entry {
+    if let Some((around, name)) = path.split_last()
+        && let Some(key) =
+            section(&around).and_then(|section| section.keys.iter().find(|key| key.name == name))
+    {
+        return Entry::Key(key);
     }
-    section.map_or(Place::Unknown, |(available, named)| Place::Section { available, named })
+    let length = path.parts().len();
+    let mut within =
+        SECTIONS.iter().filter(|section| section.path.get(..length).is_some_and(|p| fits(p, path)));
+    let Some(first) = within.clone().next() else { return Entry::Unknown };
+    let is_named = length.checked_sub(1).and_then(|last| first.path.get(last)) == Some(&NAME);
+    let is_available = within.any(|section| section.keys.iter().any(|key| key.is_available));
+    Entry::Section { is_available, is_named }
 }
 
-/// The key at `path`, when there is one.
-pub fn find(path: &[impl AsRef<str>]) -> Option<&'static Key> {
-    match place(path) {
-        Place::Key(key) => Some(key),
-        _ => None,
-    }
+/// Returns the section at `path`, when keys may stand in it.
+fn section(path: &KeyPath) -> Option<&'static SectionKeys> {
+    SECTIONS.iter().find(|section| fits(section.path, path)).copied()
 }
 
-/// The names that may stand in the section at `path`, without those of the user's choice.
-pub fn names_in(path: &[impl AsRef<str>]) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    for key in KEYS.iter().filter(|key| key.available) {
-        let mut names = key.path.split('.');
-        let fits =
-            path.iter().all(|part| names.next().is_some_and(|name| name == "*" || name == part.as_ref()));
-        if let (true, Some(name)) = (fits, names.next())
-            && name != "*"
-            && !found.contains(&name)
+/// Returns the names that may stand in the section at `path`, those of the user's choice left out.
+pub fn names_in(path: &KeyPath) -> Vec<&'static str> {
+    let keys = section(path).into_iter().flat_map(|section| section.keys);
+    let mut names: Vec<_> = keys.filter(|key| key.is_available).map(|key| key.name).collect();
+    let length = path.parts().len();
+    for section in SECTIONS.iter().filter(|section| section.keys.iter().any(|key| key.is_available)) {
+        if let Some((around, [name, ..])) = section.path.split_at_checked(length)
+            && fits(around, path)
+            && *name != NAME
+            && !names.contains(name)
         {
-            found.push(name);
+            names.push(name);
         }
     }
-    found
+    names
 }
 
-/// A path as messages write it.
-pub fn shown(path: &[impl AsRef<str>]) -> String {
-    let is_bare =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-    let parts: Vec<String> = path
-        .iter()
-        .map(|part| match part.as_ref() {
-            part if is_bare(part) => part.to_owned(),
-            part => format!("{part:?}"),
+/// Returns whether a path stands for this section, or for a part of the way to it.
+fn fits(section: &[&str], path: &KeyPath) -> bool {
+    let names = section.iter().zip(path.parts());
+    section.len() == path.parts().len()
+        && names.into_iter().all(|(name, part)| match part {
+            Part::Name(given) => *name == NAME || name == given,
+            Part::Item(_) => false,
         })
-        .collect();
-    parts.join(".")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_path_is_a_key_a_section_or_nothing() {
-        assert!(matches!(place(&["cache_ttl"]), Place::Key(key) if key.path == "cache_ttl"));
-        assert!(matches!(place(&["site", "x", "proxy", "y", "url"]), Place::Key(_)));
-        assert!(matches!(place(&["users"]), Place::Section { available: true, named: false }));
-        assert!(matches!(place(&["site", "x"]), Place::Section { available: true, named: true }));
-        assert!(matches!(place(&["events"]), Place::Section { available: EVENTS, .. }));
-        assert!(matches!(place(&["cache_ttl", "x"]), Place::Unknown));
-        assert!(matches!(place(&["sites"]), Place::Unknown));
+    fn path<const N: usize>(names: [&str; N]) -> KeyPath {
+        names.into_iter().collect()
     }
 
     #[test]
-    fn names_of_a_section_are_known_without_those_of_the_users_choice() {
-        assert_eq!(names_in(&["site", "x", "proxy", "y"]), ["url", "virtual_proxies"]);
-        assert_eq!(names_in(&["site"]), [""; 0]);
-        assert!(names_in(&[""; 0]).contains(&"users"));
+    fn path_is_a_key_a_section_or_unknown() {
+        assert!(matches!(entry(&path(["cache_ttl"])), Entry::Key(key) if key.name == "cache_ttl"));
+        assert!(matches!(entry(&path(["site", "x", "proxy", "y", "url"])), Entry::Key(_)));
+        assert!(matches!(entry(&path(["users"])), Entry::Section { is_available: true, is_named: false }));
+        assert!(matches!(entry(&path(["site", "x"])), Entry::Section { is_available: true, is_named: true }));
+        assert!(matches!(entry(&path(["events"])), Entry::Section { is_available: false, .. }));
+        assert!(matches!(entry(&path(["cache_ttl", "x"])), Entry::Unknown));
+        assert!(matches!(entry(&path(["sites"])), Entry::Unknown));
     }
 
     #[test]
-    fn a_path_is_shown_as_toml_would_write_it() {
-        assert_eq!(shown(&["site", "my site", "key"]), r#"site."my site".key"#);
-        assert_eq!(shown(&["site", "a.b", ""]), r#"site."a.b"."""#);
+    fn names_of_a_section_leave_out_those_of_the_users_choice() {
+        assert_eq!(names_in(&path(["site", "x", "proxy", "y"])), ["url", "virtual_proxies"]);
+        assert_eq!(names_in(&path(["site"])), [""; 0]);
+        assert!(names_in(&path([])).contains(&"users"));
+        assert!(names_in(&path(["site", "x"])).contains(&"proxy"));
+    }
+
+    #[test]
+    fn string_key_stays_a_string_and_other_values_are_read_as_toml() {
+        assert_eq!(site::USER_ID.info.value_of("123").as_str(), Some("123"));
+        assert_eq!(site::KEY.info.value_of(r"C:\certs").as_str(), Some(r"C:\certs"));
+        assert_eq!(users::SESSION_LIMIT.info.value_of(" 10 ").to_i128(), Some(10));
+        assert_eq!(users::SESSION_LIMIT.info.value_of("abc").as_str(), Some("abc"));
+        let exclude = users::EXCLUDE.info.value_of(r#"[{directory="LAB"}]"#);
+        let first = exclude.as_array().unwrap()[0].as_dict().unwrap();
+        assert_eq!(first.get("directory").unwrap().as_str(), Some("LAB"));
     }
 }

@@ -101,7 +101,7 @@ impl VirtualProxyPattern {
     }
 }
 
-/// Which virtual proxies of a site are asked.
+/// Which virtual proxies of a site are queried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualProxyFilter {
     /// Only these; None: all.
@@ -111,7 +111,7 @@ pub struct VirtualProxyFilter {
 }
 
 impl VirtualProxyFilter {
-    /// Whether this virtual proxy is asked.
+    /// Whether this virtual proxy is queried.
     pub fn admits(&self, virtual_proxy: &VirtualProxy) -> bool {
         let any = |patterns: &[VirtualProxyPattern]| patterns.iter().any(|p| p.matches(virtual_proxy));
         self.only.as_deref().is_none_or(any) && !any(&self.exclude)

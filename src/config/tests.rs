@@ -62,19 +62,23 @@ impl Folder {
     }
 
     fn load(&self, variables: &[(&str, &str)]) -> Config {
-        load(&self.sources(variables)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+        load(&self.sources(variables)).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    /// The mistakes as lines, with the folder's path left out.
-    fn mistakes(&self, variables: &[(&str, &str)]) -> Vec<String> {
-        let mistakes = load(&self.sources(variables)).unwrap_err().to_string();
+    /// The errors as lines, with the folder's path left out.
+    fn errors(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        let errors = load(&self.sources(variables)).unwrap_err().to_string();
         let folder = format!("{}{}", self.path().display(), std::path::MAIN_SEPARATOR);
-        mistakes.replace(&folder, "").lines().map(str::to_owned).collect()
+        errors.replace(&folder, "").lines().map(str::to_owned).collect()
     }
 }
 
-fn mistakes_of(config: &str) -> Vec<String> {
-    Folder::new(config).mistakes(&[])
+fn errors_of(config: &str) -> Vec<String> {
+    Folder::new(config).errors(&[])
+}
+
+fn listening_on(addresses: &[&str]) -> Vec<FlagValue> {
+    vec![FlagValue::new(&keys::top::LISTEN_ADDRESS.info, addresses.to_vec())]
 }
 
 #[test]
@@ -99,7 +103,7 @@ fn everything_has_a_default_except_certificates_and_where_to_find_the_site() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_line() {
+fn every_error_is_reported_at_once_with_its_line() {
     let folder = Folder::new(
         r#"cache_ttl = "2h"
 colour = "red"
@@ -120,13 +124,13 @@ url = "http://sense1"
 x = 1
 "#,
     );
-    let told = folder.mistakes(&[("MAX_REQUESTS_PER_PROXY", "0")]);
+    let errors = folder.errors(&[("MAX_REQUESTS_PER_PROXY", "0")]);
     assert_eq!(
-        told,
+        errors,
         [
             r#"config.toml:1: cache_ttl: found "2h", expected a duration from 0s to 1h, such as "10s" or "500ms""#,
             "config.toml:2: colour: unknown key, expected one of listen_address, cache_ttl, request_timeout, \
-             scrape_timeout_offset, max_requests_per_proxy, max_response_size, users, site",
+             scrape_timeout_offset, max_requests_per_proxy, max_response_size, users, web, log, site",
             r#"config.toml:4: users.session_limit: found "five", expected a whole number from 1 to 1000"#,
             "config.toml:6: users.exclude[1].user: unknown, expected directory or user_id",
             r#"config.toml:6: users.exclude[1]: has no directory, expected { directory = "…" }"#,
@@ -150,45 +154,45 @@ x = 1
 }
 
 #[test]
-fn an_unknown_key_says_what_may_have_been_meant() {
-    let told = |extra: &str| mistakes_of(&format!("{SITE}{extra}")).join("\n");
-    assert!(told("[user]\nlabel = \"off\"").contains("user: unknown key, expected \"users\""));
-    assert!(told("[users]\nsesion_limit = 5").contains("expected \"session_limit\""));
-    assert!(told("[users]\ncache_ttl = \"1s\"").contains("expected it at the top of the file"));
-    assert!(told("[site.x]\nsession_limit = 5").contains("expected it in the section [users]"));
+fn unknown_key_names_what_may_have_been_meant() {
+    let errors = |extra: &str| errors_of(&format!("{SITE}{extra}")).join("\n");
+    assert!(errors("[user]\nlabel = \"off\"").contains("user: unknown key, expected \"users\""));
+    assert!(errors("[users]\nsesion_limit = 5").contains("expected \"session_limit\""));
+    assert!(errors("[users]\ncache_ttl = \"1s\"").contains("expected it at the top of the file"));
+    assert!(errors("[site.x]\nsession_limit = 5").contains("expected it in the section [users]"));
     assert!(
-        told("[site.x]\nurl = \"https://x\"").contains("expected it in the section [site.NAME.proxy.NAME]")
+        errors("[site.x]\nurl = \"https://x\"").contains("expected it in the section [site.NAME.proxy.NAME]")
     );
-    assert!(told("[site.x]\nkey_password = \"s3cret\"").contains("expected \"key_password_file\""));
-    assert!(!told("[site.x]\nkey_password = \"s3cret\"").contains("s3cret"));
+    assert!(errors("[site.x]\nkey_password = \"s3cret\"").contains("expected \"key_password_file\""));
+    assert!(!errors("[site.x]\nkey_password = \"s3cret\"").contains("s3cret"));
 }
 
 #[test]
-fn a_misspelled_section_of_a_site_is_one_mistake() {
+fn misspelled_section_of_a_site_is_one_error() {
     for name in ["sites", "Site", "sit"] {
-        let told = mistakes_of(&format!("[{name}.production]\nuser_id = \"x\""));
-        assert_eq!(told, [format!("config.toml:1: {name}: unknown key, expected \"site\"")]);
+        let errors = errors_of(&format!("[{name}.production]\nuser_id = \"x\""));
+        assert_eq!(errors, [format!("config.toml:1: {name}: unknown key, expected \"site\"")]);
     }
-    assert_eq!(mistakes_of("").len(), 1);
+    assert_eq!(errors_of("").len(), 1);
 }
 
 #[test]
-fn a_site_without_a_name_is_told_as_that() {
-    let told = mistakes_of("[site]\nuser_id = \"x\"");
-    assert_eq!(told, ["config.toml:2: site.user_id: found \"x\", expected a section [site.NAME]"]);
-    assert!(mistakes_of("[site.\"\"]").join("\n").contains("site.\"\": expected a name"));
+fn site_without_a_name_is_reported_as_that() {
+    let errors = errors_of("[site]\nuser_id = \"x\"");
+    assert_eq!(errors, ["config.toml:2: site.user_id: found \"x\", expected a section [site.NAME]"]);
+    assert!(errors_of("[site.\"\"]").join("\n").contains("site.\"\": expected a name"));
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_as_that() {
-    let told = mistakes_of(&format!("{SITE}\n[events]\nlisten_address = [\":9997\"]\n"));
+fn key_of_a_later_version_is_rejected_as_that() {
+    let errors = errors_of(&format!("{SITE}\n[events]\nlisten_address = [\":9997\"]\n"));
     assert_eq!(
-        told,
+        errors,
         ["config.toml:9: events: not yet available in this version, expected it to be left out"]
     );
-    let told = Folder::new(SITE).mistakes(&[("SITE__PRODUCTION__EVENT_HOSTS", "[\"sense1\"]")]);
-    assert_eq!(told.len(), 1);
-    assert!(told[0].contains("site.production.event_hosts: not yet available"), "{told:?}");
+    let errors = Folder::new(SITE).errors(&[("SITE__PRODUCTION__EVENT_HOSTS", "[\"sense1\"]")]);
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].contains("site.production.event_hosts: not yet available"), "{errors:?}");
 }
 
 #[test]
@@ -215,28 +219,73 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     let config = folder.load(&variables);
     assert_eq!((port(&config), config.scrape.cache_ttl), (2, Duration::from_secs(2)));
     assert_eq!(config.sites[0].user.id, "123");
-    let flags = vec!["127.0.0.1:3".to_owned(), "[::1]:3".to_owned()];
-    let config = load(&Sources { listen_addresses: flags, ..folder.sources(&variables) }).unwrap();
+    let flags = listening_on(&["127.0.0.1:3", "[::1]:3"]);
+    let config = load(&Sources { flags, ..folder.sources(&variables) }).unwrap();
     assert_eq!((port(&config), config.listen_addresses.len()), (3, 2));
 }
 
 #[test]
-fn a_mistake_in_a_flag_names_the_flag() {
-    let folder = Folder::new(SITE);
-    let sources = Sources { listen_addresses: vec!["9877".into()], ..folder.sources(&[]) };
-    let told = load(&sources).unwrap_err().to_string();
-    assert!(told.starts_with("--web.listen-address: found \"9877\""), "{told}");
+fn flags_of_web_and_log_win_over_their_variables_and_these_over_the_file() {
+    let folder = Folder::new(format!(
+        "[web]\ntelemetry_path = \"/file\"\nenable_lifecycle = true\n[log]\nlevel = \"error\"\nformat = \"json\"\n\
+         file = \"logs/exporter.log\"\n{SITE}"
+    ));
+    let config = folder.load(&[]);
+    assert_eq!((&*config.web.telemetry_path, config.web.enable_lifecycle), ("/file", true));
+    assert_eq!((config.log.level, config.log.format), (LogLevel::Error, LogFormat::Json));
+    let file = config.log.file.unwrap();
+    assert_eq!(file.path, folder.path().join("logs/exporter.log"));
+    assert_eq!(file.named_by, "config.toml:7: log.file");
+    let mut sources = folder.sources(&[
+        ("WEB__TELEMETRY_PATH", "/variable"),
+        ("WEB__ENABLE_LIFECYCLE", "false"),
+        ("LOG__LEVEL", "debug"),
+    ]);
+    let config = load(&sources).unwrap();
+    assert_eq!((&*config.web.telemetry_path, config.web.enable_lifecycle), ("/variable", false));
+    assert_eq!(config.log.level, LogLevel::Debug);
+    sources.flags = vec![
+        FlagValue::new(&keys::web::TELEMETRY_PATH.info, "/flag"),
+        FlagValue::new(&keys::log::LEVEL.info, "trace"),
+        FlagValue::new(&keys::log::FILE.info, "flag.log"),
+    ];
+    let config = load(&sources).unwrap();
+    assert_eq!((&*config.web.telemetry_path, config.log.level), ("/flag", LogLevel::Trace));
+    let file = config.log.file.unwrap();
+    assert_eq!((file.path, &*file.named_by), (folder.path().join("flag.log"), "--log.file"));
 }
 
 #[test]
-fn variables_alone_can_say_everything() {
+fn relative_log_file_starts_from_the_file_that_names_it() {
+    let folder = Folder::new("");
+    std::fs::create_dir(folder.path().join("etc")).unwrap();
+    let config = format!("[log]\nfile = \"x.log\"\n{}", SITE.replace("certs/", "../certs/"));
+    folder.write("etc/exporter.toml", config);
+    let path = |variables: &[(&str, &str)]| {
+        let sources = Sources { file: Some("etc/exporter.toml".into()), ..folder.sources(variables) };
+        load(&sources).unwrap().log.file.unwrap().path
+    };
+    assert_eq!(path(&[]), folder.path().join("etc/x.log"));
+    assert_eq!(path(&[("LOG__FILE", "x.log")]), folder.path().join("x.log"));
+}
+
+#[test]
+fn error_in_a_flag_names_the_flag() {
+    let folder = Folder::new(SITE);
+    let sources = Sources { flags: listening_on(&["9877"]), ..folder.sources(&[]) };
+    let errors = load(&sources).unwrap_err().to_string();
+    assert!(errors.starts_with("--web.listen-address: found \"9877\""), "{errors}");
+}
+
+#[test]
+fn variables_alone_can_set_everything() {
     let folder = Folder::new("");
     std::fs::remove_file(folder.path().join("config.toml")).unwrap();
-    let told = folder.mistakes(&[]).join("\n");
+    let errors = folder.errors(&[]).join("\n");
     let no_site =
         "site: no site, expected a section [site.NAME] (no config.toml found; --config.file names one";
-    assert!(told.starts_with(no_site), "{told}");
-    assert_eq!(told.contains("; the command demo needs none)"), cfg!(feature = "simulator"), "{told}");
+    assert!(errors.starts_with(no_site), "{errors}");
+    assert_eq!(errors.contains("; the command demo needs none)"), cfg!(feature = "simulator"), "{errors}");
     let config = folder.load(&[
         ("SITE__TEST__CERTIFICATE", "certs/client.pem"),
         ("SITE__TEST__KEY", "certs/client_key.pem"),
@@ -263,22 +312,22 @@ fn an_unknown_variable_is_a_warning() {
 }
 
 #[test]
-fn a_variable_that_fits_two_sites_is_a_mistake() {
+fn variable_that_fits_two_sites_is_an_error() {
     let folder = Folder::new(format!("{SITE}{}", SITE.replace("production", "PRODUCTION")));
     assert_eq!(folder.load(&[]).sites.len(), 2);
-    let told = folder.mistakes(&[("SITE__PRODUCTION__USER_ID", "x")]);
+    let errors = folder.errors(&[("SITE__PRODUCTION__USER_ID", "x")]);
     assert_eq!(
-        told,
+        errors,
         ["environment variable QLIK_SESSION_EXPORTER_SITE__PRODUCTION__USER_ID: fits both \
           site.PRODUCTION.user_id and site.production.user_id, expected a name that fits one: set it in the file"]
     );
 }
 
 #[test]
-fn a_key_set_by_two_variables_is_a_mistake() {
-    let told = Folder::new(SITE).mistakes(&[("CACHE_TTL", "1s"), ("cache_ttl", "2s")]);
+fn key_set_by_two_variables_is_an_error() {
+    let errors = Folder::new(SITE).errors(&[("CACHE_TTL", "1s"), ("cache_ttl", "2s")]);
     assert_eq!(
-        told,
+        errors,
         ["environment variable QLIK_SESSION_EXPORTER_cache_ttl: cache_ttl: \
           is set by QLIK_SESSION_EXPORTER_CACHE_TTL too, expected one of them"]
     );
@@ -294,9 +343,9 @@ fn paths_start_from_the_file_or_for_variables_from_the_working_directory() {
     assert!(load(&sources).is_ok());
     folder.copy("certificate-rsa.pem", "etc/root.pem");
     sources.environment[0].1 = "root.pem".into();
-    let told = load(&sources).unwrap_err().to_string();
+    let errors = load(&sources).unwrap_err().to_string();
     let missing = folder.path().join("root.pem");
-    assert!(told.ends_with(&format!("there is no file {}", missing.display())), "{told}");
+    assert!(errors.ends_with(&format!("there is no file {}", missing.display())), "{errors}");
 }
 
 #[test]
@@ -313,14 +362,14 @@ fn without_a_name_the_file_is_looked_for_here_and_then_beside_the_program() {
 }
 
 #[test]
-fn a_named_file_that_cannot_be_read_is_a_mistake() {
+fn named_file_that_cannot_be_read_is_an_error() {
     let folder = Folder::new(SITE);
-    let told = |name: &str| {
+    let errors = |name: &str| {
         let sources = Sources { file: Some(name.into()), ..folder.sources(&[]) };
         load(&sources).unwrap_err().to_string()
     };
-    assert!(told("none.toml").starts_with("none.toml: there is no file "));
-    assert!(told("certs").ends_with("is a folder, expected a file"));
+    assert!(errors("none.toml").starts_with("none.toml: there is no file "));
+    assert!(errors("certs").ends_with("is a folder, expected a file"));
 }
 
 #[test]
@@ -328,47 +377,47 @@ fn encodings_are_accepted_or_named() {
     Folder::new(format!("\u{feff}{}", SITE.replace('\n', "\r\n"))).load(&[]);
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
     for bytes in [utf16(&format!("\u{feff}{SITE}")), utf16(SITE)] {
-        let told = Folder::new(bytes).mistakes(&[]);
-        assert!(told[0].starts_with("config.toml: is UTF-16 (PowerShell's `>`"), "{told:?}");
+        let errors = Folder::new(bytes).errors(&[]);
+        assert!(errors[0].starts_with("config.toml: is UTF-16 (PowerShell's `>`"), "{errors:?}");
     }
-    let told = Folder::new(b"# fine\nx = \"M\xfcller\"\n").mistakes(&[]);
+    let errors = Folder::new(b"# fine\nx = \"M\xfcller\"\n").errors(&[]);
     assert_eq!(
-        told,
+        errors,
         ["config.toml: is not UTF-8 from line 2 on, expected UTF-8: save it with that encoding"]
     );
 }
 
 #[test]
 fn a_syntax_error_names_line_and_column() {
-    let told = mistakes_of("cache_ttl = \"1s\"\nusers = {\nx ==\n");
-    assert!(told[0].starts_with("config.toml:"), "{told:?}");
-    let told = mistakes_of("cache_ttl = 10s\n");
-    assert!(told[0].starts_with("config.toml:1: column 1"), "{told:?}");
-    let told = mistakes_of("cache_ttl = \"1s\"\ncache_ttl = \"1s\"\n");
-    assert!(told[0].starts_with("config.toml:2: column 1: duplicate key"), "{told:?}");
+    let errors = errors_of("cache_ttl = \"1s\"\nusers = {\nx ==\n");
+    assert!(errors[0].starts_with("config.toml:"), "{errors:?}");
+    let errors = errors_of("cache_ttl = 10s\n");
+    assert!(errors[0].starts_with("config.toml:1: column 1"), "{errors:?}");
+    let errors = errors_of("cache_ttl = \"1s\"\ncache_ttl = \"1s\"\n");
+    assert!(errors[0].starts_with("config.toml:2: column 1: duplicate key"), "{errors:?}");
 }
 
 #[test]
 fn syntax_errors_come_in_the_order_of_lines_without_their_consequences() {
-    let told = mistakes_of("cache_ttl = 10s\n[site.production\nuser_id = INTERNAL\n[site.test\n");
+    let errors = errors_of("cache_ttl = 10s\n[site.production\nuser_id = INTERNAL\n[site.test\n");
     assert_eq!(
-        told,
+        errors,
         [
             "config.toml:1: column 13: string values must be quoted, expected literal string",
             "config.toml:2: column 17: unclosed table, expected `]`",
             "config.toml:4: column 11: unclosed table, expected `]`",
         ]
     );
-    let told = mistakes_of("cache_ttl = 10s\nlisten_address = [\":1\"\ncache = x\n[site.x]\nuser_id = y\n");
+    let errors = errors_of("cache_ttl = 10s\nlisten_address = [\":1\"\ncache = x\n[site.x]\nuser_id = y\n");
     assert_eq!(
-        told,
+        errors,
         [
             "config.toml:1: column 13: string values must be quoted, expected literal string",
             "config.toml:3: column 1: missing comma between array elements, expected `,`",
         ]
     );
-    let told = mistakes_of("listen_address = [1 2]\ncache_ttl = 10s\n");
-    assert_eq!(told.len(), 2, "{told:?}");
+    let errors = errors_of("listen_address = [1 2]\ncache_ttl = 10s\n");
+    assert_eq!(errors.len(), 2, "{errors:?}");
 }
 
 #[test]
@@ -376,24 +425,27 @@ fn a_windows_path_in_double_quotes_gets_advice() {
     for path in
         [r"C:\certs\client.pem", r"C:\temp\client.pem", r"C:\users\x", r"\\server\certs\x", r"D:\bin\x"]
     {
-        let told = mistakes_of(&SITE.replace("certs/client.pem", path));
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("config.toml:3: ") && told[0].contains("single quotes"), "{told:?}");
+        let errors = errors_of(&SITE.replace("certs/client.pem", path));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with("config.toml:3: ") && errors[0].contains("single quotes"),
+            "{errors:?}"
+        );
     }
-    let told = mistakes_of(&SITE.replace("\"certs/client.pem\"", r"'C:\temp\client.pem'"));
-    assert!(told.len() == 1 && told[0].contains("there is no file"), "{told:?}");
+    let errors = errors_of(&SITE.replace("\"certs/client.pem\"", r"'C:\temp\client.pem'"));
+    assert!(errors.len() == 1 && errors[0].contains("there is no file"), "{errors:?}");
 }
 
 #[test]
-fn two_blocks_that_would_count_the_same_sessions_are_a_mistake() {
+fn two_proxies_that_would_count_the_same_sessions_are_an_error() {
     let other = |virtual_proxies: &str| {
         format!(
             "{SITE}[site.production.proxy.Edge]\nurl = \"https://SENSE1.company.com:4243\"\n{virtual_proxies}"
         )
     };
-    let told = mistakes_of(&other("virtual_proxies = [\"/\", \"/sales\"]"));
+    let errors = errors_of(&other("virtual_proxies = [\"/\", \"/sales\"]"));
     assert_eq!(
-        told,
+        errors,
         ["config.toml:9: site.production.proxy.Edge.url: https://sense1.company.com:4243 is asked for / \
           as proxy \"Central\" too: its sessions would count twice"]
     );
@@ -401,17 +453,17 @@ fn two_blocks_that_would_count_the_same_sessions_are_a_mistake() {
 }
 
 #[test]
-fn filters_that_leave_nothing_are_a_mistake_and_those_that_fit_nothing_a_warning() {
+fn filter_that_leaves_nothing_is_an_error_and_an_unused_one_a_warning() {
     let with = |filter: &str| SITE.replace("ca =", &format!("{filter}\nca ="));
-    let told = mistakes_of(&with("virtual_proxies = [\"/sales\"]"));
+    let errors = errors_of(&with("virtual_proxies = [\"/sales\"]"));
     assert!(
-        told.len() == 1 && told[0].starts_with("config.toml:2: site.production: nothing to ask"),
-        "{told:?}"
+        errors.len() == 1 && errors[0].starts_with("config.toml:2: site.production: nothing to ask"),
+        "{errors:?}"
     );
-    let told = mistakes_of(&with("exclude_virtual_proxies = [\"*\"]"));
+    let errors = errors_of(&with("exclude_virtual_proxies = [\"*\"]"));
     assert!(
-        told.len() == 1 && told[0].starts_with("config.toml:2: site.production: nothing to ask"),
-        "{told:?}"
+        errors.len() == 1 && errors[0].starts_with("config.toml:2: site.production: nothing to ask"),
+        "{errors:?}"
     );
     let config = Folder::new(with("virtual_proxies = [\"/\", \"sales*\"]")).load(&[]);
     assert_eq!(
@@ -425,10 +477,10 @@ fn filters_that_leave_nothing_are_a_mistake_and_those_that_fit_nothing_a_warning
 }
 
 #[test]
-fn a_filter_that_names_no_virtual_proxy_at_all_is_a_mistake() {
-    let told = mistakes_of(&format!("{WITH_REPOSITORY}virtual_proxies = []"));
+fn filter_that_names_no_virtual_proxy_at_all_is_an_error() {
+    let errors = errors_of(&format!("{WITH_REPOSITORY}virtual_proxies = []"));
     assert_eq!(
-        told,
+        errors,
         [
             "config.toml:7: site.production.virtual_proxies: found an empty list, expected at least one prefix, \
           or no list for all"
@@ -445,44 +497,47 @@ fn the_same_configuration_compares_equal() {
 }
 
 #[test]
-fn what_a_section_lacks_is_the_mistake_of_a_variable_in_it_only_when_nothing_else_makes_that_section() {
+fn missing_key_is_blamed_on_a_variable_only_where_it_makes_the_section() {
     let folder = Folder::new("[site.production]\n");
-    let told = folder.mistakes(&[("SITE__PRODUCTION__USER_ID", "x"), ("SITE__TEST__USER_ID", "x")]);
-    assert!(told.contains(
+    let errors = folder.errors(&[("SITE__PRODUCTION__USER_ID", "x"), ("SITE__TEST__USER_ID", "x")]);
+    assert!(errors.contains(
         &"config.toml:1: site.production.ca: missing, expected the path of a file in quotes".into()
     ));
     assert!(
-        told.contains(
+        errors.contains(
             &"environment variable QLIK_SESSION_EXPORTER_SITE__TEST__USER_ID: site.test.ca: missing, expected the \
               path of a file in quotes"
                 .into()
         ),
-        "{told:?}"
+        "{errors:?}"
     );
 }
 
 #[test]
-fn what_is_expected_of_a_variable_is_what_it_takes() {
-    let told = Folder::new(SITE).mistakes(&[("CACHE_TTL", "soon"), ("USERS__EXCLUDE", "LAB")]).join("\n");
+fn variable_is_expected_as_it_is_written() {
+    let errors = Folder::new(SITE).errors(&[("CACHE_TTL", "soon"), ("USERS__EXCLUDE", "LAB")]).join("\n");
     let duration =
         "CACHE_TTL: cache_ttl: found \"soon\", expected a duration from 0s to 1h, such as 10s or 500ms";
-    assert!(told.contains(duration), "{told}");
-    assert!(told.contains(r#"expected a list such as [{ directory = "LAB", user_id = "svc_*" }]"#), "{told}");
+    assert!(errors.contains(duration), "{errors}");
+    assert!(
+        errors.contains(r#"expected a list such as [{ directory = "LAB", user_id = "svc_*" }]"#),
+        "{errors}"
+    );
 }
 
 proptest! {
     #[test]
-    fn whatever_is_configured_each_mistake_is_one_line(
+    fn whatever_is_configured_each_error_is_one_line(
         lines in prop::collection::vec(("[a-z_]{0,9}|cache_ttl|listen_address|users\\.[a-z_]{1,9}|users.exclude|site\\.[a-zü\" ]{1,3}\\.[a-z_]{1,9}|site.x.proxy.y.url",
             "\\PC{0,9}|[0-9]{1,45}|\"\\PC{0,9}\"|\\[[0-9\",{} =]{0,9}\\]|\"https://[a-z:@/\\[\\]0-9?#]{0,9}\"|2026-11-24|nan|\\{ directory = 1 \\}"), 0..8),
         variable in "[A-Z_]{0,9}|SITE__[A-Z_]{0,9}",
     ) {
         let config: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         let folder = Folder::new(config);
-        let mistakes = load(&folder.sources(&[(&variable, "x")])).unwrap_err();
-        prop_assert!(mistakes.iter().count() > 0);
-        for mistake in mistakes.iter() {
-            prop_assert!(!mistake.to_string().contains(char::is_control));
+        let errors = load(&folder.sources(&[(&variable, "x")])).unwrap_err();
+        prop_assert!(errors.iter().count() > 0);
+        for error in errors.iter() {
+            prop_assert!(!error.to_string().contains(char::is_control));
         }
     }
 }

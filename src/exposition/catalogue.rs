@@ -1,11 +1,11 @@
-//! Every metric's name, type, labels and help, once. README's table is held against this list.
+//! The metrics: name, type, labels and help of each. A test compares README's table with this list.
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     Gauge,
     Counter,
-    /// In the classic format a gauge of 1.
+    /// An OpenMetrics info; in the classic format a gauge of 1.
     Info,
 }
 
@@ -14,10 +14,9 @@ pub enum Kind {
 pub struct Metric {
     /// The name of its series, with `_total` or `_info`.
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub labels: &'static [&'static str],
-    /// What is counted, where it comes from and whether the cache applies. One line: OpenMetrics
-    /// knows no line breaks here.
+    /// What is counted, where it comes from and whether the cache applies. One line: OpenMetrics allows no line breaks.
     pub help: &'static str,
 }
 
@@ -25,185 +24,185 @@ const SITE: &[&str] = &["site"];
 const PAIR: &[&str] = &["site", "proxy", "virtual_proxy"];
 
 const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, labels, help }
+    Metric { name, kind: MetricKind::Gauge, labels, help }
 }
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, labels, help }
+    Metric { name, kind: MetricKind::Counter, labels, help }
 }
 
 const fn info(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Info, labels, help }
+    Metric { name, kind: MetricKind::Info, labels, help }
 }
 
 pub static PROXY_SESSIONS: Metric = gauge(
     "qlik_proxy_sessions",
     PAIR,
-    "Sessions open on this virtual proxy of this proxy service, everyone counted, as the proxy service lists them; at most cache_ttl old. A closed browser's session counts until it times out.",
+    "Open sessions on this virtual proxy of this proxy service, all users included. The session of a closed browser counts until it times out. Source: session list of the proxy service, at most cache_ttl old.",
 );
 pub static PROXY_USERS: Metric = gauge(
     "qlik_proxy_users",
     PAIR,
-    "Distinct users with a session on this virtual proxy of this proxy service, as the proxy service lists them, anonymous ones aside; at most cache_ttl old.",
+    "Distinct users with a session on this virtual proxy of this proxy service, without anonymous users. Source: session list of the proxy service, at most cache_ttl old.",
 );
 pub static PROXY_ANONYMOUS_SESSIONS: Metric = gauge(
     "qlik_proxy_anonymous_sessions",
     PAIR,
-    "Sessions of anonymous users (directory NONE) on this virtual proxy of this proxy service, as the proxy service lists them; at most cache_ttl old.",
+    "Sessions of anonymous users (directory NONE) on this virtual proxy of this proxy service. Source: session list of the proxy service, at most cache_ttl old.",
 );
 pub static USER_SESSIONS: Metric = gauge(
     "qlik_user_sessions",
     &["site", "proxy", "virtual_proxy", "user_directory", "user_id"],
-    "Sessions of one user on this virtual proxy of this proxy service, as the proxy service lists them; at most cache_ttl old. Which users have a series: users.min_sessions, users.max_series, users.exclude.",
+    "Sessions of one user on this virtual proxy of this proxy service. users.min_sessions, users.max_series and users.exclude select the users. Source: session list of the proxy service, at most cache_ttl old.",
 );
 pub static SITE_USERS: Metric = gauge(
     "qlik_site_users",
     SITE,
-    "Distinct users with a session anywhere on the site, anonymous ones aside, over the proxy services that answered; at most cache_ttl old.",
+    "Distinct users with a session on the site, without anonymous users. Source: session lists of the proxy services that answered, at most cache_ttl old.",
 );
 pub static SITE_USERS_WITH_SESSIONS: Metric = gauge(
     "qlik_site_users_with_sessions",
     &["site", "at_least"],
-    "Users with at least so many sessions, summed over the site's proxy services that answered, users.exclude left out; at most cache_ttl old.",
+    "Users with at least this many sessions on the site, without those of users.exclude. Source: session lists of the proxy services that answered, at most cache_ttl old.",
 );
 pub static SITE_USERS_AT_SESSION_LIMIT: Metric = gauge(
     "qlik_site_users_at_session_limit",
     SITE,
-    "Users who have reached users.session_limit, summed over the site's proxy services that answered; at most cache_ttl old. A close approximation: Qlik itself decides by the use of licences when it refuses a login.",
+    "Users with users.session_limit sessions or more on the site. A close approximation: Qlik refuses a login by its own license usage. Source: session lists of the proxy services that answered, at most cache_ttl old.",
 );
 pub static SITE_USERS_UNLISTED: Metric = gauge(
     "qlik_site_users_unlisted",
     SITE,
-    "Users left out of qlik_user_sessions because of users.max_series; the users with most sessions are listed first.",
+    "Users left out of qlik_user_sessions because of users.max_series. Users with the most sessions are listed first.",
 );
 pub static USER_SESSION_LIMIT: Metric = gauge(
     "qlik_user_session_limit",
     SITE,
-    "Parallel sessions a user may have on the site, as configured (users.session_limit); Qlik's own limit is 5.",
+    "Parallel sessions that a user may have on the site. Source: users.session_limit in the configuration; Qlik's own limit is 5.",
 );
 pub static PROXY_UP: Metric = gauge(
     "qlik_proxy_up",
     PAIR,
-    "1 when the answer that this scrape used was good: asked for now, or kept no longer than cache_ttl; 0 when the proxy service failed or did not answer in time.",
+    "1 if the answer that this scrape used was good: fresh, or cached for at most cache_ttl. 0 if the query failed or did not complete in time.",
 );
 pub static PROXY_LAST_SUCCESS: Metric = gauge(
     "qlik_proxy_last_success_timestamp_seconds",
     PAIR,
-    "When the last good answer of the proxy service came, in seconds since 1970; absent before the first.",
+    "Unix time of the last good answer of the proxy service. Absent before the first.",
 );
 pub static PROXY_QUERY_DURATION: Metric = gauge(
     "qlik_proxy_query_duration_seconds",
     PAIR,
-    "How long the last query to the proxy service took, from connect to last byte, failed ones included.",
+    "Duration of the last query to the proxy service, from connect to last byte, failed queries included.",
 );
 pub static PROXY_QUERIES: Metric = counter(
     "qlik_proxy_queries_total",
     PAIR,
-    "Queries begun to the proxy service, connected or not; answers from the cache are none.",
+    "Queries sent to the proxy service, with or without a connection. Answers from the cache do not count.",
 );
 pub static PROXY_QUERY_FAILURES: Metric = counter(
     "qlik_proxy_query_failures_total",
     &["site", "proxy", "virtual_proxy", "reason"],
-    "Queries to the proxy service that brought no answer to count, by reason: connect, tls, timeout, http_status, denied, decode, too_large.",
+    "Failed queries to the proxy service, by reason: connect, tls, timeout, http_status, denied, decode, too_large.",
 );
 pub static PROXY_SESSIONS_STARTED: Metric = counter(
     "qlik_proxy_sessions_started_total",
     PAIR,
-    "Sessions seen to appear between two good answers of the proxy service; the first answer is the baseline. Sessions that come and go between two answers are not seen.",
+    "Sessions that appeared between two good answers of the proxy service. The first answer is the baseline; sessions that start and end between two answers do not count.",
 );
 pub static PROXY_SESSIONS_ENDED: Metric = counter(
     "qlik_proxy_sessions_ended_total",
     PAIR,
-    "Sessions seen to disappear between two good answers of the proxy service.",
+    "Sessions that disappeared between two good answers of the proxy service.",
 );
 pub static PROXY_INFO: Metric = info(
     "qlik_proxy_info",
     &["site", "proxy", "host", "port"],
-    "Address of a proxy service's own interface (QPS).",
+    "Address of the proxy service's session interface (QPS).",
 );
 pub static REPOSITORY_INFO: Metric = info(
     "qlik_repository_info",
     &["site", "version"],
-    "Version of the site's repository service, as it said at the last discovery.",
+    "Version of the repository service. Source: last successful discovery.",
 );
 pub static VIRTUAL_PROXY_INFO: Metric = info(
     "qlik_virtual_proxy_info",
     &["site", "virtual_proxy", "description", "session_cookie_header"],
-    "Description and session cookie of a virtual proxy, as the repository said at the last discovery.",
+    "Description and session cookie of a virtual proxy. Source: last successful discovery.",
 );
 pub static VIRTUAL_PROXY_LINKED_PROXIES: Metric = gauge(
     "qlik_virtual_proxy_linked_proxies",
     &["site", "virtual_proxy"],
-    "Proxy services that link this virtual proxy, as the repository said at the last discovery; 0: nobody can use it.",
+    "Proxy services that link this virtual proxy; with 0 no user can log in through it. Source: last successful discovery.",
 );
 pub static VIRTUAL_PROXY_INACTIVITY_TIMEOUT: Metric = gauge(
     "qlik_virtual_proxy_inactivity_timeout_seconds",
     &["site", "virtual_proxy"],
-    "After how long without activity a session of this virtual proxy ends, as the repository said at the last discovery.",
+    "Time without activity after which a session of this virtual proxy ends. Source: last successful discovery.",
 );
 pub static REPOSITORY_UP: Metric = gauge(
     "qlik_repository_up",
     SITE,
-    "1 when the last discovery (asking the repository service for proxy services and virtual proxies) worked; when 0, what it said before stays in force.",
+    "1 if the last discovery succeeded: the query of the repository service for proxy services and virtual proxies. If 0, the result of the last successful discovery stays in use.",
 );
 pub static REPOSITORY_LAST_SUCCESS: Metric = gauge(
     "qlik_repository_last_success_timestamp_seconds",
     SITE,
-    "When the last discovery that worked ended, in seconds since 1970; absent before the first.",
+    "Unix time at which the last successful discovery completed. Absent before the first.",
 );
 pub static CERTIFICATE_EXPIRY: Metric = gauge(
     "qlik_certificate_expiry_timestamp_seconds",
     &["site", "certificate", "proxy"],
-    "When a certificate expires, in seconds since 1970: client and ca from their files, proxy and repository as seen in the last TLS handshake (ports 4243 and 4242, not the browsers' one).",
+    "Unix time at which a certificate expires. Source: the files for client and ca, the last TLS handshake for proxy and repository (ports 4243 and 4242, not the port for browsers).",
 );
 pub static CACHE_REQUESTS: Metric = counter(
     "qlik_session_exporter_cache_requests_total",
     &[],
-    "Answers of proxy services that scrapes wanted.",
+    "Answers of proxy services that scrapes needed.",
 );
 pub static CACHE_HITS: Metric = counter(
     "qlik_session_exporter_cache_hits_total",
     &[],
-    "Answers that were kept from an earlier query; waiting for a query under way is no hit.",
+    "Answers that scrapes took from the cache. Waiting for a query in flight is not a hit.",
 );
 pub static BUILD_INFO: Metric = info(
     "qlik_session_exporter_build_info",
     &["version", "revision", "rustc_version"],
-    "The exporter's version, the revision of its source and the compiler that built it.",
+    "Version of the exporter, revision of its source and compiler that built it.",
 );
 pub static CONFIG_LAST_RELOAD_SUCCESSFUL: Metric = gauge(
     "qlik_session_exporter_config_last_reload_successful",
     &[],
-    "1 when the configuration was good when it was read last, at the start included.",
+    "1 if the configuration was valid when it was last read, at start or reload.",
 );
 pub static CONFIG_LAST_RELOAD_SUCCESS: Metric = gauge(
     "qlik_session_exporter_config_last_reload_success_timestamp_seconds",
     &[],
-    "When the configuration in force was read, in seconds since 1970.",
+    "Unix time at which the configuration in use was read.",
 );
 pub static PROCESS_CPU: Metric = counter(
     "process_cpu_seconds_total",
     &[],
-    "User and system CPU time of the exporter's process, as the operating system counts it.",
+    "User and system CPU time of the exporter's process. Source: operating system.",
 );
 pub static PROCESS_RESIDENT_MEMORY: Metric = gauge(
     "process_resident_memory_bytes",
     &[],
-    "Memory of the exporter's process that is in RAM, as the operating system counts it.",
+    "Resident memory of the exporter's process. Source: operating system.",
 );
 pub static PROCESS_VIRTUAL_MEMORY: Metric = gauge(
     "process_virtual_memory_bytes",
     &[],
-    "Address space of the exporter's process, as the operating system counts it.",
+    "Virtual memory of the exporter's process. Source: operating system.",
 );
 pub static PROCESS_START_TIME: Metric =
-    gauge("process_start_time_seconds", &[], "When the exporter's process started, in seconds since 1970.");
+    gauge("process_start_time_seconds", &[], "Unix time at which the exporter's process started.");
 pub static PROCESS_OPEN_FDS: Metric =
-    gauge("process_open_fds", &[], "File descriptors (handles) that the exporter's process has open.");
+    gauge("process_open_fds", &[], "Open file descriptors (handles on Windows) of the exporter's process.");
 pub static PROCESS_MAX_FDS: Metric =
-    gauge("process_max_fds", &[], "File descriptors (handles) that the exporter's process may have open.");
+    gauge("process_max_fds", &[], "Maximum number of open file descriptors of the exporter's process.");
 
-/// Every metric, in the order of the README's table.
+/// All metrics, in the order of README's table.
 pub static ALL: &[&Metric] = &[
     &PROXY_SESSIONS,
     &PROXY_USERS,
@@ -248,12 +247,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn names_are_unique_and_say_their_kind() {
+    fn names_are_unique_and_end_with_their_kind() {
         let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), ALL.len());
         for metric in ALL {
-            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
-            assert_eq!(metric.kind == Kind::Info, metric.name.ends_with("_info"), "{}", metric.name);
+            assert_eq!(
+                metric.kind == MetricKind::Counter,
+                metric.name.ends_with("_total"),
+                "{}",
+                metric.name
+            );
+            assert_eq!(metric.kind == MetricKind::Info, metric.name.ends_with("_info"), "{}", metric.name);
         }
     }
 

@@ -1,4 +1,4 @@
-//! From (labels, value) to text: the catalogue's metrics through prometheus-client's encoder.
+//! Writes the metrics of the catalogue with prometheus-client's encoder.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::catalogue::{Kind, Metric};
+use super::catalogue::{Metric, MetricKind};
 
-/// For an encoder that has been given its labels already.
+/// The labels for an encoder that has its labels already.
 const NO_LABELS: [(&str, &str); 0] = [];
 
-/// Writes whole metrics, each with all its samples: the labels' values, in the metric's order, and a
-/// number. A sample may leave out labels at the end. A metric without samples is left out.
+/// Writes metrics, each with all its samples: label values, in the order of the metric's labels, and a number. A sample
+/// may omit labels at the end. A metric without samples is omitted.
 pub struct Encoder<'a>(pub DescriptorEncoder<'a>);
 
 impl Encoder<'_> {
@@ -27,7 +27,7 @@ impl Encoder<'_> {
         self.samples(metric, metric.labels, samples, |mut encoder, value| encoder.encode_gauge(&value))
     }
 
-    /// Like [`Self::gauge`], with other labels than the catalogue has.
+    /// Writes a gauge with other labels than the catalogue's.
     pub fn gauge_with<'a, L: AsRef<[&'a str]>, V: EncodeGaugeValue>(
         &mut self,
         metric: &'static Metric,
@@ -69,12 +69,12 @@ impl Encoder<'_> {
         }
         let (name, unit) = stem(metric);
         let kind = match metric.kind {
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Counter => MetricType::Counter,
-            Kind::Info => MetricType::Info,
+            MetricKind::Gauge => MetricType::Gauge,
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Info => MetricType::Info,
         };
         let mut encoder = self.0.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
-        // Not a loop: the iterators over sites, pairs and users are quicker when they call than when called.
+        // Internal iteration is faster than a loop for the nested iterators over sites, pairs and users.
         samples.try_for_each(|(values, value)| {
             let labels = Labels { names, values: values.as_ref() };
             write(encoder.encode_family(&labels)?, value)
@@ -82,12 +82,12 @@ impl Encoder<'_> {
     }
 }
 
-/// The name without what prometheus-client appends itself: the kind's suffix and the unit.
+/// Returns the name without the suffixes that prometheus-client appends: kind and unit.
 fn stem(metric: &'static Metric) -> (&'static str, Option<Unit>) {
     let name = match metric.kind {
-        Kind::Gauge => metric.name,
-        Kind::Counter => metric.name.trim_end_matches("_total"),
-        Kind::Info => metric.name.trim_end_matches("_info"),
+        MetricKind::Gauge => metric.name,
+        MetricKind::Counter => metric.name.trim_end_matches("_total"),
+        MetricKind::Info => metric.name.trim_end_matches("_info"),
     };
     for unit in [Unit::Seconds, Unit::Bytes] {
         if let Some(stem) = name.strip_suffix(unit.as_str()).and_then(|name| name.strip_suffix('_')) {
@@ -118,14 +118,10 @@ mod tests {
     use crate::exposition::catalogue;
 
     #[test]
-    fn suffixes_that_the_library_appends_are_taken_off() {
-        let stem = |metric| {
-            let (name, unit) = stem(metric);
-            (name, unit.map(|unit| unit.as_str().to_owned()))
-        };
-        assert_eq!(stem(&catalogue::PROXY_QUERIES), ("qlik_proxy_queries", None));
-        assert_eq!(stem(&catalogue::PROXY_INFO), ("qlik_proxy", None));
-        assert_eq!(stem(&catalogue::PROCESS_CPU), ("process_cpu", Some("seconds".to_owned())));
-        assert_eq!(stem(&catalogue::PROXY_UP), ("qlik_proxy_up", None));
+    fn suffixes_that_the_library_appends_are_removed() {
+        assert!(matches!(stem(&catalogue::PROXY_QUERIES), ("qlik_proxy_queries", None)));
+        assert!(matches!(stem(&catalogue::PROXY_INFO), ("qlik_proxy", None)));
+        assert!(matches!(stem(&catalogue::PROCESS_CPU), ("process_cpu", Some(Unit::Seconds))));
+        assert!(matches!(stem(&catalogue::PROXY_UP), ("qlik_proxy_up", None)));
     }
 }

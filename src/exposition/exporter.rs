@@ -1,4 +1,4 @@
-//! The exporter's own metrics: its cache, its build, its configuration, its process.
+//! The exporter's own metrics: cache, build, configuration and process.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -14,18 +14,18 @@ use super::sites::unix_seconds;
 /// These metrics have no labels.
 const NONE: [&str; 0] = [];
 
-/// What is known of the exporter itself at one moment.
+/// The state of the exporter at one moment.
 #[derive(Debug)]
-pub struct Exporter {
+pub struct ExporterMetrics {
     pub cache_requests: u64,
     pub cache_hits: u64,
-    /// When the configuration in force was read.
+    /// When the configuration in use was read.
     pub configured_at: SystemTime,
-    /// Whether the configuration was good when it was read last.
+    /// Whether the configuration was valid when it was last read.
     pub last_reload_successful: bool,
 }
 
-impl Collector for Exporter {
+impl Collector for ExporterMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut encoder = Encoder(encoder);
         encoder.counter(&metric::CACHE_REQUESTS, [(NONE, self.cache_requests)])?;
@@ -39,7 +39,7 @@ impl Collector for Exporter {
     }
 }
 
-/// The standard process metrics, as far as the operating system tells them.
+/// Writes the standard process metrics that the operating system provides.
 fn encode_process(encoder: &mut Encoder<'_>) -> fmt::Result {
     let pid = Pid::from_u32(std::process::id());
     let Ok(mut system) = System::new() else { return Ok(()) };
@@ -50,13 +50,15 @@ fn encode_process(encoder: &mut Encoder<'_>) -> fmt::Result {
     let cpu = process.accumulated_cpu_time() as f64 / 1000.0;
     encoder.counter(&metric::PROCESS_CPU, [(NONE, cpu)])?;
     encoder.gauge(&metric::PROCESS_RESIDENT_MEMORY, [(NONE, process.memory())])?;
-    // What the operating system does not tell comes as 0, and would be a wrong number.
-    let known = |number: u64| (number > 0).then_some((NONE, number));
     encoder.gauge(&metric::PROCESS_VIRTUAL_MEMORY, known(process.virtual_memory()))?;
     encoder.gauge(&metric::PROCESS_START_TIME, [(NONE, process.start_time())])?;
-    let count = |number: Option<usize>| number.and_then(|number| known(number as u64));
-    encoder.gauge(&metric::PROCESS_OPEN_FDS, count(process.open_files()))?;
-    // Windows bounds the files of C's library only, and no handles.
+    encoder.gauge(&metric::PROCESS_OPEN_FDS, known(process.open_files().unwrap_or_default() as u64))?;
+    // Windows limits only the files of the C library, not handles.
     let limit = if cfg!(windows) { None } else { process.open_files_limit() };
-    encoder.gauge(&metric::PROCESS_MAX_FDS, count(limit))
+    encoder.gauge(&metric::PROCESS_MAX_FDS, known(limit.unwrap_or_default() as u64))
+}
+
+/// Returns a sample, or none for 0: the operating system does not provide the number then.
+fn known(number: u64) -> Option<([&'static str; 0], u64)> {
+    (number > 0).then_some((NONE, number))
 }

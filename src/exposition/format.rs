@@ -1,4 +1,4 @@
-//! Which text format a scrape wants: OpenMetrics or the classic one.
+//! The text formats, and their negotiation by `Accept` headers.
 
 use mediatype::names::{_STAR, APPLICATION, PLAIN, TEXT};
 use mediatype::{MediaTypeList, Name, ReadParams};
@@ -15,8 +15,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that the `Accept` headers like best; the classic one when they name neither. What stands for
-    /// any text stands for the classic one.
+    /// Returns the format with the highest quality in these `Accept` headers; the classic one when they name neither,
+    /// and for wildcards.
     pub fn negotiate<'a>(accept: impl IntoIterator<Item = &'a str>) -> Self {
         let mut best = (Self::Classic, 0.0);
         for accepted in accept.into_iter().flat_map(MediaTypeList::new).flatten() {
@@ -41,6 +41,7 @@ impl Format {
         best.0
     }
 
+    /// Returns the value of the `Content-Type` header.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Classic => prometheus_client::encoding::prometheus_text::CONTENT_TYPE,
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_liked_best_is_chosen() {
+    fn the_format_with_the_highest_quality_is_chosen() {
         for (accept, format) in [
             ("", Format::Classic),
             ("*/*", Format::Classic),
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_accept_header_counts() {
+    fn all_accept_headers_count() {
         let both = ["text/plain;q=0.5", "application/openmetrics-text"];
         assert_eq!(Format::negotiate(both), Format::OpenMetrics);
     }

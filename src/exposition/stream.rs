@@ -1,9 +1,9 @@
-//! Text in pieces: an exposition is encoded while it leaves, so that its size is never held.
+//! Sends an exposition in pieces while it is encoded, so that the whole text is never in memory.
 //!
-//! The encoder runs on a thread for blocking work and hands pieces through a short channel to the
-//! response's body. When the reader does not take a piece in time, or goes away, the encoder ends; sooner when
-//! others wait for its permit, so that slow readers do not delay the quick ones. A reader is slow when it falls
-//! behind a piece a second: a scraper behind a slow link takes that much, and more when it requested gzip.
+//! The encoder runs on a thread for blocking work and sends pieces through a short channel to the response's body. It
+//! stops when the reader does not take a piece in time or disconnects. It stops earlier when others wait for its
+//! permit, so that slow readers do not delay fast ones. A reader is slow when it takes less than a piece a second: a
+//! scraper on a slow link takes that much, and more when it requested gzip.
 
 use std::cmp::Reverse;
 use std::fmt::{self, Write};
@@ -23,44 +23,44 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::format::Format;
 use crate::permits::{Acquire, Permit, PrioritySemaphore};
 
-/// Bytes handed on at once. Each piece wakes its reader: with half of it a scrape takes 6 % more CPU, with twice
-/// as much no less.
+/// Bytes of a piece. Each piece wakes its reader: with half the size a scrape takes 6 % more CPU, with twice the size
+/// no less.
 const PIECE: usize = 128 * 1024;
 
-/// How long readers are waited for.
+/// The time limits of readers.
 const PATIENCE: Patience = Patience {
     piece: Duration::from_secs(5),
     contended: Duration::from_secs(2),
-    forgiven: Duration::from_secs(1),
-    look: Duration::from_millis(100),
+    per_piece: Duration::from_secs(1),
+    poll: Duration::from_millis(100),
 };
 
-/// Encoders at once: each holds the users of its sites and some pieces. Their threads are also those that
-/// resolve host names, which must not wait for slow readers.
+/// Concurrent encoders: each has the users of its sites and some pieces in memory. Host names are resolved on the same
+/// threads, which slow readers must not exhaust.
 const ENCODERS: NonZeroUsize = match NonZeroUsize::new(8) {
     Some(encoders) => encoders,
     None => NonZeroUsize::MIN,
 };
 
-/// The time of the arrival, newest first. Under a crowd, those who have waited longest are those who give up next;
-/// and a client that reads slowly on purpose came before the scraper that matters.
+/// The time of arrival, newest first. Under overload, the scrapes that have waited longest are the next to time out, and
+/// clients that read slowly on purpose arrived before the scrapers that matter.
 type Arrival = Reverse<Instant>;
 
-/// How long a reader is waited for.
+/// The time limits of a reader.
 #[derive(Debug, Clone, Copy)]
 struct Patience {
-    /// For one piece.
+    /// The time to take one piece.
     piece: Duration,
-    /// How far it may be behind, when others wait for the encoder's permit.
+    /// The total delay that is allowed while others wait for the encoder's permit.
     contended: Duration,
-    /// How much of being behind a piece that it takes makes good. Being ahead counts for nothing: the first
-    /// pieces go into the buffers of sockets, however slow the reader is.
-    forgiven: Duration,
-    /// How often the encoder checks whether others wait.
-    look: Duration,
+    /// The time by which each piece taken reduces the delay. The delay is never negative: the first pieces fill the
+    /// sockets' buffers, however slow the reader is.
+    per_piece: Duration,
+    /// The interval at which the encoder checks whether others wait.
+    poll: Duration,
 }
 
-/// Bounds the encoders that run at once. Clones share the bound.
+/// Limits the concurrent encoders. Clones share the limit.
 #[derive(Debug, Clone)]
 pub struct Encoders {
     permits: PrioritySemaphore<Arrival>,
@@ -78,8 +78,8 @@ impl Encoders {
         self.permits.acquire(Reverse(Instant::now()))
     }
 
-    /// Encodes a registry into pieces of text. A body that ends before the text does ends with an
-    /// error, so that the reader does not take a part for the whole. `None` when no permit is free by `until`.
+    /// Encodes a registry into pieces of text. A stream that is cut off ends with an error, so that the reader does not
+    /// accept it as the whole text. Returns `None` when no permit becomes free by `until`.
     pub async fn encode(
         &self,
         registry: Registry,
@@ -91,7 +91,7 @@ impl Encoders {
         let writer = Pieces {
             text: String::with_capacity(PIECE),
             sender,
-            behind: Duration::ZERO,
+            delay: Duration::ZERO,
             patience: self.patience,
             permit,
             runtime: Handle::current(),
@@ -105,12 +105,12 @@ impl Encoders {
                 None => Some((Err(io::Error::other("the exposition was cut off")), None)),
             }
         });
-        // Compression polls once more after the end.
+        // The compression layer polls again after the end.
         Some(pieces.fuse())
     }
 
-    /// Does other work that goes over all users: on a thread for blocking work, with one of the permits. `None`
-    /// when no permit is free by `until`.
+    /// Runs other work over all users on a thread for blocking work, with one of the permits. Returns `None` when no
+    /// permit becomes free by `until`.
     pub async fn run<T: Send + 'static>(
         &self,
         until: Instant,
@@ -127,11 +127,11 @@ impl Encoders {
 
 enum Piece {
     Text(Bytes),
-    /// Nothing follows.
+    /// The last piece.
     Last(Bytes),
 }
 
-/// A registry as text, at once: for a few samples that need no permit.
+/// Returns a registry as text, for a few samples that need no permit.
 pub fn encode_few(registry: &Registry, format: Format) -> String {
     let mut text = String::new();
     // Writing to memory cannot fail.
@@ -149,17 +149,17 @@ fn write(writer: &mut impl Write, registry: &Registry, format: Format) -> fmt::R
 fn run(registry: &Registry, format: Format, mut writer: Pieces) {
     if write(&mut writer, registry, format).is_ok() {
         let rest = std::mem::take(&mut writer.text);
-        // An error means that the reader is gone: there is nobody to report it to.
+        // An error means that the reader has disconnected.
         let _ = writer.send(Piece::Last(rest.into()));
     }
 }
 
-/// Collects text and sends it piece by piece.
+/// Collects text and sends it in pieces.
 struct Pieces {
     text: String,
     sender: mpsc::Sender<Piece>,
-    /// How far the reader is behind.
-    behind: Duration,
+    /// How far the reader is behind a piece a second.
+    delay: Duration,
     patience: Patience,
     permit: Permit<Arrival>,
     runtime: Handle,
@@ -168,22 +168,22 @@ struct Pieces {
 impl Pieces {
     fn send(&mut self, piece: Piece) -> fmt::Result {
         let runtime = self.runtime.clone();
-        runtime.block_on(self.hand_on(piece))
+        runtime.block_on(self.send_async(piece))
     }
 
-    async fn hand_on(&mut self, piece: Piece) -> fmt::Result {
+    async fn send_async(&mut self, piece: Piece) -> fmt::Result {
         let begun = Instant::now();
         let mut taken = pin!(self.sender.send(piece));
         loop {
-            let sent = timeout(self.patience.look, &mut taken).await;
+            let sent = timeout(self.patience.poll, &mut taken).await;
             let waited = begun.elapsed();
             match sent {
                 Ok(sent) => {
-                    self.behind = (self.behind + waited).saturating_sub(self.patience.forgiven);
+                    self.delay = (self.delay + waited).saturating_sub(self.patience.per_piece);
                     return sent.map_err(|_| fmt::Error);
                 }
                 Err(_) if waited > self.patience.piece => return Err(fmt::Error),
-                Err(_) if self.behind + waited > self.patience.contended && self.permit.has_waiters() => {
+                Err(_) if self.delay + waited > self.patience.contended && self.permit.has_waiters() => {
                     return Err(fmt::Error);
                 }
                 Err(_) => {}
@@ -211,7 +211,7 @@ mod tests {
     use prometheus_client::encoding::DescriptorEncoder;
     use prometheus_client::metrics::MetricType;
 
-    /// So many samples of some 30 bytes.
+    /// This many samples of about 30 bytes.
     #[derive(Debug)]
     struct Samples(usize);
 
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_pieces_are_the_text() {
+    async fn pieces_join_to_the_whole_text() {
         let stream =
             Encoders::default().encode(registry(20_000), Format::OpenMetrics, later()).await.unwrap();
         let pieces: Vec<_> = stream.map(Result::unwrap).collect().await;
@@ -247,10 +247,10 @@ mod tests {
         assert_eq!(pieces.concat(), whole.as_bytes());
     }
 
-    /// Encodes with one permit and a millisecond for this.
+    /// Returns encoders with one permit and long time limits, changed by `patience`.
     fn encoders(patience: impl FnOnce(&mut Patience)) -> Encoders {
         let (long, short) = (Duration::from_secs(600), Duration::from_millis(1));
-        let mut chosen = Patience { piece: long, contended: long, forgiven: Duration::ZERO, look: short };
+        let mut chosen = Patience { piece: long, contended: long, per_piece: Duration::ZERO, poll: short };
         patience(&mut chosen);
         Encoders { permits: PrioritySemaphore::new(NonZeroUsize::MIN), patience: chosen }
     }
@@ -293,7 +293,7 @@ mod tests {
     async fn a_reader_that_keeps_up_is_not_cut_off_however_long_the_text_is() {
         let encoders = encoders(|patience| {
             patience.contended = Duration::from_millis(40);
-            patience.forgiven = Duration::from_secs(1);
+            patience.per_piece = Duration::from_secs(1);
         });
         let mut steady =
             Box::pin(encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap());

@@ -1,4 +1,4 @@
-//! Snapshots made by hand, as text, read with a parser that is not ours.
+//! Encodes hand-made snapshots and reads the text with an independent parser.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ use crate::config::{Exclusion, HashKey, UserLabel, UserSettings};
 use crate::site::topology::{ProxyPlan, Topology};
 use qlik_sense::{QueryError, UserKey, VirtualProxy};
 
-/// Users (directory, id), each with so many sessions.
+/// Users: directory, id and number of sessions.
 type Users<'a> = &'a [(&'a str, &'a str, u32)];
 
 fn settings() -> UserSettings {
@@ -75,7 +75,8 @@ fn encode(pairs: Vec<PairSnapshot>, users: &UserSettings, format: Format) -> Str
         discovery: None,
     };
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Sites { snapshots: vec![site], users: Arc::new(users.clone()) }));
+    registry
+        .register_collector(Box::new(SiteMetrics { snapshots: vec![site], users: Arc::new(users.clone()) }));
     let mut output = String::new();
     match format {
         Format::Classic => prometheus_text::encode(&mut output, &registry).unwrap(),
@@ -84,12 +85,12 @@ fn encode(pairs: Vec<PairSnapshot>, users: &UserSettings, format: Format) -> Str
     output
 }
 
-/// The lines of one metric, without its name.
+/// Returns the lines of one metric, without its name.
 fn lines(text: &str, metric: &str) -> Vec<String> {
     text.lines().filter_map(|line| Some(line.strip_prefix(metric)?.to_owned())).collect()
 }
 
-/// `user_id` and sessions of every per-user series, in their order.
+/// Returns `user_id` and value of every per-user series, in order.
 fn listed(pairs: Vec<PairSnapshot>, users: &UserSettings) -> Vec<String> {
     let text = encode(pairs, users, Format::Classic);
     lines(&text, "qlik_user_sessions{")
@@ -99,7 +100,7 @@ fn listed(pairs: Vec<PairSnapshot>, users: &UserSettings) -> Vec<String> {
 }
 
 #[test]
-fn users_with_most_sessions_are_listed_first_and_whole_ones_only() {
+fn users_with_most_sessions_are_listed_first_with_all_their_series() {
     let pairs = || {
         vec![
             pair("/", Some(&[("LAB", "one", 1), ("LAB", "three", 3), ("LAB", "b", 1), ("LAB", "a", 2)])),
@@ -124,7 +125,7 @@ fn sessions_are_summed_over_the_site_before_min_sessions_decides() {
 }
 
 #[test]
-fn excluded_users_count_in_sessions_and_users_and_nowhere_else() {
+fn excluded_users_count_only_in_sessions_and_users() {
     let exclude = vec![Exclusion::new("lab", Some("svc_*"))];
     let users: Users<'_> = &[("LAB", "svc_backup", 6), ("LAB", "anna", 2)];
     let text = encode(vec![pair("/", Some(users))], &UserSettings { exclude, ..settings() }, Format::Classic);
@@ -140,7 +141,7 @@ fn excluded_users_count_in_sessions_and_users_and_nowhere_else() {
 }
 
 #[test]
-fn a_hashed_user_is_the_beginning_of_an_hmac_over_directory_zero_and_id() {
+fn hashed_user_is_the_start_of_an_hmac_over_directory_zero_byte_and_id() {
     let label = UserLabel::Hashed(HashKey::new(b"key".as_slice()));
     let text = encode(
         vec![pair("/", Some(&[("LAB", "anna", 2)]))],
@@ -156,7 +157,7 @@ fn a_hashed_user_is_the_beginning_of_an_hmac_over_directory_zero_and_id() {
 const HASH_OF_LAB_ANNA: &str = "d2d8a1829c79f10c";
 
 #[test]
-fn users_whose_names_hold_zero_bytes_are_hashed_apart() {
+fn users_with_zero_bytes_in_their_names_have_different_hashes() {
     let users: Users<'_> = &[("a", "b\0c", 1), ("a\0b", "c", 2), ("a\u{fffd}b", "c", 3)];
     let label = UserLabel::Hashed(HashKey::new(b"key".as_slice()));
     let mut ids = listed(vec![pair("/", Some(users))], &UserSettings { label, ..settings() });
@@ -167,7 +168,7 @@ fn users_whose_names_hold_zero_bytes_are_hashed_apart() {
 }
 
 #[test]
-fn without_labels_for_users_the_site_figures_stay() {
+fn site_figures_do_not_need_user_labels() {
     let text = encode(
         vec![pair("/", Some(&[("LAB", "anna", 5)]))],
         &UserSettings { label: UserLabel::Off, max_series: 0, ..settings() },
@@ -198,7 +199,7 @@ proptest! {
 }
 
 #[test]
-fn site_figures_are_absent_when_no_pair_answered_and_cover_those_that_did() {
+fn site_figures_cover_the_pairs_that_answered() {
     let down = encode(vec![pair("/", None)], &settings(), Format::Classic);
     assert!(!down.contains("qlik_site_users") && !down.contains("qlik_proxy_sessions{"));
     assert_eq!(lines(&down, "qlik_user_session_limit{"), ["site=\"production\"} 5"]);
@@ -208,10 +209,10 @@ fn site_figures_are_absent_when_no_pair_answered_and_cover_those_that_did() {
     assert_eq!(lines(&half, "qlik_proxy_up{").iter().map(|l| &l[l.len() - 1..]).collect::<String>(), "01");
 }
 
-/// The parser takes a carriage return for the end of a line; to both formats it is a character like others.
+/// A stand-in for the carriage return, which the parser treats as a line end, unlike both formats.
 const CARRIAGE_RETURN: &str = "\u{e00d}";
 
-/// Directory, id and sessions of the per-user series, as the other parser reads them.
+/// Returns the users and values of the per-user series, as the independent parser reads them.
 fn read_users(text: &str, format: Format) -> BTreeMap<(String, String), f64> {
     let text = text.replace('\r', CARRIAGE_RETURN);
     let mut users = BTreeMap::new();
@@ -242,7 +243,7 @@ proptest! {
     fn any_user_survives_encode_and_parse_in_both_formats(
         users in prop::collection::btree_map((any::<String>(), any::<String>()), 1u32..4, 1..20)
     ) {
-        // Taken by the test itself.
+        // The test uses this character itself.
         prop_assume!(!users.keys().any(|(d, u)| d.contains(CARRIAGE_RETURN) || u.contains(CARRIAGE_RETURN)));
         let rows: Vec<_> = users.iter().map(|((d, u), n)| (d.as_str(), u.as_str(), *n)).collect();
         let expected: BTreeMap<_, _> = users.iter().map(|(user, n)| (user.clone(), f64::from(*n))).collect();

@@ -1,4 +1,4 @@
-//! What a failed query means, and what an administrator can do about it.
+//! Explains failed queries: what a failure means, and what an administrator can do about it.
 
 mod tls;
 
@@ -11,16 +11,16 @@ use qlik_sense::session_list::DecodeError;
 use qlik_sense::tls_failure::TlsFailure;
 use qlik_sense::types::QlikUser;
 
-/// A failure in words. Both texts may hold what a server said: escape them for a terminal.
+/// A failure, explained. Both texts may quote the server: escape them for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// What was found.
+    /// What failed, and what came back.
     pub message: String,
     /// What to try.
     pub advice: String,
 }
 
-/// Which of a site's services was asked.
+/// The service of a site that was queried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Repository,
@@ -28,6 +28,7 @@ pub enum Service {
 }
 
 impl Service {
+    /// Returns the name of the service in prose.
     pub fn name(self) -> &'static str {
         match self {
             Self::Repository => "repository service",
@@ -35,7 +36,7 @@ impl Service {
         }
     }
 
-    /// Unless somebody changed it.
+    /// Returns the port after a standard installation.
     fn usual_port(self) -> u16 {
         match self {
             Self::Repository => 4242,
@@ -44,22 +45,22 @@ impl Service {
     }
 }
 
-/// What was asked of whom, and what was seen of the other side.
+/// The facts of a query that the diagnosis of its failure uses.
 pub struct Circumstances<'a> {
     pub service: Service,
     pub url: &'a Url,
     pub user: &'a QlikUser,
     pub credentials: &'a Credentials,
-    /// How the flag for a key of the site is written, when the site is given by flags.
+    /// Returns the flag for a configuration key, when the site is configured by flags.
     pub flag: Option<fn(&str) -> String>,
-    /// The server's certificate, also one that was refused; None: no handshake came that far.
+    /// The server's certificate, even if it was refused; `None` when no handshake got that far.
     pub server: Option<CertificateFacts>,
-    /// Whether a handshake ever asked for our certificate.
-    pub asked_for_certificate: bool,
+    /// Whether a handshake has requested the client certificate.
+    pub requested_certificate: bool,
 }
 
 impl<'a> Circumstances<'a> {
-    /// As they are after a query.
+    /// Collects the facts after a query.
     pub fn of(
         endpoint: &'a Client,
         service: Service,
@@ -74,11 +75,11 @@ impl<'a> Circumstances<'a> {
             credentials,
             flag,
             server: endpoint.server_certificate().and_then(|der| credentials::facts(&der).ok()),
-            asked_for_certificate: endpoint.requested_certificate(),
+            requested_certificate: endpoint.requested_certificate(),
         }
     }
 
-    /// What this failure means.
+    /// Explains a failed query.
     pub fn diagnose(&self, error: &QueryError) -> Diagnosis {
         match error {
             QueryError::Connect(error) => self.no_connection(error),
@@ -87,11 +88,11 @@ impl<'a> Circumstances<'a> {
             QueryError::HttpStatus(status) => self.status(*status, error),
             QueryError::Denied(status) => self.denied(*status),
             QueryError::Xsrf => diagnosis(
-                "HTTP status 400: the service says that its XSRF check failed, as if the two keys that every \
-                 request carries (Xrfkey in the address, X-Qlik-Xrfkey as a header) had not arrived as sent",
+                "HTTP status 400: the XSRF check failed: the two keys of the request (parameter Xrfkey, header \
+                 X-Qlik-Xrfkey) did not arrive as sent",
                 format!(
-                    "Is there a reverse proxy, load balancer or firewall in between that takes headers or \
-                     parameters away? Name the address of the {} itself. {}",
+                    "Check whether a reverse proxy, load balancer or firewall in between removes headers or parameters, \
+                     and use the address of the {} itself. {}",
                     self.service.name(),
                     self.about_port()
                 ),
@@ -100,8 +101,8 @@ impl<'a> Circumstances<'a> {
             | QueryError::Shape { problem: ShapeError::CutOff, .. } => diagnosis(
                 error.to_string(),
                 format!(
-                    "The connection or the answer ended early. Was the {} restarted just then, or does something \
-                     in between end connections? Ask again.",
+                    "The answer ended early. Try again; if it happens often, check whether the {} restarts, or something \
+                     in between closes connections.",
                     self.service.name()
                 ),
             ),
@@ -112,15 +113,14 @@ impl<'a> Circumstances<'a> {
             QueryError::NoProxyServices => diagnosis(
                 error.to_string(),
                 format!(
-                    "The repository leaves out, without an error, what the user {} may not read: give that user \
+                    "The repository omits, without an error, what the user {} may not read: give that user \
                      (user_directory, user_id) a role such as RootAdmin, or query as INTERNAL\\sa_api.",
                     self.user.key()
                 ),
             ),
-            QueryError::TooLarge(_) => diagnosis(
-                error.to_string(),
-                "Raise max_response_size, when so many sessions are what is to be expected.",
-            ),
+            QueryError::TooLarge(_) => {
+                diagnosis(error.to_string(), "Raise max_response_size if the site has that many sessions.")
+            }
         }
     }
 
@@ -130,10 +130,10 @@ impl<'a> Circumstances<'a> {
             NoConnection::UnknownHost(_) => {
                 let host = self.url.host_str().unwrap_or_default();
                 diagnosis(
-                    format!("the host name {host} is not known here"),
+                    format!("the host name {host} cannot be resolved"),
                     format!(
-                        "Is it written correctly, and does this host's name server know it (nslookup {host})? \
-                         An IP address works too, then with {} unless it is in the certificate.",
+                        "Check the spelling, and whether this host can resolve the name (nslookup {host}). An IP address \
+                         works too, with {} unless the certificate contains it.",
                         self.verify("ca")
                     ),
                 )
@@ -141,33 +141,36 @@ impl<'a> Circumstances<'a> {
             NoConnection::Refused => diagnosis(
                 format!("{address} refuses connections"),
                 format!(
-                    "Does the {service} run there, and is its port {port}? Is that port open for this host in \
-                     the firewall? {}",
+                    "Check that the {service} runs there on port {port}, and that the firewall opens that port to \
+                     this host. {}",
                     self.about_port()
                 ),
             ),
             NoConnection::NoAnswer(text) => diagnosis(
                 format!("{address} cannot be reached: {text}"),
                 format!(
-                    "Does the host run, is there a way to its network, and is port {port} open for this host \
-                     in the firewall?"
+                    "Check that the host is up, that its network can be reached from here, and that the firewall opens \
+                     port {port} to this host."
                 ),
             ),
-            // From here on the other side closed the connection, or something stranger happened.
+            // In the remaining cases the server closed the connection, or the cause is unknown.
             NoConnection::Closed | NoConnection::Other(_) if self.server.is_none() => diagnosis(
-                format!("{address} closed the connection in the TLS handshake{}", more(error)),
+                format!("{address} closed the connection in the TLS handshake{}", detail(error)),
                 format!(
-                    "Is that the {service}, and not another program or a firewall? It may also speak only TLS \
-                     1.0 or 1.1: this program needs TLS 1.2 or 1.3. {}",
+                    "Check that the {service} answers there, not another program or a firewall. The service may also \
+                     support only TLS 1.0 or 1.1; this program needs TLS 1.2 or 1.3. {}",
                     self.about_port()
                 ),
             ),
-            NoConnection::Closed | NoConnection::Other(_) if self.asked_for_certificate => diagnosis(
-                format!("{address} asked for our certificate and then closed the connection{}", more(error)),
+            NoConnection::Closed | NoConnection::Other(_) if self.requested_certificate => diagnosis(
+                format!(
+                    "{address} requested the client certificate and then closed the connection{}",
+                    detail(error)
+                ),
                 self.about_client_certificate(),
             ),
             NoConnection::Closed | NoConnection::Other(_) => {
-                self.never_asked(format!("{address} closed the connection{}", more(error)))
+                self.certificate_not_requested(format!("{address} closed the connection{}", detail(error)))
             }
         }
     }
@@ -178,15 +181,15 @@ impl<'a> Circumstances<'a> {
             None => diagnosis(
                 format!("{address} does not answer: {error}"),
                 format!(
-                    "Does the host run, and is port {port} open for this host in the firewall? Firewalls often \
-                     drop what they do not let through, without a word."
+                    "Check that the host is up, and that the firewall opens port {port} to this host. Firewalls often \
+                     drop blocked packets silently."
                 ),
             ),
             Some(_) => diagnosis(
-                format!("{address} was reached, but {error}"),
+                format!("{address} accepts connections, but {error}"),
                 format!(
-                    "Is the {service} busy, or the answer a long one on a slow network? request_timeout can be \
-                     longer."
+                    "Check whether the {service} is overloaded or the network slow. If that is normal, raise \
+                     request_timeout."
                 ),
             ),
         }
@@ -194,12 +197,14 @@ impl<'a> Circumstances<'a> {
 
     fn status(&self, status: u16, error: &QueryError) -> Diagnosis {
         match status {
-            300..400 => self.another_answer(format!("HTTP status {status}: a redirect, as to a login page")),
+            300..400 => {
+                self.another_answer(format!("HTTP status {status}: a redirect, probably to a login page"))
+            }
             404 => diagnosis(
                 error.to_string(),
                 match self.service {
                     Service::Proxy => format!(
-                        "Does this proxy service link that virtual proxy, and is the prefix right? {}",
+                        "Check that this proxy service links the virtual proxy, and that the prefix is right. {}",
                         self.about_port()
                     ),
                     Service::Repository => self.about_port(),
@@ -208,7 +213,7 @@ impl<'a> Circumstances<'a> {
             500.. => diagnosis(
                 error.to_string(),
                 format!(
-                    "The {} has a problem of its own: it may be starting. Its log says more.",
+                    "The {} has an internal error, or is still starting. See its log.",
                     self.service.name()
                 ),
             ),
@@ -216,25 +221,24 @@ impl<'a> Circumstances<'a> {
         }
     }
 
-    /// 401 or 403.
+    /// Explains HTTP status 401 and 403.
     fn denied(&self, status: u16) -> Diagnosis {
         let address = self.address();
-        if !self.asked_for_certificate {
-            return self.never_asked(format!("{address} answers with HTTP status {status}"));
+        if !self.requested_certificate {
+            return self.certificate_not_requested(format!("{address} answers with HTTP status {status}"));
         }
         let QlikUser { directory, id } = self.user;
         let rights = match self.service {
             Service::Repository => {
-                "RootAdmin may read everything; a role with less must be able to read the proxies and \
-                 virtual proxies."
+                "RootAdmin may read everything; a lesser role must be able to read the proxies and virtual proxies."
             }
-            Service::Proxy => "RootAdmin is known to be enough.",
+            Service::Proxy => "RootAdmin is known to be sufficient.",
         };
         diagnosis(
             format!("{address} answers with HTTP status {status} to the user {directory}\\{id}"),
             format!(
-                "Does that user exist ({}, {}), and which roles has it? {rights} INTERNAL\\sa_api is one of Qlik's \
-                 own that may. Some versions also answer so to a client certificate that they do not accept. {}",
+                "Check that the user exists ({}, {}), and its roles. {rights} Qlik's own account INTERNAL\\sa_api has \
+                 the rights. Some versions also give this answer to a client certificate that they do not accept. {}",
                 self.key("user_directory"),
                 self.key("user_id"),
                 self.about_client_certificate()
@@ -242,40 +246,45 @@ impl<'a> Circumstances<'a> {
         )
     }
 
-    /// Something answered that is not the service.
+    /// Explains an answer that the service does not give: another program may listen there.
     fn another_answer(&self, message: String) -> Diagnosis {
         diagnosis(
             message,
-            format!("Is {} really the {}? {}", self.address(), self.service.name(), self.about_port()),
+            format!("Check that {} is the {}. {}", self.address(), self.service.name(), self.about_port()),
         )
     }
 
+    /// Returns what is unusual about the port, or nothing.
     fn about_port(&self) -> String {
         let (service, usual, port) = (self.service.name(), self.service.usual_port(), self.port());
         match port {
-            80 | 443 => format!("Port {port} is that of the users' browsers: the {service} has {usual}."),
+            80 | 443 => format!("Port {port} is the one for browsers: the {service} has {usual}."),
             4242 if self.service == Service::Proxy => {
-                format!("Port 4242 is that of the repository service: the {service} has {usual}.")
+                format!("Port 4242 is the repository service's: the {service} has {usual}.")
             }
             4243 if self.service == Service::Repository => {
-                format!("Port 4243 is that of the proxy services: the {service} has {usual}.")
+                format!("Port 4243 is the proxy services': the {service} has {usual}.")
             }
             _ if port == usual => String::new(),
             _ => {
-                format!("The {service}'s port is {usual} unless changed, and never the browsers' one (443).")
+                format!("The {service}'s port is {usual} unless changed, never the one for browsers (443).")
             }
         }
     }
 
-    /// A key of the site as it is written where the site is given.
+    /// Returns a key of the site, as a flag when the site is configured by flags.
     fn key(&self, key: &str) -> String {
         self.flag.map_or_else(|| key.to_owned(), |flag| flag(key))
     }
 
-    /// How servers are checked, as it is written there.
-    fn verify(&self, how: &str) -> String {
+    /// Returns the setting of `verify` to this value, as a flag when the site is configured by flags.
+    fn verify(&self, value: &str) -> String {
         let key = self.key("verify");
-        if self.flag.is_some() { format!("{key} {how}") } else { format!("{key} = \"{how}\" for this site") }
+        if self.flag.is_some() {
+            format!("{key} {value}")
+        } else {
+            format!("{key} = \"{value}\" for this site")
+        }
     }
 
     fn address(&self) -> String {
@@ -287,14 +296,15 @@ impl<'a> Circumstances<'a> {
     }
 }
 
-/// What is known besides of a connection that ended.
-fn more(error: &NoConnection) -> String {
+/// Returns the text of an error that has no message of its own here, in brackets.
+fn detail(error: &NoConnection) -> String {
     match error {
         NoConnection::Other(text) => format!(" ({text})"),
         _ => String::new(),
     }
 }
 
+/// Joins the parts of the advice, of which some may be empty.
 fn diagnosis(message: impl Into<String>, advice: impl Into<String>) -> Diagnosis {
     Diagnosis { message: message.into(), advice: advice.into().trim().replace("  ", " ") }
 }

@@ -127,7 +127,7 @@ impl Repository {
     }
 
     /// Returns this repository after a discovery.
-    fn after(&self, outcome: Result<Found, QueryError>) -> Self {
+    pub(super) fn after(&self, outcome: Result<Found, QueryError>) -> Self {
         let mut after = Self { tried: true, ..self.clone() };
         let pause = match outcome {
             Ok(found) => {

@@ -89,6 +89,14 @@ impl SiteState {
     }
 }
 
+#[cfg(test)]
+impl SiteState {
+    /// Returns the site after a discovery that returned this.
+    pub(crate) fn discovered(&self, found: qlik_sense::qrs::Found) -> Self {
+        self.after(self.repository.as_ref().unwrap().after(Ok(found)))
+    }
+}
+
 /// Returns a client for each proxy service. Connections go on where address, certificates and limits are the same,
 /// permits wherever the name is.
 fn connect(

@@ -313,4 +313,4 @@ fn virtual_proxies(
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,4 @@
-//! `/metrics`: from a scrape's deadline to the text that leaves.
+//! `/metrics`: scrapes all sites and encodes the result.
 
 use std::sync::Arc;
 
@@ -13,29 +13,29 @@ use super::responses::{BUSY, SHUTTING_DOWN, text, unavailable};
 use super::state::{ActiveConfig, WebState};
 use crate::collector::SiteSnapshot;
 use crate::collector::deadline;
-use crate::exposition::{Exporter, Format, Sites, encode_few};
+use crate::exposition::{ExporterMetrics, Format, SiteMetrics, encode_few};
 
-/// Which metrics a scrape asks for with `collect[]`.
+/// The metrics that a scrape selects with `collect[]`.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+struct Selection {
     sites: bool,
     exporter: bool,
 }
 
-/// All sites, and the exporter itself; only one of the two with `?collect[]=`.
+/// Returns the metrics of all sites and of the exporter, or those that `collect[]` selects.
 pub async fn all(
     State(state): State<Arc<WebState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let wanted = match Wanted::read(query.as_deref().unwrap_or_default()) {
-        Ok(wanted) => wanted,
+    let selection = match Selection::parse(query.as_deref().unwrap_or_default()) {
+        Ok(selection) => selection,
         Err(message) => return (StatusCode::BAD_REQUEST, text(message)).into_response(),
     };
     let active = state.active();
     let mut registry = Registry::default();
-    if !wanted.sites {
-        registry.register_collector(Box::new(exporter(&state, &active)));
+    if !selection.sites {
+        registry.register_collector(Box::new(exporter_metrics(&state, &active)));
         let format = format(&headers);
         return (exposition_headers(format), encode_few(&registry, format)).into_response();
     }
@@ -44,37 +44,38 @@ pub async fn all(
     if state.is_shutting_down() {
         return unavailable(SHUTTING_DOWN);
     }
-    registry.register_collector(Box::new(active.sites(snapshots)));
-    if wanted.exporter {
-        registry.register_collector(Box::new(exporter(&state, &active)));
+    registry.register_collector(Box::new(active.site_metrics(snapshots)));
+    if selection.exporter {
+        registry.register_collector(Box::new(exporter_metrics(&state, &active)));
     }
-    exposition(&state, registry, &headers, active.given_up(deadline)).await
+    exposition(&state, registry, &headers, active.client_deadline(deadline)).await
 }
 
 impl ActiveConfig {
-    /// Until when a scrape with these headers waits for answers.
+    /// Returns until when a scrape with these headers waits for answers.
     pub(super) fn deadline(&self, headers: &HeaderMap) -> Instant {
         let header = headers.get(deadline::HEADER).and_then(|value| value.to_str().ok());
         Instant::now() + deadline::time_to_wait(header, self.timeout_offset)
     }
 
-    /// When whoever asked for a scrape with this deadline waits no longer.
-    pub(super) fn given_up(&self, deadline: Instant) -> Instant {
+    /// Returns when the client of a scrape with this deadline stops waiting.
+    pub(super) fn client_deadline(&self, deadline: Instant) -> Instant {
         deadline + self.timeout_offset
     }
 
-    pub(super) fn sites(&self, snapshots: Vec<SiteSnapshot>) -> Sites {
-        Sites { snapshots, users: self.users.clone() }
+    /// Returns the metrics of these snapshots.
+    pub(super) fn site_metrics(&self, snapshots: Vec<SiteSnapshot>) -> SiteMetrics {
+        SiteMetrics { snapshots, users: self.users.clone() }
     }
 }
 
-fn exporter(state: &WebState, active: &ActiveConfig) -> Exporter {
+fn exporter_metrics(state: &WebState, active: &ActiveConfig) -> ExporterMetrics {
     let (cache_requests, cache_hits) = state.collector.cache_requests_and_hits();
     let (configured_at, last_reload_successful) = (active.configured_at, state.last_reload_successful());
-    Exporter { cache_requests, cache_hits, configured_at, last_reload_successful }
+    ExporterMetrics { cache_requests, cache_hits, configured_at, last_reload_successful }
 }
 
-/// Returns the registry as text, in the format that the request prefers, piece by piece.
+/// Encodes the registry in the format that the request prefers, as a body in pieces.
 pub(super) async fn exposition(
     state: &WebState,
     registry: Registry,
@@ -96,24 +97,26 @@ fn exposition_headers(format: Format) -> [(HeaderName, &'static str); 2] {
     [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept, Accept-Encoding")]
 }
 
-impl Wanted {
-    fn read(query: &str) -> Result<Self, String> {
-        let mut wanted = Self { sites: false, exporter: false };
+impl Selection {
+    fn parse(query: &str) -> Result<Self, String> {
+        let mut selection = Self { sites: false, exporter: false };
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
-                ("collect[]", "sessions") => wanted.sites = true,
-                ("collect[]", "exporter") => wanted.exporter = true,
+                ("collect[]", "sessions") => selection.sites = true,
+                ("collect[]", "exporter") => selection.exporter = true,
                 ("collect[]", other) => {
                     return Err(format!(
-                        "collect[]={}: unknown, expected sessions or exporter\n",
+                        "collect[]={}: unknown value, expected sessions or exporter\n",
                         other.escape_debug()
                     ));
                 }
                 _ => {}
             }
         }
-        let named = wanted.sites || wanted.exporter;
-        Ok(if named { wanted } else { Self { sites: true, exporter: true } })
+        match selection.sites || selection.exporter {
+            true => Ok(selection),
+            false => Ok(Self { sites: true, exporter: true }),
+        }
     }
 }
 
@@ -122,17 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_collect_everything_is_wanted() {
-        let all = Ok(Wanted { sites: true, exporter: true });
-        assert_eq!(Wanted::read(""), all);
-        assert_eq!(Wanted::read("other=1"), all);
-        assert_eq!(Wanted::read("collect[]=sessions&collect%5B%5D=exporter"), all);
+    fn everything_is_selected_without_collect() {
+        let all = Ok(Selection { sites: true, exporter: true });
+        assert_eq!(Selection::parse(""), all);
+        assert_eq!(Selection::parse("other=1"), all);
+        assert_eq!(Selection::parse("collect[]=sessions&collect%5B%5D=exporter"), all);
     }
 
     #[test]
-    fn one_or_the_other_is_wanted_by_name() {
-        assert_eq!(Wanted::read("collect[]=exporter"), Ok(Wanted { sites: false, exporter: true }));
-        assert_eq!(Wanted::read("collect[]=sessions"), Ok(Wanted { sites: true, exporter: false }));
-        assert!(Wanted::read("collect[]=x").is_err());
+    fn sites_or_exporter_are_selected_by_name() {
+        assert_eq!(Selection::parse("collect[]=exporter"), Ok(Selection { sites: false, exporter: true }));
+        assert_eq!(Selection::parse("collect[]=sessions"), Ok(Selection { sites: true, exporter: false }));
+        assert!(Selection::parse("collect[]=x").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `/probe?target=SITE`: one site, so that Prometheus can scrape each as a target of its own.
+//! `/probe?target=SITE`: scrapes one site, so that each site can be a target of its own in Prometheus.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub async fn one_site(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let (mut target, mut debug) = (None, false);
+    let mut target = None;
+    let mut debug = false;
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*name {
             "target" if target.is_none() => target = Some(value.into_owned()),
@@ -34,9 +35,8 @@ pub async fn one_site(
         }
     }
     let active = state.active();
-    let known = target.filter(|name| state.collector.site_names().contains(name));
-    let Some(site) = known else {
-        let names = state.collector.site_names();
+    let names = state.collector.site_names();
+    let Some(site) = target.filter(|name| names.contains(name)) else {
         let message = format!("target: expected the name of a site: {}\n", names.join(", "));
         return (StatusCode::BAD_REQUEST, text(message)).into_response();
     };
@@ -48,32 +48,29 @@ pub async fn one_site(
     }
     let steps = debug.then(|| steps(&snapshots, deadline - begun, begun.elapsed()));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(active.sites(snapshots)));
-    let until = active.given_up(deadline);
+    registry.register_collector(Box::new(active.site_metrics(snapshots)));
+    let until = active.client_deadline(deadline);
     match steps {
         None => exposition(&state, registry, &headers, until).await,
-        Some(steps) => explained(&state, steps, registry, until).await,
+        Some(steps) => debug_output(&state, steps, registry, until).await,
     }
 }
 
-/// What this probe did, for a person, who may read it in a terminal.
-fn steps(snapshots: &[SiteSnapshot], time: Duration, took: Duration) -> String {
-    let mut text = format!("Time to answer: {}; waited {}.\n\n", rounded(time), rounded(took));
+/// Describes the steps of this probe, escaped for a terminal.
+fn steps(snapshots: &[SiteSnapshot], limit: Duration, took: Duration) -> String {
+    let mut text = format!("Time limit: {}. Time taken: {}.\n\n", rounded(limit), rounded(took));
     for site in snapshots {
         // Writing to memory cannot fail.
         if let Some(repository) = &site.discovery {
-            let told = discovery(repository, site.topology.proxies.len());
-            let _ = writeln!(text, "repository: {}", escaped(&told));
+            let status = discovery(repository, site.topology.proxies.len());
+            let _ = writeln!(text, "repository: {}", escaped(&status));
         }
         for pair in &site.pairs {
             let line = format!("{} {}: {}", pair.proxy.name, pair.virtual_proxy, step(pair));
             let _ = writeln!(text, "{}", escaped(&line));
         }
         if site.pairs.is_empty() {
-            let _ = writeln!(
-                text,
-                "there is nothing to ask: no proxy service is known that links a virtual proxy"
-            );
+            let _ = writeln!(text, "nothing to query: no known proxy service links a virtual proxy");
         }
     }
     text
@@ -83,15 +80,15 @@ fn discovery(repository: &DiscoveryStatus, proxies: usize) -> String {
     match (&repository.last_error, repository.up) {
         (Some(error), _) => format!("the last discovery failed ({}): {error}", error.reason().as_str()),
         (None, true) => format!("{proxies} proxy services found"),
-        (None, false) => "the first discovery is under way".to_owned(),
+        (None, false) => "the first discovery is in progress".to_owned(),
     }
 }
 
 fn step(pair: &PairSnapshot) -> String {
     let source = match &pair.used {
-        Used::TimedOut => return "no answer in time; the query goes on if it was sent".to_owned(),
-        Used::Cached(answer) => format!("kept for {} now", rounded(answer.at.elapsed())),
-        Used::Awaited(answer) => format!("asked, took {}", rounded(answer.took)),
+        Used::TimedOut => return "no answer in time; a query in flight continues".to_owned(),
+        Used::Cached(answer) => format!("cached {} ago", rounded(answer.at.elapsed())),
+        Used::Awaited(answer) => format!("queried, took {}", rounded(answer.took)),
     };
     match pair.answer().map(|answer| &answer.outcome) {
         Some(Ok(tally)) => format!("{source}: {} sessions, {} users", tally.sessions(), tally.user_count()),
@@ -100,17 +97,18 @@ fn step(pair: &PairSnapshot) -> String {
     }
 }
 
-/// To the millisecond.
+/// Returns the duration, rounded down to milliseconds.
 fn rounded(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     format!("{:?}", Duration::from_millis(milliseconds))
 }
 
-async fn explained(state: &WebState, steps: String, registry: Registry, until: Instant) -> Response {
+/// Returns the steps of a probe, then its metrics in the classic format.
+async fn debug_output(state: &WebState, steps: String, registry: Registry, until: Instant) -> Response {
     let Some(metrics) = state.encoders.encode(registry, Format::Classic, until).await else {
         return unavailable(BUSY);
     };
-    let text = format!("{steps}\nMetrics that this probe gives:\n\n");
+    let text = format!("{steps}\nMetrics of this probe:\n\n");
     let body = futures::stream::iter([Ok(text.into())]).chain(metrics);
     ([(header::CONTENT_TYPE, TEXT)], Body::from_stream(body)).into_response()
 }
@@ -124,7 +122,7 @@ mod tests {
     use qlik_sense::VirtualProxy;
 
     #[test]
-    fn no_name_forges_a_line() {
+    fn names_cannot_forge_lines() {
         let proxy = ProxyPlan {
             name: "A\nrepository: \u{202e}".into(),
             host: "sense1".into(),

@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Why the previous configuration stays in force.
+/// Why the previous configuration stays in use.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// The new configuration cannot be used. Its text has a line for each error.
@@ -13,25 +13,25 @@ pub enum ReloadError {
     Interrupted,
 }
 
-/// Where reloads are requested.
+/// Requests reloads.
 #[derive(Clone)]
 pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
 
-/// Where the requests arrive.
+/// Receives the requests.
 pub type ReloadRequests = mpsc::Receiver<ReloadRequest>;
 
-/// A request that waits for its outcome.
+/// A request, answered by [`Self::respond`].
 pub struct ReloadRequest(oneshot::Sender<Result<(), ReloadError>>);
 
-/// Creates a channel. Requests that nobody receives yet wait in order.
+/// Creates a channel, in which requests wait in order.
 pub fn reload_channel() -> (ReloadHandle, ReloadRequests) {
     let (sender, requests) = mpsc::channel(1);
     (ReloadHandle(sender), requests)
 }
 
 impl ReloadHandle {
-    /// Requests a reload and waits for its outcome. A request that was received is carried out even when this future
-    /// is dropped.
+    /// Requests a reload and waits for its result. A request that was received is completed even when this future is
+    /// dropped.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         let (sender, outcome) = oneshot::channel();
         self.0.send(ReloadRequest(sender)).await.map_err(|_| ReloadError::Interrupted)?;
@@ -40,8 +40,9 @@ impl ReloadHandle {
 }
 
 impl ReloadRequest {
+    /// Sends the result to the handler.
     pub fn respond(self, outcome: Result<(), ReloadError>) {
-        // The client may have gone.
+        // The client may have disconnected.
         let _ = self.0.send(outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! Every path that is served, and what is true of all answers.
+//! The routes, and the headers of all responses.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::responses::text;
 use super::state::WebState;
 use super::{lifecycle, metrics, probe, service_discovery, status};
 
-/// Returns everything that is served.
+/// Returns the router of all paths.
 pub fn router(state: Arc<WebState>) -> Router {
     Router::new()
         .route("/", get(status::page))
@@ -37,7 +37,8 @@ fn fixed_header(name: &'static str, value: &'static str) -> SetResponseHeaderLay
 }
 
 async fn not_found(State(state): State<Arc<WebState>>) -> Response {
+    let path = &state.telemetry_path;
     let message =
-        format!("there is /, {}, /probe, /sd, /-/healthy, /-/ready and /-/reload\n", state.telemetry_path);
+        format!("not found, the paths are /, {path}, /probe, /sd, /-/healthy, /-/ready and /-/reload\n");
     (StatusCode::NOT_FOUND, text(message)).into_response()
 }

@@ -1,4 +1,4 @@
-//! Sockets and connections: bounded in number, in patience and at the end.
+//! Listens, and serves connections within limits: in number, in time and at shutdown.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,33 +25,33 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-/// Connections that are served at once; those above get 503.
+/// Connections that are served at the same time; further ones get status 503.
 const CONNECTIONS: usize = 1000;
 
-/// Connections that are answered with 503 at once; those above are closed.
+/// Connections that get status 503 at the same time; further ones are closed.
 const REFUSALS: usize = 100;
 
-/// How long a client may take to send the head of a request, and to come back with the next one:
-/// longer than Prometheus' usual scrape intervals.
+/// The time to receive the head of a request, idle time on a kept connection included: longer than usual scrape
+/// intervals.
 const HEAD: Duration = Duration::from_secs(90);
 
-/// The same for a client that is answered with 503.
+/// The same for a connection that gets status 503.
 const REFUSED_HEAD: Duration = Duration::from_secs(5);
 
-/// How long a client may take no byte.
+/// The time in which a client must read something.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// How long open scrapes have to end when the program ends.
+/// The time that open scrapes have to complete at shutdown.
 const GRACE: Duration = Duration::from_millis(1500);
 
-/// How long to wait when the operating system gives no more sockets.
+/// The pause after a failed accept, as when the process has too many open files.
 const NO_SOCKET: Duration = Duration::from_millis(200);
 
-/// Connections that the operating system keeps until they are accepted.
+/// Connections that the operating system queues until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// Files that may be open: more than connections from clients and to proxy services together. Many systems
-/// allow 1024 until a program asks for more.
+/// Open files allowed: more than the connections from clients and to proxy services together. On many systems the
+/// default limit is 1024.
 const FILES: u64 = 4096;
 
 /// An address that cannot be listened on.
@@ -62,15 +62,15 @@ pub struct ListenError {
     error: io::Error,
 }
 
-/// What the reason may be.
+/// Returns the likely cause.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrNotAvailable => "this host has no such address",
         io::ErrorKind::PermissionDenied if cfg!(windows) => {
-            "is it one of the ports that Windows keeps (netsh interface ipv4 show excludedportrange tcp)?"
+            "the port may be reserved by Windows, see netsh interface ipv4 show excludedportrange tcp"
         }
-        io::ErrorKind::PermissionDenied => "ports below 1024 may need a privilege",
-        _ => "is another program using it?",
+        io::ErrorKind::PermissionDenied => "ports below 1024 may require privileges",
+        _ => "another program may be using it",
     }
 }
 
@@ -86,14 +86,14 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenEr
     Ok(listeners)
 }
 
-/// An IPv6 address is for IPv6 alone, on every operating system: else Linux would have `[::]` take the port
-/// from `0.0.0.0`.
+/// Binds an address. An IPv6 address accepts IPv6 only, on every operating system: otherwise on Linux `[::]` would occupy
+/// the port of `0.0.0.0` too.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // After a restart the port is ours again at once. On Windows the option would share it with others.
+    // The port can be bound again right after a restart. On Windows the option would let other programs bind it too.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -102,7 +102,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Without them, clients that keep connections open would leave none for the proxy services.
+/// Raises the limit of open files: otherwise idle client connections could use up those for the proxy services.
 fn allow_files() {
     match rlimit::increase_nofile_limit(FILES) {
         Ok(allowed) if allowed >= FILES => {}
@@ -111,7 +111,7 @@ fn allow_files() {
     }
 }
 
-/// Serves until `stop`, then lets open requests end for a moment.
+/// Serves until `stop`, then gives open requests a moment to complete.
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, stop: CancellationToken) {
     let served = Arc::new(Semaphore::new(CONNECTIONS));
     let refused = Arc::new(Semaphore::new(REFUSALS));
@@ -143,31 +143,31 @@ async fn accept(
                 }
             },
         };
-        // A place is given back when the connection's task ends.
-        if let Ok(place) = served.clone().try_acquire_owned() {
+        // The connection's task holds a permit until it ends.
+        if let Ok(permit) = served.clone().try_acquire_owned() {
             let router = router.clone();
             let service =
                 service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
             let connection = http(HEAD).serve_connection(with_timeout(stream), service);
             let connection = graceful.watch(connection);
             connections.spawn(async move {
-                let _place = place;
+                let _permit = permit;
                 if let Err(error) = connection.await {
                     debug!(%error, "connection failed");
                 }
             });
-        } else if let Ok(place) = refused.clone().try_acquire_owned() {
+        } else if let Ok(permit) = refused.clone().try_acquire_owned() {
             let service = service_fn(|_| async { Ok::<_, Infallible>(too_many()) });
             let connection =
                 http(REFUSED_HEAD).keep_alive(false).serve_connection(with_timeout(stream), service);
             connections.spawn(async move {
-                let _place = place;
+                let _permit = permit;
                 let _ = connection.await;
             });
         }
     }
     drop(listener);
-    // What is still open after this is dropped with `connections`.
+    // Connections that are still open after this are dropped.
     let _ = timeout(GRACE, graceful.shutdown()).await;
 }
 
@@ -178,7 +178,7 @@ fn http(head: Duration) -> http1::Builder {
 }
 
 fn with_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
-    // Pieces are large: nothing is gained by waiting for more.
+    // The pieces are large, so that Nagle's algorithm would only delay the last one.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE));
@@ -186,7 +186,7 @@ fn with_timeout(stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<Tc
 }
 
 fn too_many() -> Response<Body> {
-    let body = "more connections are open than are served at once\n";
+    let body = "too many connections\n";
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], body).into_response()
 }
 
@@ -199,21 +199,22 @@ mod tests {
 
     use super::*;
 
-    /// A client of a server with a body that never ends at `/`. The server runs as long as the test does.
+    /// Returns a client of a server with an endless body at `/`. The server runs as long as the test does.
     async fn client() -> TcpStream {
         let listeners = bind(&[([127, 0, 0, 1], 0).into()]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
-        let endless = || async {
-            Body::from_stream(futures::stream::repeat_with(|| {
-                Ok::<_, Infallible>(Bytes::from_static(&[0; 4096]))
-            }))
-        };
         tokio::spawn(serve(listeners, Router::new().route("/", get(endless)), CancellationToken::new()));
         TcpStream::connect(address).await.unwrap()
     }
 
-    /// How long it takes until the server has had enough of a client that reads everything.
-    async fn patience(mut client: TcpStream) -> Duration {
+    async fn endless() -> Body {
+        Body::from_stream(futures::stream::repeat_with(|| {
+            Ok::<_, Infallible>(Bytes::from_static(&[0; 4096]))
+        }))
+    }
+
+    /// Returns the time until the server closes the connection of a client that reads everything.
+    async fn time_to_close(mut client: TcpStream) -> Duration {
         let start = Instant::now();
         let mut buffer = vec![0; 64 * 1024];
         while !matches!(client.read(&mut buffer).await, Ok(0) | Err(_)) {}
@@ -232,27 +233,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_of_another_host_is_told_as_such() {
+    async fn address_of_another_host_is_reported() {
         // Of a block for documentation.
         let error = bind(&[([192, 0, 2, 1], 0).into()]).await.unwrap_err().to_string();
         assert!(error.contains("this host has no such address"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_sends_half_a_head_is_not_waited_for_any_longer() {
+    async fn client_that_sends_half_a_head_is_disconnected() {
         let mut client = client().await;
         client.write_all(b"GET / HTTP/1.1\r\nHos").await.unwrap();
-        let patience = patience(client).await;
-        assert!((HEAD..HEAD + Duration::from_secs(1)).contains(&patience), "{patience:?}");
+        let time = time_to_close(client).await;
+        assert!((HEAD..HEAD + Duration::from_secs(1)).contains(&time), "{time:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_no_byte_is_not_waited_for_any_longer() {
+    async fn client_that_reads_nothing_is_disconnected() {
         let mut client = client().await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         client.readable().await.unwrap();
         sleep(WRITE + Duration::from_secs(1)).await;
-        // What is in the sockets' buffers, and then the end of a body that has none.
-        patience(client).await;
+        // Reads what is in the sockets' buffers, then the end of the connection.
+        time_to_close(client).await;
     }
 }

@@ -1,4 +1,4 @@
-//! `/sd`: Prometheus' HTTP service discovery, a target per site, that works without relabelling.
+//! `/sd`: Prometheus' HTTP service discovery with a target per site, which works without relabelling.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,21 +19,25 @@ struct Group {
 }
 
 pub async fn sites(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response {
-    // The address as Prometheus knows it: ours may be behind others.
+    // The address that Prometheus used: a gateway may be in between.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let Some(host) = host.filter(|host| !host.is_empty()) else {
-        let message = "the request has no Host header, which says the targets' address\n".to_owned();
+        let message = "the request has no Host header, which the targets' address comes from\n".to_owned();
         return (StatusCode::BAD_REQUEST, text(message)).into_response();
     };
-    let group = |site: &str| Group {
-        targets: [host.to_owned()],
-        labels: BTreeMap::from([
-            ("__metrics_path__", "/probe".to_owned()),
-            ("__param_target", site.to_owned()),
-            ("__scheme__", "http".to_owned()),
-            ("target", site.to_owned()),
-        ]),
-    };
-    let names = state.collector.site_names();
-    Json(names.iter().map(|site| group(site)).collect::<Vec<_>>()).into_response()
+    let groups: Vec<_> = state.collector.site_names().iter().map(|site| Group::new(host, site)).collect();
+    Json(groups).into_response()
+}
+
+impl Group {
+    fn new(host: &str, site: &str) -> Self {
+        let labels = [
+            ("__metrics_path__", "/probe"),
+            ("__param_target", site),
+            ("__scheme__", "http"),
+            ("target", site),
+        ];
+        let labels = labels.map(|(name, value)| (name, value.to_owned()));
+        Self { targets: [host.to_owned()], labels: labels.into() }
+    }
 }

@@ -1,4 +1,4 @@
-//! What the handlers work with.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,18 +19,18 @@ pub struct WebState {
     pub encoders: Encoders,
     /// The path of the metrics of all sites.
     pub telemetry_path: String,
-    /// Where `POST /-/reload` requests a reload; none without `--web.enable-lifecycle`.
+    /// Requests reloads for `POST /-/reload`; `None` without `--web.enable-lifecycle`.
     pub reload: Option<ReloadHandle>,
     last_reload_successful: AtomicBool,
     /// Cancelled when the exporter shuts down, before its queries are.
     shutdown: CancellationToken,
 }
 
-/// The configuration in force, as far as handlers need it. A scrape ends with the one that it began with.
+/// The settings in use that handlers need. A scrape uses the same ones from start to end.
 pub struct ActiveConfig {
     pub policy: ScrapePolicy,
     pub users: Arc<UserSettings>,
-    /// What is taken off Prometheus' own scrape timeout.
+    /// The time subtracted from Prometheus' own scrape timeout.
     pub timeout_offset: Duration,
     /// When the configuration was read.
     pub configured_at: SystemTime,
@@ -55,12 +55,12 @@ impl WebState {
         }
     }
 
-    /// Returns the configuration in force.
+    /// Returns the settings in use.
     pub fn active(&self) -> Arc<ActiveConfig> {
         self.active.load_full()
     }
 
-    /// Puts a configuration in force for all requests that arrive from now on.
+    /// Replaces the settings for all requests that arrive from now on.
     pub fn activate(&self, active: ActiveConfig) {
         self.active.store(Arc::new(active));
     }
@@ -73,7 +73,7 @@ impl WebState {
         self.last_reload_successful.load(Ordering::Acquire)
     }
 
-    /// Returns whether the exporter shuts down: a scrape that ends then may lack answers.
+    /// Returns whether the exporter is shutting down: a scrape that completes then may lack answers.
     pub fn is_shutting_down(&self) -> bool {
         self.shutdown.is_cancelled()
     }

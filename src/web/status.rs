@@ -1,5 +1,4 @@
-//! `/`: what the exporter knows now, for a person. It asks nobody: it shows the last answers with their
-//! age.
+//! `/`: the status page. It shows the last answers with their age and queries nothing.
 
 use std::sync::Arc;
 
@@ -16,17 +15,17 @@ use crate::config::{UserLabel, UserSettings};
 use crate::exposition::users::{Hasher, SiteUsers};
 use qlik_sense::credentials::now;
 
-/// The page's only companion.
+/// The path of the page's stylesheet.
 pub const STYLE_PATH: &str = "/-/style.css";
 
-/// Nothing from elsewhere, no script, in no frame.
+/// The policy of all pages: nothing from other hosts, no scripts, no frames.
 pub const SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Users that are named one by one.
+/// The number of users at the limit that the page names.
 const MOST_NAMED: usize = 50;
 
-/// So many days before a certificate expires it is shown as a warning, as the alert has it.
+/// Days before its expiry from which a certificate is a warning; the alert has the same.
 const EXPIRES_SOON: i64 = 30;
 
 const DAY: i64 = 24 * 60 * 60;
@@ -60,7 +59,7 @@ fn render(state: &WebState) -> Markup {
                 h1 { "Qlik session exporter" }
                 p {
                     "Version " (env!("CARGO_PKG_VERSION")) ". "
-                    "The last answers of the proxy services; this page asks nobody. "
+                    "Last answers of the proxy services. This page sends no queries. "
                     a href=(state.telemetry_path) { (state.telemetry_path) } " · "
                     a href="/sd" { "/sd" }
                 }
@@ -74,15 +73,15 @@ fn site(site: &SiteSnapshot, active: &ActiveConfig) -> Markup {
     let users = SiteUsers::new(&site.pairs, &active.users);
     let probe = format!("/probe?target={}&debug=true", utf8_percent_encode(&site.name, NON_ALPHANUMERIC));
     html! {
-        h2 { "Site " (site.name) " " small { a href=(probe) { "ask now" } } }
-        @if let Some(users) = &users { (reached_limit(site, users, &active.users)) }
+        h2 { "Site " (site.name) " " small { a href=(probe) { "query now" } } }
+        @if let Some(users) = &users { (users_at_limit(site, users, &active.users)) }
         (repository(site))
         table {
             thead {
                 tr {
                     th { "Proxy service" } th { "Virtual proxy" }
                     th.number { "Sessions" } th.number { "Anonymous" } th.number { "Users" }
-                    th.number { "Asked" } th { "State" }
+                    th.number { "Answered" } th { "State" }
                 }
             }
             tbody { @for pair in &site.pairs { (row(pair)) } }
@@ -92,8 +91,8 @@ fn site(site: &SiteSnapshot, active: &ActiveConfig) -> Markup {
     }
 }
 
-/// Who has reached the limit, by the names that the setting for labels allows.
-fn reached_limit(site: &SiteSnapshot, users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
+/// Lists the users at the limit, with the names that `users.label` allows.
+fn users_at_limit(site: &SiteSnapshot, users: &SiteUsers<'_>, settings: &UserSettings) -> Markup {
     let hasher = match &settings.label {
         UserLabel::Hashed(key) => Some(Hasher::new(key)),
         UserLabel::Plain | UserLabel::Off => None,
@@ -121,7 +120,7 @@ fn reached_limit(site: &SiteSnapshot, users: &SiteUsers<'_>, settings: &UserSett
     }
 }
 
-/// Says so before figures of a site whose pairs did not all answer.
+/// Returns the prefix of figures that are lower bounds, because not all pairs answered.
 fn lower_bound(site: &SiteSnapshot) -> String {
     let down = site.pairs.iter().filter(|pair| pair.tally().is_none()).count();
     match (down, site.pairs.len()) {
@@ -139,7 +138,7 @@ fn repository(site: &SiteSnapshot) -> Markup {
             @match (&repository.last_error, repository.up) {
                 (Some(error), _) => { span.down { (error.reason().as_str()) ": " (error) } }
                 (None, true) => { span.up { "up" } }
-                (None, false) => { "not asked yet" }
+                (None, false) => { "not queried yet" }
             }
             @if let Some(version) = &site.topology.version { ", version " (version) }
         }
@@ -166,20 +165,20 @@ fn row(pair: &PairSnapshot) -> Markup {
                     }
                 }
                 (None, Some(_)) => { td.up { "up" } }
-                (None, None) => { td { "not asked yet" } }
+                (None, None) => { td { "not queried yet" } }
             }
         }
     }
 }
 
 fn total(site: &SiteSnapshot, users: &SiteUsers<'_>) -> Markup {
-    let tallies = || site.pairs.iter().filter_map(PairSnapshot::tally);
+    let tallies: Vec<_> = site.pairs.iter().filter_map(PairSnapshot::tally).collect();
     html! {
         tfoot {
             tr {
                 td colspan="2" { "Site " small { (lower_bound(site)) } }
-                td.number { (tallies().map(|tally| tally.sessions()).sum::<u64>()) }
-                td.number { (tallies().map(|tally| tally.anonymous()).sum::<u64>()) }
+                td.number { (tallies.iter().map(|tally| tally.sessions()).sum::<u64>()) }
+                td.number { (tallies.iter().map(|tally| tally.anonymous()).sum::<u64>()) }
                 td.number { (users.distinct()) }
                 td colspan="2" {}
             }

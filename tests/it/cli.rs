@@ -104,8 +104,8 @@ async fn outputs_that_cannot_be_written_change_no_exit_code() {
 
 #[tokio::test]
 async fn a_flag_that_a_command_does_not_use_is_refused() {
-    let config = "--config.file is not for demo and simulate: they read no configuration";
-    let web = "--web.* and --config.check belong to serve and demo";
+    let config = "--config.file cannot be used with demo and simulate: they read no configuration";
+    let web = "--web.* and --config.check can only be used with serve and demo";
     for (args, reported) in [
         (&["demo", "--config.file", "x.toml"][..], config),
         (&["--config.file", "x.toml", "demo"], config),

@@ -20,7 +20,7 @@ use qlik_session_exporter::collector::pair::Answer;
 use qlik_session_exporter::collector::tally::{Counting, Keep};
 use qlik_session_exporter::site::topology::{ProxyPlan, Topology};
 use qlik_session_exporter::collector::{PairSnapshot, SiteSnapshot, Used};
-use qlik_session_exporter::exposition::Sites;
+use qlik_session_exporter::exposition::SiteMetrics;
 
 use input::{Answered, Input, State, World};
 use read::{read, read_by_others};
@@ -33,7 +33,7 @@ fuzz_target!(|input: Input| {
         let mut registry = Registry::default();
         let keep = Keep::of(&settings);
         let snapshots = world.sites.iter().map(|site| snapshot(site, &keep)).collect();
-        registry.register_collector(Box::new(Sites { snapshots, users: settings.clone() }));
+        registry.register_collector(Box::new(SiteMetrics { snapshots, users: settings.clone() }));
         let mut output = String::new();
         match openmetrics {
             false => prometheus_text::encode(&mut output, &registry).unwrap(),

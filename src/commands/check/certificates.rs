@@ -1,19 +1,19 @@
-//! The steps about certificates: our own, and those of the servers that were accepted.
+//! The certificate steps: the client certificate, the CA, and the server certificates that were accepted.
 
 use std::io::{self, Write};
 
-use super::report::{Facts, Status, Step};
+use super::report::{Status, Step};
 use super::site::SiteCheck;
 use crate::commands::counted;
 use crate::config;
 use crate::site::topology::ProxyPlan;
 use qlik_sense::credentials::{CertificateFacts, day, now};
 
-/// From how many days on a certificate's end is worth a word.
-const SOON: i64 = 30;
+/// Days before its expiry from which a certificate is a warning; the alert has the same.
+const EXPIRES_SOON: i64 = 30;
 
 impl<W: Write> SiteCheck<'_, '_, W> {
-    /// Our own ones. That the key fits is known: the configuration would not have been read otherwise.
+    /// Adds the steps of the site's own certificates. The key has been checked with the configuration.
     pub(super) fn certificates(&mut self) -> io::Result<()> {
         let credentials = &self.settings.credentials;
         let client = credentials.client_facts();
@@ -21,27 +21,26 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         let mut step = certificate("client", client, ", its key fits");
         if step.status != Status::Failed && credentials.is_foreign() {
             step.status = Status::Failed;
-            step.message += &format!(
-                "; issued by {:?}, it is no client certificate of the CA in this site's {ca_key} file",
-                client.issuer
-            );
+            step.message +=
+                &format!("; issued by {:?}, not by the CA in this site's {ca_key} file", client.issuer);
             step = step.advise(
-                "Export client.pem, client_key.pem and root.pem together from the management console of this \
-                 site.",
+                "Export client.pem, client_key.pem and root.pem together in the management console of this site.",
             );
         }
         self.add(step)?;
         for ca in credentials.ca_facts() {
             self.add(match certificate("ca", ca, "") {
                 step if ca.is_ca || step.status == Status::Failed => step,
-                step => Step { status: Status::Warning, message: step.message + ", and no CA's", ..step }
-                    .advise(format!("Name root.pem, of the same export as client.pem, in {ca_key}.")),
+                step => {
+                    Step { status: Status::Warning, message: step.message + ", not a CA certificate", ..step }
+                        .advise(format!("Set {ca_key} to root.pem from the same export as client.pem."))
+                }
             })?;
         }
         Ok(())
     }
 
-    /// The certificate of a server that was accepted. Of one that was not, the failure says everything.
+    /// Adds the step of a server certificate that was accepted. A refused one is reported with its failed query.
     pub(super) fn server_certificate(
         &mut self,
         selection: &'static str,
@@ -50,7 +49,7 @@ impl<W: Write> SiteCheck<'_, '_, W> {
     ) -> io::Result<()> {
         let Some(facts) = facts else { return Ok(()) };
         let mut step = certificate(selection, &facts, "");
-        // It was accepted all the same: nothing fails yet.
+        // The exporter accepts it nevertheless, as with `verify = "none"`.
         if step.status == Status::Failed {
             step.status = Status::Warning;
         }
@@ -62,41 +61,41 @@ impl<W: Write> SiteCheck<'_, '_, W> {
     }
 }
 
-fn certificate(selection: &str, facts: &CertificateFacts, more: &str) -> Step {
+/// Returns the step of a certificate; `detail` is appended to the message of a valid one.
+fn certificate(selection: &str, facts: &CertificateFacts, detail: &str) -> Step {
     let CertificateFacts { subject, not_before, not_after, .. } = facts;
     let now = now();
-    let days = (not_after - now).div_euclid(86_400);
     let until = day(*not_after);
-    let (status, message, advice) = if *not_before > now {
-        let message = format!("{subject:?} is not valid before {}", day(*not_before));
-        (Status::Failed, message, "Are the clocks right, here and there?".to_owned())
-    } else if *not_after < now {
-        (Status::Failed, format!("{subject:?} expired on {until}"), renew(selection, ""))
-    } else {
-        let status = if days < SOON { Status::Warning } else { Status::Ok };
-        let left = counted(usize::try_from(days).unwrap_or_default(), "day");
-        (
-            status,
-            format!("{subject:?}, valid until {until} ({left} left){more}"),
-            renew(selection, " in time"),
-        )
-    };
-    let facts = Facts { expires: Some(*not_after), ..Facts::default() };
-    let step = Step::new("certificate", selection, status, message).with(facts);
-    match status {
-        Status::Ok => step,
-        _ => step.advise(advice),
+    let mut step = Step::new("certificate", selection, Status::Ok, "");
+    step.facts.expires = Some(*not_after);
+    if *not_before > now {
+        step.status = Status::Failed;
+        step.message = format!("{subject:?} is not valid before {}", day(*not_before));
+        return step.advise("Check the clocks of this host and of the Qlik Sense nodes.");
     }
+    if *not_after < now {
+        step.status = Status::Failed;
+        step.message = format!("{subject:?} expired on {until}");
+        return step.advise(renew(selection, ""));
+    }
+    let days = (not_after - now).div_euclid(86_400);
+    let left = counted(usize::try_from(days).unwrap_or_default(), "day");
+    step.message = format!("{subject:?}, valid until {until} ({left} left){detail}");
+    if days >= EXPIRES_SOON {
+        return step;
+    }
+    step.status = Status::Warning;
+    step.advise(renew(selection, " in time"))
 }
 
-/// What to do about a certificate that has expired, or soon will.
+/// Returns how to renew a certificate.
 fn renew(selection: &str, when: &str) -> String {
     match selection {
         "client" | "ca" => {
-            format!("Have the management console make new ones{when} (Certificates), and export them again.")
+            format!("Export new certificates{when} in the management console (Certificates).")
         }
         _ => format!(
-            "Have the management console make this node's certificates anew{when}, and restart its services."
+            "Recreate this node's certificates{when} in the management console, then restart its services."
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The steps about proxy services: every pair is asked once, all at the same time.
+//! The steps of the proxy services: every pair is queried once, all at the same time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
@@ -18,9 +18,9 @@ use crate::site::{ProxyClient, SiteState};
 use qlik_sense::{Reason, VirtualProxy};
 use tracing::Instrument;
 
-/// What one pair answered.
+/// The answer of one pair.
 struct Counted {
-    /// From the permit to the last byte.
+    /// The time from the permit to the last byte.
     took: Duration,
     outcome: Result<(Tally, SessionIds), Failure>,
 }
@@ -37,15 +37,15 @@ async fn count(service: &ProxyClient, virtual_proxy: &VirtualProxy) -> Counted {
 }
 
 impl<W: Write> SiteCheck<'_, '_, W> {
-    /// All proxies at once, told in the order of their names.
+    /// Queries all pairs at once and adds their steps in the order of the proxy services.
     pub(super) async fn proxies(&mut self, state: &SiteState) -> io::Result<()> {
         if state.topology.has_no_pairs() {
-            let step = Step::new("proxy", "", Status::Failed, "there is nothing to ask on this site");
+            let step = Step::new("proxy", "", Status::Failed, "nothing to query on this site");
             return self.add(step.advise(match &self.settings.repository {
                 Some(_) => {
-                    "Do the proxy services link virtual proxies, and do virtual_proxies and \
-                     exclude_virtual_proxies leave any? Sections [site.NAME.proxy.NAME] with a url need no \
-                     repository."
+                    "Check that the proxy services link virtual proxies, and that virtual_proxies and \
+                     exclude_virtual_proxies do not exclude them all. Sections [site.NAME.proxy.NAME] with a url \
+                     need no repository."
                 }
                 None => "Add a section [site.NAME.proxy.NAME] with a url.",
             }));
@@ -61,7 +61,7 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         self.listed_by_two(&listed)
     }
 
-    /// The answers of one proxy service, which come next. The hashes of the sessions that it lists.
+    /// Adds the steps of one proxy service, whose answers come next, and returns the hashes of its session ids.
     async fn proxy<A: Future<Output = Counted>>(
         &mut self,
         service: &ProxyClient,
@@ -70,7 +70,7 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         let plan = service.plan();
         let target = format!("{} ({})", plan.name, plan.address());
         if plan.virtual_proxies.is_empty() {
-            let message = "nothing to ask: it links no virtual proxy that the filters admit";
+            let message = "nothing to query: it links no virtual proxy that the filters select";
             let facts = Facts { proxy: Some(plan.name.clone()), ..Facts::default() };
             self.add(Step::new("proxy", target.clone(), Status::Ok, message).with(facts))?;
         }
@@ -105,22 +105,16 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         Ok(listed.iter().flat_map(|(_, ids)| ids.hashes()).collect())
     }
 
-    /// Sessions are a proxy service's own: two that list the same ones are one with two addresses.
+    /// Adds a warning for each two proxy services that list the same sessions: sessions belong to one proxy service, so
+    /// both are probably the same one under two addresses.
     fn listed_by_two(&mut self, listed: &[(&ProxyPlan, HashSet<u64>)]) -> io::Result<()> {
-        let mut first: HashMap<u64, usize> = HashMap::new();
-        let mut both: BTreeMap<(usize, usize), u64> = BTreeMap::new();
-        for (index, (_, ids)) in listed.iter().enumerate() {
-            for hash in ids {
-                let before = *first.entry(*hash).or_insert(index);
-                if before != index {
-                    *both.entry((before, index)).or_default() += 1;
-                }
-            }
-        }
-        for ((one, other), sessions) in both {
-            let (Some((one, _)), Some((other, _))) = (listed.get(one), listed.get(other)) else { continue };
+        for Overlap { first, second, sessions } in overlaps(listed.iter().map(|(_, ids)| ids.iter().copied()))
+        {
+            let (Some((one, _)), Some((other, _))) = (listed.get(first), listed.get(second)) else {
+                continue;
+            };
             let message = format!(
-                "{} listed by {} ({}) and by {} ({}) too: counted twice",
+                "{} listed by both {} ({}) and {} ({}): counted twice",
                 counted(usize::try_from(sessions).unwrap_or(usize::MAX), "session"),
                 one.name,
                 one.address(),
@@ -129,8 +123,8 @@ impl<W: Write> SiteCheck<'_, '_, W> {
             );
             let facts =
                 Facts { proxy: Some(other.name.clone()), sessions: Some(sessions), ..Facts::default() };
-            let advice = "Are these one proxy service under two addresses? Its sessions count twice: leave one \
-                          section out, or give it the proxy service's name in the repository.";
+            let advice = "If both are the same proxy service under two addresses, remove one section, or name it \
+                          as the repository does.";
             self.add(
                 Step::new("sessions", &*other.name, Status::Warning, message).advise(advice).with(facts),
             )?;
@@ -138,24 +132,14 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         Ok(())
     }
 
-    /// Sessions listed under several prefixes would count several times.
+    /// Adds a warning for each two virtual proxies of a proxy service that list the same sessions.
     fn listed_twice(&mut self, plan: &ProxyPlan, listed: &[(&VirtualProxy, SessionIds)]) -> io::Result<()> {
-        let mut first: HashMap<u64, usize> = HashMap::new();
-        let mut twice: HashMap<(usize, usize), u64> = HashMap::new();
-        for (index, (_, ids)) in listed.iter().enumerate() {
-            for hash in ids.hashes() {
-                let before = *first.entry(hash).or_insert(index);
-                if before != index {
-                    *twice.entry((before, index)).or_default() += 1;
-                }
-            }
-        }
-        let mut twice: Vec<_> = twice.into_iter().collect();
-        twice.sort_unstable();
-        for ((one, other), sessions) in twice {
-            let (Some((one, _)), Some((other, _))) = (listed.get(one), listed.get(other)) else { continue };
+        for Overlap { first, second, sessions } in overlaps(listed.iter().map(|(_, ids)| ids.hashes())) {
+            let (Some((one, _)), Some((other, _))) = (listed.get(first), listed.get(second)) else {
+                continue;
+            };
             let message = format!(
-                "{} listed under {one} and under {other} too: counted twice",
+                "{} listed under both {one} and {other}: counted twice",
                 counted(usize::try_from(sessions).unwrap_or(usize::MAX), "session")
             );
             let facts = Facts {
@@ -165,8 +149,8 @@ impl<W: Write> SiteCheck<'_, '_, W> {
                 ..Facts::default()
             };
             let advice = format!(
-                "This version of Qlik Sense may list the sessions of all virtual proxies under {one}: leave it \
-                 out with exclude_virtual_proxies = [\"{one}\"], and tell the exporter's authors."
+                "This version of Qlik Sense may list the sessions of all virtual proxies under {one}: exclude it with \
+                 exclude_virtual_proxies = [\"{one}\"], and report it to the exporter's authors."
             );
             self.add(
                 Step::new("sessions", &*plan.name, Status::Warning, message).advise(advice).with(facts),
@@ -176,6 +160,29 @@ impl<W: Write> SiteCheck<'_, '_, W> {
     }
 }
 
+/// Sessions that two lists have in common. `first` and `second` are the indices of the lists.
+struct Overlap {
+    first: usize,
+    second: usize,
+    sessions: u64,
+}
+
+/// Returns which of these lists of session hashes have sessions in common, in order.
+fn overlaps(lists: impl Iterator<Item = impl IntoIterator<Item = u64>>) -> Vec<Overlap> {
+    let mut first_list: HashMap<u64, usize> = HashMap::new();
+    let mut sessions: BTreeMap<[usize; 2], u64> = BTreeMap::new();
+    for (second, hashes) in lists.enumerate() {
+        for hash in hashes {
+            let first = *first_list.entry(hash).or_insert(second);
+            if first != second {
+                *sessions.entry([first, second]).or_default() += 1;
+            }
+        }
+    }
+    sessions.into_iter().map(|([first, second], sessions)| Overlap { first, second, sessions }).collect()
+}
+
+/// Completes the step of a pair that answered.
 fn counts(step: Step, facts: Facts, tally: &Tally, took: Duration) -> Step {
     let sessions = usize::try_from(tally.sessions()).unwrap_or(usize::MAX);
     let anonymous = match tally.anonymous() {

@@ -1,4 +1,4 @@
-//! The steps of a check, as lines for a person or as JSON for a script.
+//! The report of a check: lines for a person or one JSON object for a script.
 
 use std::io::{self, Write};
 
@@ -9,15 +9,15 @@ use serde::Serialize;
 use crate::commands::counted;
 use crate::terminal::{Marks, escaped, escaped_json};
 
-/// For whom the steps are written.
+/// The format of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum CheckOutput {
     #[default]
     Text,
     Json,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -26,26 +26,26 @@ pub enum Status {
     Failed,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked, and the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    /// What kind of thing: `configuration`, `certificate`, `repository`, `discovery`, `proxy`,
+    /// The kind of step: `configuration`, `certificate`, `repository`, `discovery`, `proxy`,
     /// `virtual-proxy` or `sessions`.
     pub step: &'static str,
-    /// Which one.
+    /// What was checked: a file, an address, a certificate or a pair.
     pub target: String,
     pub status: Status,
     pub message: String,
-    /// What to try.
+    /// What the administrator can try.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
     #[serde(flatten)]
     pub facts: Facts,
 }
 
-/// What a script may want of a step besides.
+/// The figures of a step, for scripts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,10 +58,10 @@ pub struct Facts {
     pub users: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u64>,
-    /// As in the metric's `reason` label.
+    /// The failure reason, as in the `reason` label of the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
-    /// Of a certificate, in Unix seconds.
+    /// When a certificate expires, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +90,7 @@ impl Step {
         }
     }
 
+    /// Sets the advice; an empty one counts as none.
     pub fn advise(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()).filter(|advice| !advice.is_empty()), ..self }
     }
@@ -98,30 +99,35 @@ impl Step {
         Self { facts, ..self }
     }
 
+    /// Returns whether the advice of this step also covers `other`.
+    fn has_same_advice(&self, other: &Self) -> bool {
+        self.status == other.status && self.advice == other.advice
+    }
+
     pub fn of_site(self, site: &str) -> Self {
         Self { site: Some(site.to_owned()), ..self }
     }
 }
 
-/// How lines for a person look.
+/// Colors and marks of the lines for a person.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct ReportStyle {
     colors: bool,
     marks: Marks,
 }
 
-impl Look {
-    /// `rare_signs`: whether marks can be rare signs.
+impl ReportStyle {
+    /// Creates a style; `rare_signs` allows marks that not every font has.
     pub fn new(colors: bool, rare_signs: bool) -> Self {
         Self { colors, marks: Marks::new(rare_signs) }
     }
 }
 
-/// Takes steps: a person sees each at once, a script gets them all in one object at the end.
+/// Collects the steps. Text is written step by step, JSON as one object at the end.
 pub struct Report<'w, W> {
-    output: Output,
+    output: CheckOutput,
     out: &'w mut W,
-    look: Look,
+    style: ReportStyle,
     steps: Vec<Step>,
 }
 
@@ -132,12 +138,12 @@ struct Object<'a> {
 }
 
 impl<'w, W: Write> Report<'w, W> {
-    pub fn new(output: Output, out: &'w mut W, look: Look) -> Self {
-        Self { output, out, look, steps: Vec::new() }
+    pub fn new(output: CheckOutput, out: &'w mut W, style: ReportStyle) -> Self {
+        Self { output, out, style, steps: Vec::new() }
     }
 
     pub fn add(&mut self, step: Step) -> io::Result<()> {
-        if self.output == Output::Text {
+        if self.output == CheckOutput::Text {
             self.write(&step)?;
         }
         self.steps.push(step);
@@ -148,18 +154,18 @@ impl<'w, W: Write> Report<'w, W> {
         self.count(Status::Failed) > 0
     }
 
-    /// Ends it: the sum for a person, everything for a script.
+    /// Writes the end of the report: a summary as text, or the whole JSON object.
     pub fn finish(self) -> io::Result<()> {
         let (failed, warnings) = (self.count(Status::Failed), self.count(Status::Warning));
         match self.output {
-            Output::Text if failed > 0 => {
+            CheckOutput::Text if failed > 0 => {
                 writeln!(self.out, "\n{failed} failed, {}", counted(warnings, "warning"))?;
             }
-            Output::Text if warnings > 0 => {
+            CheckOutput::Text if warnings > 0 => {
                 writeln!(self.out, "\neverything works, {}", counted(warnings, "warning"))?;
             }
-            Output::Text => writeln!(self.out, "\neverything works")?,
-            Output::Json => {
+            CheckOutput::Text => writeln!(self.out, "\neverything works")?,
+            CheckOutput::Json => {
                 let status = match (failed, warnings) {
                     (0, 0) => Status::Ok,
                     (0, _) => Status::Warning,
@@ -182,33 +188,32 @@ impl<'w, W: Write> Report<'w, W> {
         if let Some(site) = &step.site
             && previous.is_none_or(|previous| previous.site != step.site)
         {
-            let bold = self.style(Style::new().bold());
+            let bold = self.styled(Style::new().bold());
             writeln!(self.out, "\n{bold}site {}{bold:#}", escaped(site))?;
         }
         let (mark, color) = match step.status {
-            Status::Ok => (self.look.marks.good, AnsiColor::Green),
+            Status::Ok => (self.style.marks.good, AnsiColor::Green),
             Status::Warning => ('!', AnsiColor::Yellow),
-            Status::Failed => (self.look.marks.bad, AnsiColor::Red),
+            Status::Failed => (self.style.marks.bad, AnsiColor::Red),
         };
-        let style = self.style(color.on_default().bold());
+        let style = self.styled(color.on_default().bold());
         let name = match &*step.target {
             "" => step.step.to_owned(),
             target => format!("{} {target}", step.step),
         };
         writeln!(self.out, "{style}{mark}{style:#} {}: {}", escaped(&name), escaped(&step.message))?;
-        // Of many that fail alike, the first says what to do.
-        let said = |previous: &Step| previous.status == step.status && previous.advice == step.advice;
+        // The same advice is printed only once in a row.
         if let Some(advice) = &step.advice
-            && !previous.is_some_and(said)
+            && previous.is_none_or(|previous| !previous.has_same_advice(step))
         {
-            let dim = self.style(Style::new().dimmed());
+            let dim = self.styled(Style::new().dimmed());
             writeln!(self.out, "  {dim}→{dim:#} {}", escaped(advice))?;
         }
         self.out.flush()
     }
 
-    fn style(&self, style: Style) -> Style {
-        if self.look.colors { style } else { Style::new() }
+    fn styled(&self, style: Style) -> Style {
+        if self.style.colors { style } else { Style::new() }
     }
 }
 
@@ -216,13 +221,13 @@ impl<'w, W: Write> Report<'w, W> {
 mod tests {
     use super::*;
 
-    fn written(output: Output, colors: bool, steps: impl IntoIterator<Item = Step>) -> String {
-        looking(output, Look::new(colors, true), steps)
+    fn written(output: CheckOutput, colors: bool, steps: impl IntoIterator<Item = Step>) -> String {
+        written_in(output, ReportStyle::new(colors, true), steps)
     }
 
-    fn looking(output: Output, look: Look, steps: impl IntoIterator<Item = Step>) -> String {
+    fn written_in(output: CheckOutput, style: ReportStyle, steps: impl IntoIterator<Item = Step>) -> String {
         let mut out = Vec::new();
-        let mut report = Report::new(output, &mut out, look);
+        let mut report = Report::new(output, &mut out, style);
         for step in steps {
             report.add(step).unwrap();
         }
@@ -235,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_gets_a_line_for_each_step_under_its_site() {
+    fn text_has_a_line_for_each_step_under_its_site() {
         let steps = [
             Step::new("configuration", "config.toml", Status::Ok, "read, 1 site"),
             proxy(Status::Ok, "12 sessions"),
@@ -244,7 +249,7 @@ mod tests {
             proxy(Status::Failed, "refused").advise("Open the port."),
         ];
         assert_eq!(
-            written(Output::Text, false, steps),
+            written(CheckOutput::Text, false, steps),
             "✓ configuration config.toml: read, 1 site\n\nsite production\n✓ proxy Central /: 12 sessions\n\
              ! proxy Central /: slow\n  → Wait.\n✗ proxy Central /: refused\n  → Open the port.\n\
              ✗ proxy Central /: refused\n\n2 failed, 1 warning\n"
@@ -252,36 +257,39 @@ mod tests {
     }
 
     #[test]
-    fn there_is_colour_only_where_it_is_wanted() {
-        assert!(written(Output::Text, true, [proxy(Status::Failed, "x")]).contains("\u{1b}[1m\u{1b}[31m✗"));
-        for output in [Output::Text, Output::Json] {
+    fn only_text_with_colors_has_escape_sequences() {
+        assert!(
+            written(CheckOutput::Text, true, [proxy(Status::Failed, "x")]).contains("\u{1b}[1m\u{1b}[31m✗")
+        );
+        for output in [CheckOutput::Text, CheckOutput::Json] {
             assert!(!written(output, false, [proxy(Status::Failed, "x")]).contains('\u{1b}'));
         }
-        assert!(!written(Output::Json, true, [proxy(Status::Failed, "x")]).contains('\u{1b}'));
+        assert!(!written(CheckOutput::Json, true, [proxy(Status::Failed, "x")]).contains('\u{1b}'));
     }
 
     #[test]
-    fn what_works_and_what_does_not_differ_in_every_font() {
+    fn marks_differ_without_rare_signs_too() {
         let steps = [proxy(Status::Ok, "x"), proxy(Status::Failed, "y")];
-        let text = looking(Output::Text, Look::new(false, false), steps);
+        let text = written_in(CheckOutput::Text, ReportStyle::new(false, false), steps);
         assert!(text.contains("√ proxy Central /: x\n× proxy Central /: y\n"), "{text}");
     }
 
     #[test]
-    fn names_from_elsewhere_cannot_command_the_terminal() {
+    fn control_characters_in_names_are_escaped() {
         let evil = "\u{1b}[2Jx\n✓ all good\u{202e}";
         let step = Step::new("proxy", evil, Status::Failed, evil).advise(evil).of_site(evil);
-        let text = written(Output::Text, false, [step.clone()]);
+        let text = written(CheckOutput::Text, false, [step.clone()]);
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("\n✓"), "{text}");
-        let json = written(Output::Json, false, [step]);
+        let json = written(CheckOutput::Json, false, [step]);
         assert!(!json.contains('\u{1b}') && !json.contains('\u{202e}'), "{json}");
     }
 
     #[test]
-    fn a_script_gets_one_object_with_all_steps() {
+    fn json_is_one_object_with_all_steps() {
         let facts = Facts { sessions: Some(12), ..Facts::default() };
         let steps = [proxy(Status::Ok, "12 sessions").with(facts), proxy(Status::Warning, "x").advise("y")];
-        let found: serde_json::Value = serde_json::from_str(&written(Output::Json, false, steps)).unwrap();
+        let found: serde_json::Value =
+            serde_json::from_str(&written(CheckOutput::Json, false, steps)).unwrap();
         assert_eq!(
             found,
             serde_json::json!({ "status": "warning", "steps": [

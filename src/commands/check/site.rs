@@ -1,4 +1,4 @@
-//! The steps of one site: certificates, repository, then every pair.
+//! The steps of one site: certificates, the repository service, then every pair.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::sessions::Failure;
 use crate::site::topology::Topology;
 use crate::site::{FoundCounts, Site};
 
-/// Checks everything of a site.
+/// Checks a site.
 pub async fn check(
     settings: &SiteSettings,
     scrape: &ScrapeSettings,
@@ -24,13 +24,13 @@ pub async fn check(
         Ok(site) => site,
         Err(error) => return check.add(Step::new("configuration", "", Status::Failed, error.to_string())),
     };
-    let answered = check.repository(&site).await?;
+    let discovered = check.repository(&site).await?;
     let state = site.state();
     for note in &state.topology.notes {
         check.add(Step::new("discovery", "", Status::Warning, note.to_string()))?;
     }
-    // Without the repository it is not known what it would have found.
-    if answered || settings.repository.is_none() || !state.topology.has_no_pairs() {
+    // After a failed discovery it is not known which proxy services there are.
+    if discovered || settings.repository.is_none() || !state.topology.has_no_pairs() {
         check.proxies(&state).await?;
     }
     check.unlinked(&state.topology)
@@ -47,13 +47,14 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         self.report.add(step.of_site(&self.settings.name))
     }
 
-    /// Returns whether the repository has answered.
+    /// Queries the repository and returns whether it answered.
     async fn repository(&mut self, site: &Site) -> io::Result<bool> {
         let Some(repository) = &self.settings.repository else { return Ok(false) };
         let begun = Instant::now();
         site.discover().await;
         let took = milliseconds(begun.elapsed());
-        let step = Step::new("repository", shown(&repository.url), Status::Ok, "");
+        let target = repository.url.as_str().trim_end_matches('/');
+        let step = Step::new("repository", target, Status::Ok, "");
         let facts = Facts { milliseconds: Some(took), ..Facts::default() };
         let state = site.state();
         let Some(repository) = &state.repository else { return Ok(false) };
@@ -86,7 +87,7 @@ impl<W: Write> SiteCheck<'_, '_, W> {
             1.. => step,
             0 => {
                 let advice = format!(
-                    "Every site has some. The repository leaves out, without an error, what the user {} may not \
+                    "Every site has at least one. The repository omits, without an error, what the user {} may not \
                      read: give that user a role such as RootAdmin.",
                     self.settings.user.key()
                 );
@@ -97,27 +98,25 @@ impl<W: Write> SiteCheck<'_, '_, W> {
         Ok(true)
     }
 
+    /// Adds a failed step, with the failure's message, advice and reason.
     pub(super) fn failed(&mut self, step: Step, failure: Failure) -> io::Result<()> {
         let facts = Facts { reason: failure.reason().map(Reason::as_str), ..step.facts.clone() };
         let step = Step { status: Status::Failed, message: failure.message, ..step };
         self.add(step.advise(failure.advice).with(facts))
     }
 
+    /// Adds a warning for each virtual proxy that no proxy service links.
     fn unlinked(&mut self, topology: &Topology) -> io::Result<()> {
         for plan in topology.virtual_proxies.iter().filter(|plan| plan.linked == 0) {
             let path = plan.virtual_proxy.to_string();
             let facts = Facts { virtual_proxy: Some(path.clone()), ..Facts::default() };
             let step = Step::new("virtual-proxy", path, Status::Warning, "no proxy service links it");
-            let advice = "Nobody can log in there: link it to a proxy in the management console, or leave it \
-                          out with exclude_virtual_proxies.";
+            let advice = "No user can log in through it: link it to a proxy in the management console, or exclude it with \
+                          exclude_virtual_proxies.";
             self.add(step.advise(advice).with(facts))?;
         }
         Ok(())
     }
-}
-
-fn shown(url: &url::Url) -> String {
-    url.as_str().trim_end_matches('/').to_owned()
 }
 
 pub(super) fn milliseconds(duration: Duration) -> u64 {

@@ -1,5 +1,4 @@
-//! Where Alertmanager's messages go in the demo: what would be in a chat is shown on standard output, and mail
-//! is not sent.
+//! Receives Alertmanager's messages in the demo: prints chat messages on standard output and refuses mail.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,21 +16,23 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::terminal::{escaped, print};
 use crate::web;
 
-/// How many messages may wait to be shown.
-const WAITING: usize = 32;
+/// The number of messages that may wait to be printed.
+const QUEUE: usize = 32;
 
+/// Any free port on loopback.
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Takes chat messages; owns whoever brings one.
+/// A server for chat messages. It stops when this is dropped.
 pub struct Chat {
     pub address: SocketAddr,
-    /// Nobody listens there as long as this lives.
+    /// Bound without listening, so that connections are refused as long as this exists.
     mail: TcpSocket,
     stop: CancellationToken,
     serving: AbortOnDropHandle<()>,
 }
 
 impl Chat {
+    /// Starts the server.
     pub async fn start() -> io::Result<Self> {
         let mail = TcpSocket::new_v4()?;
         mail.bind(ANY)?;
@@ -43,18 +44,19 @@ impl Chat {
         Ok(Self { address, mail, stop, serving: AbortOnDropHandle::new(serving) })
     }
 
-    /// The address of a mail server that refuses every connection.
+    /// Returns an address that refuses every connection, for mail.
     pub fn mail(&self) -> io::Result<SocketAddr> {
         self.mail.local_addr()
     }
 
+    /// Stops the server.
     pub async fn end(self) {
         self.stop.cancel();
         let _ = self.serving.await;
     }
 }
 
-/// What Slack's web hooks take, as far as it is sent.
+/// The message of a Slack web hook, as far as Alertmanager sends it.
 #[derive(Deserialize)]
 struct Message {
     attachments: Vec<Attachment>,
@@ -67,15 +69,15 @@ struct Attachment {
 }
 
 async fn show(State(writer): State<SyncSender<String>>, Json(message): Json<Message>) -> StatusCode {
-    // When nobody reads what is shown, the next messages are not shown.
+    // When standard output blocks and the queue is full, messages are dropped.
     let _ = writer.try_send(message.attachments.iter().map(Attachment::shown).collect());
     StatusCode::OK
 }
 
-/// A thread that shows what it is given, for as long as anybody can give it something. Writing may take for ever, in
-/// a paused terminal or a full pipe: nobody waits for this thread, not even the end of the program.
+/// Starts a thread that prints messages until the sender is dropped. A write may block forever, in a paused terminal or a
+/// full pipe: nothing waits for this thread, not even the end of the program.
 fn writer() -> io::Result<SyncSender<String>> {
-    let (sender, receiver) = sync_channel::<String>(WAITING);
+    let (sender, receiver) = sync_channel::<String>(QUEUE);
     thread::Builder::new()
         .name("chat".to_owned())
         .spawn(move || receiver.iter().for_each(|text| print(&text)))?;
@@ -83,7 +85,7 @@ fn writer() -> io::Result<SyncSender<String>> {
 }
 
 impl Attachment {
-    /// Text and title hold names of users.
+    /// Returns the message, escaped: title and text contain user names.
     fn shown(&self) -> String {
         let lines = self.text.trim().lines().map(|line| format!("  {}\n", escaped(line)));
         format!("\n{}\n{}", escaped(&self.title), lines.collect::<String>())
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_shown_with_nothing_that_a_terminal_obeys() {
+    fn control_characters_in_a_message_are_escaped() {
         let message = r##"{"channel": "#qlik", "attachments": [{"title": "[1] A\u001b[2J",
             "text": "\n• LAB\\anna\u202e\n• LAB\\bert\n", "color": "danger"}]}"##;
         let message: Message = serde_json::from_str(message).unwrap();

@@ -1,4 +1,4 @@
-//! Prometheus and Alertmanager beside the demo, with the files that are shipped.
+//! Runs Prometheus and Alertmanager for the demo, with the shipped configuration.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,13 +15,13 @@ use super::server::{Program, Server, ServerError, free_address, is_free};
 use super::shipped::{self, File};
 use crate::terminal::print;
 
-/// How many ports are tried for one server.
+/// The number of ports to try for one server.
 const TRIES: usize = 10;
 
-/// One question whether a server is ready.
-const QUESTION: Duration = Duration::from_secs(5);
+/// The timeout of one readiness check.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The chain cannot be run, or has broken.
+/// Prometheus or Alertmanager cannot be run, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitoringError {
     #[error(transparent)]
@@ -36,12 +36,11 @@ pub enum MonitoringError {
     Client(String),
 }
 
-/// What must be installed, and is not.
+/// A program that must be installed, and is not.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "--with-prometheus starts Prometheus and Alertmanager, and {missing} cannot be found in the PATH. \
-     Debian has them in the packages prometheus and prometheus-alertmanager; for other systems they are on \
-     https://prometheus.io/download/"
+    "--with-prometheus starts Prometheus and Alertmanager, not found in the PATH: {missing}. Install the packages \
+     prometheus and prometheus-alertmanager (Debian), or download them from https://prometheus.io/download/"
 )]
 pub struct Missing {
     missing: String,
@@ -74,20 +73,21 @@ impl Programs {
     }
 }
 
-/// Where they can be reached.
+/// The addresses of both servers.
 #[derive(Debug, Clone, Copy)]
 pub struct MonitoringAddresses {
     pub prometheus: SocketAddr,
     pub alertmanager: SocketAddr,
 }
 
-/// Owns both servers, the chat that they write to, and their folder. Every method but [`Monitoring::end`] may be dropped on its way.
+/// Both servers, the chat server that they send to, and their folder. All futures but that of [`Monitoring::end`] may be
+/// dropped before they complete.
 pub struct Monitoring {
     programs: Programs,
     client: reqwest::Client,
     chat: Chat,
     servers: Vec<Server>,
-    /// Configuration, logs and what they store.
+    /// The configuration, logs and data of the servers.
     folder: TempDir,
 }
 
@@ -100,7 +100,7 @@ impl Monitoring {
         Ok(Self { programs, client, chat, servers: Vec::new(), folder })
     }
 
-    /// Starts both, and prints where each listens as soon as it is ready.
+    /// Starts both servers and prints the address of each when it is ready.
     pub async fn start(&mut self, exporter: SocketAddr) -> Result<MonitoringAddresses, MonitoringError> {
         let Programs { prometheus, alertmanager } = self.programs;
         let mail = self.chat.mail().map_err(MonitoringError::Address)?;
@@ -110,7 +110,7 @@ impl Monitoring {
                 [
                     "--config.file=alertmanager.yml".to_owned(),
                     "--storage.path=alertmanager-data".to_owned(),
-                    // It would look for others of its kind on all addresses.
+                    // Disables clustering, which would listen on all addresses.
                     "--cluster.listen-address=".to_owned(),
                     format!("--web.listen-address={address}"),
                     format!("--web.external-url=http://{address}/"),
@@ -131,7 +131,7 @@ impl Monitoring {
         Ok(MonitoringAddresses { prometheus, alertmanager })
     }
 
-    /// Waits until one of them ends by itself.
+    /// Waits until one of the servers ends by itself.
     pub async fn ended(&mut self) -> MonitoringError {
         match self.servers.is_empty() {
             true => std::future::pending().await,
@@ -142,13 +142,13 @@ impl Monitoring {
         }
     }
 
-    /// Ends both, waits for it, and removes their folder.
+    /// Ends both servers, waits for their end and removes their folder.
     pub async fn end(self) {
         for server in self.servers {
             server.end().await;
         }
         self.chat.end().await;
-        // What cannot be removed from a temporary folder is no reason to fail.
+        // A failure to remove a temporary folder is not reported.
         let _ = tokio::task::spawn_blocking(move || self.folder.close()).await;
     }
 
@@ -162,14 +162,14 @@ impl Monitoring {
             tries += 1;
             let address = free_address().map_err(MonitoringError::Address)?;
             let server = Server::spawn(program, self.folder.path(), address, &args(address))?;
-            // From here on it is ours to end, whatever happens.
+            // From here on, the end of the demo ends it.
             let server = self.servers.push_mut(server);
             match server.ready(&self.client).await {
                 Ok(()) => {
                     print(&format!("listening {} http://{address}\n", program.name));
                     return Ok(address);
                 }
-                // Somebody else has taken the port in between.
+                // Another program has taken the port in the meantime.
                 Err(ServerError::Ended { .. }) if !is_free(address) && tries < TRIES => {
                     self.servers.pop();
                 }
@@ -181,19 +181,20 @@ impl Monitoring {
     async fn write(&self, files: [File; 2]) -> Result<(), MonitoringError> {
         let folder = self.folder.path().to_owned();
         let written = tokio::task::spawn_blocking(move || {
-            files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
+            files.iter().try_for_each(|file| std::fs::write(folder.join(file.name), &file.text))
         });
         written.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(MonitoringError::Files)
     }
 }
 
-/// A client for loopback. It speaks no TLS, but cannot be built without somebody who could.
+/// Returns an HTTP client for loopback. It needs no TLS, but reqwest builds no client without a TLS configuration.
 fn client() -> Result<reqwest::Client, MonitoringError> {
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| MonitoringError::Client(error.to_string()))?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(QUESTION);
+    let client =
+        reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(READINESS_TIMEOUT);
     client.build().map_err(|error| MonitoringError::Client(error.to_string()))
 }

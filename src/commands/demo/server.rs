@@ -1,4 +1,4 @@
-//! A server of another project, run as a child: found, started on a free port of loopback, watched, ended.
+//! Runs a server of another project as a child process on a free port of loopback.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,23 +13,23 @@ use tracing::debug;
 
 use crate::terminal::escaped;
 
-/// How long a server may take until it is ready, and a program until it has printed its version.
+/// The time for a server to become ready, and for a program to print its version.
 const START: Duration = Duration::from_secs(60);
 
-/// How long it may take to be gone once it is killed.
+/// The time for a killed server to end.
 const END: Duration = Duration::from_secs(5);
 
-/// How often it is queried whether it is ready.
-const STEP: Duration = Duration::from_millis(100);
+/// The interval of readiness checks.
+const READINESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How much of a server's log is printed when it has ended by itself.
+/// The bytes and lines at the end of a log that are printed when its server has ended by itself.
 const LAST_BYTES: u64 = 4096;
 const LAST_LINES: usize = 5;
 
-/// A server that does not run, or does no longer.
+/// A server could not be started, is not ready in time or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    #[error("{name} cannot be started: {error}")]
+    #[error("cannot start {name}: {error}")]
     Start { name: &'static str, error: io::Error },
     #[error("{name} ended by itself ({status}). The end of its log:{log}")]
     Ended { name: &'static str, status: ExitStatus, log: LastLines },
@@ -37,16 +37,16 @@ pub enum ServerError {
     NotReady { name: &'static str, log: LastLines },
 }
 
-/// A program that can be started.
+/// An installed program.
 #[derive(Debug, Clone, Copy)]
 pub struct Program {
-    /// As listeners are named.
+    /// The name of its listener.
     pub name: &'static str,
     file: &'static str,
 }
 
 impl Program {
-    /// The first of these files that the system finds and can run; none when it finds none of them.
+    /// Returns the first of these programs that is in the `PATH`, or `None`.
     pub async fn find(name: &'static str, files: &[&'static str]) -> Result<Option<Self>, ServerError> {
         for file in files {
             let mut version = Command::new(file);
@@ -63,7 +63,7 @@ impl Program {
     }
 }
 
-/// A child process with its log in a file. It ends with its owner.
+/// A child process with its log in a file. Dropping it kills the process.
 pub struct Server {
     name: &'static str,
     address: SocketAddr,
@@ -72,7 +72,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program in this folder, which gets its log. It is to listen on `address`.
+    /// Starts a program in this folder, which gets its log. `args` make it listen on `address`.
     pub fn spawn(
         program: Program,
         folder: &Path,
@@ -84,7 +84,7 @@ impl Server {
             let mut command = Command::new(program.file);
             command.args(args).current_dir(folder).kill_on_drop(true);
             command.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
-            // Ctrl-C is for us: we end it when we end.
+            // Ctrl-C must reach only the demo, which ends its servers itself.
             #[cfg(unix)]
             command.process_group(0);
             #[cfg(windows)]
@@ -96,23 +96,23 @@ impl Server {
         Ok(Self { name: program.name, address, child, log })
     }
 
-    /// Waits until it answers that it is ready.
+    /// Waits until the server is ready.
     pub async fn ready(&mut self, client: &reqwest::Client) -> Result<(), ServerError> {
         let url = format!("http://{}/-/ready", self.address);
-        let refreshing = async {
+        let answers = async {
             loop {
                 let answer = client.get(&url).send().await;
                 if answer.is_ok_and(|answer| answer.status().is_success()) {
                     return;
                 }
-                tokio::time::sleep(STEP).await;
+                tokio::time::sleep(READINESS_INTERVAL).await;
             }
         };
         let ready = tokio::select! {
-            // Its end goes first: somebody else may answer on the port that it did not get.
+            // Its end has priority: another program may answer on a port that the server did not get.
             biased;
-            error = self.child.wait() => Err(self.over(error).await),
-            ready = timeout(START, refreshing) => Ok(ready.is_ok()),
+            error = self.child.wait() => Err(self.ended_with(error).await),
+            ready = timeout(START, answers) => Ok(ready.is_ok()),
         };
         match ready? {
             true => Ok(()),
@@ -120,21 +120,21 @@ impl Server {
         }
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the server ends by itself.
     pub async fn ended(&mut self) -> ServerError {
         let status = self.child.wait().await;
-        self.over(status).await
+        self.ended_with(status).await
     }
 
-    async fn over(&self, status: io::Result<ExitStatus>) -> ServerError {
+    async fn ended_with(&self, status: io::Result<ExitStatus>) -> ServerError {
         match status {
             Ok(status) => ServerError::Ended { name: self.name, status, log: self.last_lines().await },
             Err(error) => ServerError::Start { name: self.name, error },
         }
     }
 
-    /// Ends it, and waits for the end: its files can be removed then. What it has stored is not kept, so it
-    /// needs no time to put it in order.
+    /// Kills the server and waits for its end, after which its files can be removed. Its data is not kept, so it needs
+    /// no orderly shutdown.
     pub async fn end(mut self) {
         // It may have ended already.
         let _ = timeout(END, self.child.kill()).await;
@@ -150,20 +150,20 @@ impl Server {
 #[cfg(windows)]
 const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
 
-/// An address on loopback that nobody listens on.
+/// Returns an address on loopback that no program listens on.
 ///
-/// These servers do not report which port they got when they are to choose one. Another program may take this one
-/// before them: see [`is_free`].
+/// These servers do not report the port that they choose for port 0. Another program may take the address before the
+/// server does: see [`is_free`].
 pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// Whether nobody listens there.
+/// Returns whether no program listens on this address.
 pub fn is_free(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_ok()
 }
 
-/// The end of a log, as it may be shown.
+/// The end of a log, escaped for a terminal.
 #[derive(Debug, Default)]
 pub struct LastLines(String);
 

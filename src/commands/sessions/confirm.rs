@@ -1,4 +1,4 @@
-//! Asks a person before sessions end.
+//! Asks for confirmation before sessions are deleted.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,25 +8,26 @@ use crossterm::event::DisableBracketedPaste;
 use inquire::{Confirm, InquireError, Text};
 
 use crate::commands::signals::Signals;
-use crate::terminal::{escaped, tell};
+use crate::terminal::{escaped, report};
 use qlik_sense::VirtualProxy;
 
-/// Whether there is somebody to ask: questions go to standard error, answers come from standard input.
-pub fn somebody_is_there() -> bool {
+/// Returns whether a question can be answered: it goes to standard error, the answer comes from standard input.
+pub fn can_prompt() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// What is to be typed before sessions end.
+/// A question before sessions are deleted.
 pub enum Question {
     /// Yes or no.
     Yes(String),
-    /// A virtual proxy's name, so that nobody ends all its sessions by habit.
+    /// To be answered with the virtual proxy's name, so that nobody deletes all its sessions by habit.
     Name { question: String, name: VirtualProxy },
 }
 
-/// Asks. No answer, as by Ctrl-C or Escape, is no, and so is a signal. A name that was not expected is told.
+/// Shows the question and returns whether the answer confirms it. Ctrl-C, Escape and a signal mean no. Reports a wrong
+/// name.
 pub async fn confirmed(question: Question, signals: &mut Signals) -> Result<bool> {
-    let asked = tokio::task::spawn_blocking(move || match question {
+    let prompt = tokio::task::spawn_blocking(move || match question {
         Question::Yes(question) => Confirm::new(&escaped(&question)).with_default(false).prompt(),
         Question::Name { question, name } => {
             let typed = Text::new(&escaped(&question)).prompt();
@@ -34,33 +35,33 @@ pub async fn confirmed(question: Question, signals: &mut Signals) -> Result<bool
         }
     });
     let answer = tokio::select! {
-        answer = asked => answer?,
+        answer = prompt => answer?,
         _ = signals.next() => {
-            // The question still waits for a key, and ends with the program.
-            give_back_terminal();
+            // The prompt still waits for a key, until the program ends.
+            restore_terminal();
             return Ok(false);
         }
     };
     match answer {
         Ok(answer) => Ok(answer),
         Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => Ok(false),
-        Err(error) => Err(error).context("nobody could be asked; --yes does not ask"),
+        Err(error) => Err(error).context("cannot show the question; use --yes to delete without it"),
     }
 }
 
-/// Whether this names the virtual proxy, in any of the ways people write it; else that is told.
+/// Returns whether the text names the virtual proxy, in any usual spelling. Reports it otherwise.
 fn is_name(typed: &str, name: &VirtualProxy) -> bool {
     let typed = typed.trim();
-    // Nothing at all would be a name of the default one, and typed by habit.
-    let is_it = !typed.is_empty() && VirtualProxy::parse(typed).is_ok_and(|typed| typed == *name);
-    if !is_it {
-        tell(format_args!("expected {name}, found {typed:?}"));
+    // An empty text would parse as the default virtual proxy, and Enter is typed by habit.
+    let matches = !typed.is_empty() && VirtualProxy::parse(typed).is_ok_and(|typed| typed == *name);
+    if !matches {
+        report(format_args!("expected {name}, found {typed:?}"));
     }
-    is_it
+    matches
 }
 
-/// As it was before the question. Each step is tried, whatever became of the one before.
-fn give_back_terminal() {
+/// Restores the terminal. Each step is tried, also after a failed one.
+fn restore_terminal() {
     let _ = crossterm::execute!(io::stderr(), DisableBracketedPaste, Show);
     let _ = crossterm::terminal::disable_raw_mode();
     let _ = writeln!(io::stderr());
@@ -70,18 +71,21 @@ fn give_back_terminal() {
 mod tests {
     use super::*;
 
+    fn names(typed: &str, name: &str) -> bool {
+        is_name(typed, &VirtualProxy::parse(name).unwrap())
+    }
+
     #[test]
-    fn a_virtual_proxy_is_named_as_anywhere_but_not_by_nothing() {
-        let is_it = |typed: &str, name: &str| is_name(typed, &VirtualProxy::parse(name).unwrap());
+    fn a_name_is_accepted_in_every_spelling_but_not_empty() {
         for typed in ["/sales", "sales", " sales/ ", "/Sales"] {
-            assert!(is_it(typed, "sales"), "{typed:?}");
+            assert!(names(typed, "sales"), "{typed:?}");
         }
         for typed in ["", "/", "y", "yes", "sale", "/sales2", "sa les"] {
-            assert!(!is_it(typed, "sales"), "{typed:?}");
+            assert!(!names(typed, "sales"), "{typed:?}");
         }
-        assert!(is_it("/", ""));
+        assert!(names("/", ""));
         for typed in ["", " ", "y", "sales"] {
-            assert!(!is_it(typed, ""), "{typed:?}");
+            assert!(!names(typed, ""), "{typed:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ends sessions: a few at once on each proxy service, each by its id.
+//! Deletes sessions by their ids, a few at the same time on each proxy service.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,21 +8,27 @@ use std::sync::Arc;
 use futures::stream::{self, SelectAll, StreamExt};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
+use super::deletion_log::{DeletionLog, LogNames};
 use super::reporter::Reporter;
-use crate::config::UserLabel;
-use crate::exposition::users::Naming;
 use crate::sessions::{Cause, Failure, QueriedPair, Session, User};
 use qlik_sense::qps::Deletion;
-use qlik_sense::{Reason, SessionId, UserKey};
+use qlik_sense::{Reason, SessionId};
 
-/// A session that is to end. Has no `Debug`: its id is a secret.
+/// A session chosen for deletion. Has no `Debug`: its id is a secret.
 #[derive(Clone)]
 pub struct SessionToDelete {
     pub pair: Arc<QueriedPair>,
     pub user: User,
     id: String,
+}
+
+/// Identifies a session in every listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey<'a> {
+    /// Site, proxy service and virtual proxy.
+    pub pair: [&'a str; 3],
+    pub id: &'a str,
 }
 
 impl SessionToDelete {
@@ -34,210 +40,150 @@ impl SessionToDelete {
         &self.id
     }
 
-    /// The same for the same session in another list: where it is, and its id.
-    pub fn key(&self) -> ([&str; 3], &str) {
-        (self.pair.names(), &self.id)
+    pub fn key(&self) -> SessionKey<'_> {
+        SessionKey { pair: self.pair.names(), id: &self.id }
     }
 
-    async fn end(&self) -> Result<Deletion, Failure> {
+    async fn delete(&self) -> Result<Deletion, Failure> {
         let id = SessionId::parse(&self.id).map_err(Failure::not_sent)?;
         self.pair.delete(id).await
     }
 }
 
-/// What became of sessions that were to end, so far.
+/// What has been done so far.
 #[derive(Default)]
-pub struct Ended {
-    /// Asked for, without an answer yet.
-    pub under_way: usize,
-    pub tried: Vec<(SessionToDelete, Outcome)>,
+pub struct DeleteProgress {
+    /// Requests that have no answer yet.
+    pub in_flight: usize,
+    pub attempts: Vec<Attempt>,
 }
 
-/// What became of a session, as it is said: a list tells.
+/// A session whose deletion was requested, and the answer.
+pub struct Attempt {
+    pub session: SessionToDelete,
+    pub outcome: DeleteOutcome,
+}
+
+/// What the answer to a DELETE means. Only a new listing is certain.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// By us.
-    Ended,
-    /// It was gone when we came. A proxy in trouble may say so of all.
+pub enum DeleteOutcome {
+    Deleted,
+    /// Status 404. A proxy service in trouble may answer so for every session.
     NotFound,
     /// The answer was lost.
-    NotKnown,
+    Unknown,
     Failed,
-    /// In a way that it would fail again.
+    /// Failed for a reason that another attempt would meet again.
     Refused,
 }
 
-/// How many at least get a progress bar.
+/// The number of sessions from which on a progress bar is shown.
 const MANY: usize = 20;
 
-/// Ends them, as far as `stop` lets it: what is in flight then is waited for. Tells each that fails, and logs what
-/// was done by whom; `seen` says what became of them also when it is dropped.
-pub async fn end(
-    to_delete: &[SessionToDelete],
+/// Deletes sessions until all are deleted or `stop` is cancelled, and then waits for the requests in flight. Reports
+/// each failure and logs who deleted what. `progress` is also right when the future is dropped.
+pub async fn delete(
+    sessions: &[SessionToDelete],
     stop: &CancellationToken,
-    told: &mut Reporter,
-    log_as: &LogAs,
+    reporter: &mut Reporter,
+    names: &LogNames,
     bars: &MultiProgress,
-    seen: &mut Ended,
+    progress: &mut DeleteProgress,
 ) {
-    let progress = progress(to_delete.len(), bars);
-    log_as.beginning(to_delete);
+    let bar = progress_bar(sessions.len(), bars);
+    names.log_start(sessions);
     let mut by_service: BTreeMap<usize, Vec<&SessionToDelete>> = BTreeMap::new();
-    for one in to_delete {
-        by_service.entry(Arc::as_ptr(&one.pair.service).addr()).or_default().push(one);
+    for session in sessions {
+        by_service.entry(Arc::as_ptr(&session.pair.service).addr()).or_default().push(session);
     }
-    // Requests begin and end in one task: nobody looks at both at once.
-    let state = RefCell::new((Log::new(log_as), seen));
-    let state = &state;
-    let begin = move |one| {
-        let (log, seen) = &mut *state.borrow_mut();
-        seen.under_way += 1;
-        log.count(one).not_known += 1;
-    };
-    let mut answers: SelectAll<_> = by_service
-        .into_values()
-        .map(|to_delete| {
-            let at_once = to_delete.first().map_or(1, |one| one.pair.service.max_requests());
-            stream::iter(to_delete)
-                .take_while(|_| std::future::ready(!stop.is_cancelled()))
-                .map(move |one| async move {
-                    begin(one);
-                    (one, one.end().await)
-                })
-                .buffer_unordered(at_once)
-                .boxed_local()
-        })
-        .collect();
-    while let Some((one, outcome)) = answers.next().await {
-        let (log, seen) = &mut *state.borrow_mut();
-        let count = log.count(one);
-        seen.under_way -= 1;
-        if !outcome.as_ref().is_err_and(|failure| failure.in_doubt) {
-            count.not_known -= 1;
+    // All requests begin and end in this task: it is never borrowed twice.
+    let tracker = &RefCell::new(Tracker { log: DeletionLog::new(names), progress });
+    let mut answers = SelectAll::new();
+    for sessions in by_service.into_values() {
+        let at_once = sessions.first().map_or(1, |session| session.pair.service.max_requests());
+        let requests = stream::iter(sessions)
+            .take_while(|_| std::future::ready(!stop.is_cancelled()))
+            .map(|session| request(session, tracker))
+            .buffer_unordered(at_once);
+        answers.push(requests.boxed_local());
+    }
+    while let Some(answer) = answers.next().await {
+        tracker.borrow_mut().complete(&answer);
+        if let Err(failure) = &answer.result {
+            let what = describe_failure(answer.session, failure);
+            bar.suspend(|| reporter.failure(&what, failure));
         }
-        let outcome = match outcome {
-            Ok(Deletion::Deleted) => {
-                count.ended += 1;
-                Outcome::Ended
-            }
-            Ok(Deletion::NotFound) => Outcome::NotFound,
-            Err(failure) => {
-                let (pair, user) = (&one.pair, one.user.key());
-                let what = match failure.in_doubt {
-                    true => format!("{pair}: it is not known whether a session of {user} ended"),
-                    false => format!("{pair}: a session of {user} did not end"),
-                };
-                progress.suspend(|| told.failure(&what, &failure));
-                match failure.cause {
-                    _ if failure.in_doubt => Outcome::NotKnown,
-                    Cause::NotSent | Cause::Query(Reason::Denied) => Outcome::Refused,
-                    _ => Outcome::Failed,
-                }
-            }
-        };
-        seen.tried.push((one.clone(), outcome));
-        progress.inc(1);
+        bar.inc(1);
     }
-    progress.finish_and_clear();
+    bar.finish_and_clear();
 }
 
-/// On a terminal only, and only for many.
-fn progress(number: usize, bars: &MultiProgress) -> ProgressBar {
+/// The answer to one request.
+struct Answer<'d> {
+    session: &'d SessionToDelete,
+    result: Result<Deletion, Failure>,
+}
+
+async fn request<'d>(session: &'d SessionToDelete, tracker: &RefCell<Tracker<'d, '_>>) -> Answer<'d> {
+    tracker.borrow_mut().begin(session);
+    Answer { session, result: session.delete().await }
+}
+
+/// Counts requests where they begin and end, for the log and for the caller.
+struct Tracker<'d, 'p> {
+    log: DeletionLog<'d>,
+    progress: &'p mut DeleteProgress,
+}
+
+impl<'d> Tracker<'d, '_> {
+    fn begin(&mut self, session: &'d SessionToDelete) {
+        self.progress.in_flight += 1;
+        self.log.count(session).unknown += 1;
+    }
+
+    fn complete(&mut self, answer: &Answer<'d>) {
+        let outcome = outcome(&answer.result);
+        let count = self.log.count(answer.session);
+        if outcome != DeleteOutcome::Unknown {
+            count.unknown -= 1;
+        }
+        if outcome == DeleteOutcome::Deleted {
+            count.deleted += 1;
+        }
+        self.progress.in_flight -= 1;
+        self.progress.attempts.push(Attempt { session: answer.session.clone(), outcome });
+    }
+}
+
+fn outcome(result: &Result<Deletion, Failure>) -> DeleteOutcome {
+    match result {
+        Ok(Deletion::Deleted) => DeleteOutcome::Deleted,
+        Ok(Deletion::NotFound) => DeleteOutcome::NotFound,
+        Err(failure) if failure.in_doubt => DeleteOutcome::Unknown,
+        Err(failure) => match failure.cause {
+            Cause::NotSent | Cause::Query(Reason::Denied) => DeleteOutcome::Refused,
+            _ => DeleteOutcome::Failed,
+        },
+    }
+}
+
+fn describe_failure(session: &SessionToDelete, failure: &Failure) -> String {
+    let (pair, user) = (&session.pair, session.user.key());
+    match failure.in_doubt {
+        true => format!("{pair}: unknown whether a session of {user} was deleted"),
+        false => format!("{pair}: a session of {user} was not deleted"),
+    }
+}
+
+/// Returns a bar that is visible only on a terminal, and only for many sessions.
+fn progress_bar(number: usize, bars: &MultiProgress) -> ProgressBar {
     if number < MANY || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = bars.add(ProgressBar::new(number as u64));
-    // Only a wrong template is an error, and then the usual one does.
+    // Only an invalid template is an error, and then the default style serves.
     match ProgressStyle::with_template("{wide_bar} {pos}/{len} sessions, {eta} left") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
-    }
-}
-
-/// Names in the log.
-pub struct LogAs {
-    /// Who ends sessions: the operating system's user.
-    by: String,
-    users: Naming,
-}
-
-impl LogAs {
-    /// Asks the operating system, which may ask a server for it.
-    pub async fn new(label: &UserLabel) -> Self {
-        let by = tokio::task::spawn_blocking(|| whoami::username().ok()).await;
-        // Not known on every system, as in a container.
-        let by = by.ok().flatten().unwrap_or_else(|| "unknown".to_owned());
-        Self { by, users: Naming::new(label) }
-    }
-
-    /// Before the first request: who ends the program at once ends the log, too.
-    fn beginning(&self, to_delete: &[SessionToDelete]) {
-        let mut places: BTreeMap<_, usize> = BTreeMap::new();
-        to_delete.iter().for_each(|one| *places.entry(one.pair.names()).or_default() += 1);
-        let by = &self.by;
-        for ([site, proxy, virtual_proxy], sessions) in places {
-            info!(by, site, proxy, virtual_proxy, sessions, "deletion sessions");
-        }
-    }
-
-    /// Takes back what the log says of them.
-    pub fn still_listed(&self, sessions: &[&SessionToDelete]) {
-        let mut named: BTreeMap<_, usize> = BTreeMap::new();
-        for one in sessions {
-            *named.entry((one.pair.names(), self.users.name(one.user.key()))).or_default() += 1;
-        }
-        let (by, told) = (&self.by, "the proxy service says that it ended sessions, and still lists them");
-        for (([site, proxy, virtual_proxy], (user_directory, user_id)), sessions) in named {
-            let (user_directory, user_id) = (user_directory.as_deref(), user_id.as_deref());
-            warn!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "{told}");
-        }
-    }
-}
-
-/// Who ended how many sessions of whom, and where. No ids.
-struct Log<'d> {
-    log_as: &'d LogAs,
-    counts: BTreeMap<([&'d str; 3], UserKey<'d>), Count>,
-}
-
-#[derive(Default, Clone, Copy)]
-struct Count {
-    ended: usize,
-    /// Without an answer that tells.
-    not_known: usize,
-}
-
-impl<'d> Log<'d> {
-    fn new(log_as: &'d LogAs) -> Self {
-        Self { log_as, counts: BTreeMap::new() }
-    }
-
-    fn count(&mut self, one: &'d SessionToDelete) -> &mut Count {
-        self.counts.entry((one.pair.names(), one.user.key())).or_default()
-    }
-}
-
-/// However it ends, what was done is told.
-impl Drop for Log<'_> {
-    fn drop(&mut self) {
-        let LogAs { by, users } = self.log_as;
-        let mut named: BTreeMap<_, Count> = BTreeMap::new();
-        for ((place, user), Count { ended, not_known }) in std::mem::take(&mut self.counts) {
-            let sum = named.entry((place, users.name(user))).or_default();
-            sum.ended += ended;
-            sum.not_known += not_known;
-        }
-        for (([site, proxy, virtual_proxy], (user_directory, user_id)), count) in named {
-            let (user_directory, user_id) = (user_directory.as_deref(), user_id.as_deref());
-            let Count { ended, not_known } = count;
-            if ended > 0 {
-                let sessions = ended;
-                info!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "ended sessions");
-            }
-            if not_known > 0 {
-                let (sessions, told) = (not_known, "tried to end sessions: not known whether they ended");
-                warn!(by, site, proxy, virtual_proxy, user_directory, user_id, sessions, "{told}");
-            }
-        }
     }
 }

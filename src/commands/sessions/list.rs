@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::order::{Ordered, SortBy};
 use super::read_config::read_config;
-use super::reporter::tell_failures;
+use super::reporter::{Reporter, report_users_without_sessions};
 use super::shared_args::{FilterArgs, ListOutput};
-use super::table::{self, Column};
+use super::table::{self, TextColumn};
 use super::totals::{AtLimit, Total, totals};
 use super::written;
 use crate::commands::site_args::SiteArgs;
@@ -44,7 +44,8 @@ pub async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CommandError
     };
     let mut lister = Lister::new(&config, args.filter.into(), detail).map_err(CommandError::usage)?;
     let listing = lister.list(None).await;
-    let is_whole = tell_failures(&listing);
+    let is_whole = Reporter::default().listing(&listing);
+    report_users_without_sessions(&listing);
     let how = How {
         output: args.output,
         sort_by: args.sort_by,
@@ -87,7 +88,7 @@ fn write(listing: &Listing, how: How) -> io::Result<()> {
     out.flush()
 }
 
-type Row<'r> = (usize, &'r QueriedPair, Session<'r>);
+type ListRow<'r> = (usize, &'r QueriedPair, Session<'r>);
 
 fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::Result<()> {
     let at_limit = AtLimit::new(sessions, how.limit);
@@ -113,44 +114,46 @@ fn write_table(out: &mut impl Write, sessions: &Ordered<'_>, how: &How) -> io::R
 
 fn write_totals(out: &mut impl Write, totals: &[Total<'_>], width: Option<usize>) -> io::Result<()> {
     let columns = [
-        Column::new("site", |total: &&Total<'_>| escaped(total.site)),
-        Column::new("virtual proxy", |total: &&Total<'_>| escaped(total.virtual_proxy.path())),
-        Column::new("sessions", |total: &&Total<'_>| total.sessions.to_string()),
-        Column::new("users", |total: &&Total<'_>| total.users().to_string()),
-        Column::new("anonymous", |total: &&Total<'_>| total.anonymous.to_string()),
+        TextColumn::new("site", |total: &&Total<'_>| escaped(total.site)),
+        TextColumn::new("virtual proxy", |total: &&Total<'_>| escaped(total.virtual_proxy.path())),
+        TextColumn::new("sessions", |total: &&Total<'_>| total.sessions.to_string()),
+        TextColumn::new("users", |total: &&Total<'_>| total.users().to_string()),
+        TextColumn::new("anonymous", |total: &&Total<'_>| total.anonymous.to_string()),
     ];
     table::write(out, &columns, || totals.iter(), width)
 }
 
-fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<Column<'c, Row<'c>>> {
+fn columns<'c>(at_limit: &'c AtLimit<'_>, wide: bool) -> Vec<TextColumn<'c, ListRow<'c>>> {
     let facts = |pair: &QueriedPair, text: fn(&crate::site::topology::VirtualProxyPlan) -> &str| {
         escaped(pair.facts.as_ref().map_or("", text))
     };
-    let user = |(_, pair, session): &Row<'_>| {
+    let user = |(_, pair, session): &ListRow<'_>| {
         let mark = if at_limit.contains(&pair.site, session.user) { " *" } else { "" };
         escaped(&session.user.to_string()) + mark
     };
     let mut columns = vec![
-        Column::new("site", |(_, pair, _): &Row<'_>| escaped(&pair.site)),
-        Column::new("proxy", |(_, pair, _): &Row<'_>| escaped(&pair.proxy.name)),
-        Column::new("virtual proxy", |(_, pair, _): &Row<'_>| escaped(pair.virtual_proxy.path())),
-        Column::new("user", user),
-        Column::new("session id", |(_, _, session): &Row<'_>| escaped(session.session_id)).kept(),
+        TextColumn::new("site", |(_, pair, _): &ListRow<'_>| escaped(&pair.site)),
+        TextColumn::new("proxy", |(_, pair, _): &ListRow<'_>| escaped(&pair.proxy.name)),
+        TextColumn::new("virtual proxy", |(_, pair, _): &ListRow<'_>| escaped(pair.virtual_proxy.path())),
+        TextColumn::new("user", user),
+        TextColumn::new("session id", |(_, _, session): &ListRow<'_>| escaped(session.session_id)).kept(),
     ];
     if wide {
         columns.extend([
-            Column::new("user name", |(_, _, session): &Row<'_>| {
+            TextColumn::new("user name", |(_, _, session): &ListRow<'_>| {
                 escaped(session.user_name.unwrap_or_default())
             }),
-            Column::new("attributes", |(_, _, session): &Row<'_>| {
+            TextColumn::new("attributes", |(_, _, session): &ListRow<'_>| {
                 escaped(&written::attributes_in_words(*session))
             }),
-            Column::new("proxy host", |(_, pair, _): &Row<'_>| escaped(&pair.proxy.host)),
-            Column::new("description", move |(_, pair, _): &Row<'_>| facts(pair, |facts| &facts.description)),
-            Column::new("session cookie header", move |(_, pair, _): &Row<'_>| {
+            TextColumn::new("proxy host", |(_, pair, _): &ListRow<'_>| escaped(&pair.proxy.host)),
+            TextColumn::new("description", move |(_, pair, _): &ListRow<'_>| {
+                facts(pair, |facts| &facts.description)
+            }),
+            TextColumn::new("session cookie header", move |(_, pair, _): &ListRow<'_>| {
                 facts(pair, |facts| &facts.session_cookie_header)
             }),
-            Column::new("load-balancing nodes", |(_, pair, _): &Row<'_>| {
+            TextColumn::new("load-balancing nodes", |(_, pair, _): &ListRow<'_>| {
                 escaped(&written::nodes_in_words(pair))
             }),
         ]);

@@ -28,14 +28,14 @@ pub struct Ordered<'r> {
 }
 
 /// A pair as far as it is sorted by: site, prefix, proxy host and proxy name.
-pub type Place<'r> = [&'r str; 4];
+pub type PairColumns<'r> = [&'r str; 4];
 
 impl<'r> Ordered<'r> {
     /// As [`order`] has it.
     pub fn new(listing: &'r Listing, by: SortBy) -> Self {
         let answered = |answer: &'r PairListing| Some((&*answer.pair, answer.sessions.as_deref().ok()?));
         let pairs: Vec<_> = listing.pairs().filter_map(answered).collect();
-        let place = |pair: &'r QueriedPair| -> Place<'r> {
+        let place = |pair: &'r QueriedPair| -> PairColumns<'r> {
             [&pair.site, pair.virtual_proxy.path(), &pair.proxy.host, &pair.proxy.name]
         };
         let places: Vec<_> = pairs.iter().map(|(pair, sessions)| (place(pair), *sessions)).collect();
@@ -75,11 +75,11 @@ impl<'r> Ordered<'r> {
 /// The places of pair and session: by the chosen column, ties by site, prefix, proxy host, proxy name, user
 /// directory, user id, user name and session id. Case does not count. Sessions that are the same in every column
 /// stay as they were listed.
-pub fn order(pairs: &[(Place<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)> {
+pub fn order(pairs: &[(PairColumns<'_>, &Sessions)], by: SortBy) -> Vec<(usize, usize)> {
     let sorting = Sorting::new(pairs, by);
     let places = pairs.iter().enumerate();
     let rows = places.flat_map(|(place, (_, sessions))| (0..sessions.len()).map(move |row| (place, row)));
-    let mut rows: Vec<Row> = rows.map(|(place, row)| Row { key: [0; KEY], place, row }).collect();
+    let mut rows: Vec<SortRow> = rows.map(|(place, row)| SortRow { key: [0; KEY], place, row }).collect();
     let part = rows.len().div_ceil(pieces::threads()).max(MIN_PART);
     thread::scope(|scope| {
         for part in rows.chunks_mut(part) {
@@ -100,7 +100,7 @@ const MIN_PART: usize = 4096;
 /// A session while it is sorted: with the beginning of what it is sorted by, so that its texts, which lie far apart
 /// in memory, are looked at once and not at each comparison.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
+struct SortRow {
     key: [u8; KEY],
     place: usize,
     row: usize,
@@ -110,15 +110,15 @@ struct Row {
 const KEY: usize = 32;
 
 struct Sorting<'r> {
-    pairs: &'r [(Place<'r>, &'r Sessions)],
+    pairs: &'r [(PairColumns<'r>, &'r Sessions)],
     /// The ranks of the pairs.
     ranks: Vec<usize>,
     /// The column of the user's that comes before the pair.
-    column: Option<Column<'r>>,
+    column: Option<UserColumn<'r>>,
 }
 
 /// A column of a session's user.
-type Column<'r> = fn(&Session<'r>) -> &'r str;
+type UserColumn<'r> = fn(&Session<'r>) -> &'r str;
 
 fn directory<'r>(session: &Session<'r>) -> &'r str {
     session.user.directory
@@ -133,8 +133,8 @@ fn name<'r>(session: &Session<'r>) -> &'r str {
 }
 
 impl<'r> Sorting<'r> {
-    fn new(pairs: &'r [(Place<'r>, &'r Sessions)], by: SortBy) -> Self {
-        let (of_pair, column): (_, Option<Column<'r>>) = match by {
+    fn new(pairs: &'r [(PairColumns<'r>, &'r Sessions)], by: SortBy) -> Self {
+        let (of_pair, column): (_, Option<UserColumn<'r>>) = match by {
             SortBy::Prefix => (Some(1), None),
             SortBy::ProxyHost => (Some(2), None),
             SortBy::ProxyName => (Some(3), None),
@@ -147,7 +147,7 @@ impl<'r> Sorting<'r> {
     }
 
     /// Sorts by as many bytes as a row has room for.
-    fn sort_by_beginning(&self, rows: &mut [Row]) {
+    fn sort_by_beginning(&self, rows: &mut [SortRow]) {
         let mut bytes = Vec::new();
         for row in rows.iter_mut() {
             self.write(row, &mut bytes);
@@ -158,14 +158,14 @@ impl<'r> Sorting<'r> {
         rows.sort_unstable();
     }
 
-    fn whole(&self, row: &Row) -> Vec<u8> {
+    fn whole(&self, row: &SortRow) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.write(row, &mut bytes);
         bytes
     }
 
     /// Writes all that a session is sorted by as bytes that compare as it does.
-    fn write(&self, row: &Row, bytes: &mut Vec<u8>) {
+    fn write(&self, row: &SortRow, bytes: &mut Vec<u8>) {
         bytes.clear();
         let session = self.pairs.get(row.place).and_then(|(_, sessions)| sessions.get(row.row));
         let (Some(session), Some(rank)) = (session, self.ranks.get(row.place)) else { return };
@@ -230,9 +230,9 @@ mod tests {
     use qlik_sense::UserKey;
     use qlik_sense::session_list::Facts;
 
-    type Texts = [String; 4];
+    type SessionTexts = [String; 4];
 
-    fn listed(rows: &[Texts]) -> Sessions {
+    fn listed(rows: &[SessionTexts]) -> Sessions {
         let mut sessions = Sessions::default();
         for [directory, id, name, session_id] in rows {
             let (user, user_name) = (UserKey { directory, id }, Some(&**name));
@@ -241,8 +241,8 @@ mod tests {
         sessions
     }
 
-    /// Texts that differ early, late, by case alone, by what ends a column, or not at all.
-    fn texts() -> impl Strategy<Value = Vec<Texts>> {
+    /// SessionTexts that differ early, late, by case alone, by what ends a column, or not at all.
+    fn texts() -> impl Strategy<Value = Vec<SessionTexts>> {
         let text =
             prop_oneof!["[aAbB\u{0}\u{1}\u{2}]{0,2}", "(long enough to be no beginning ){3}[aAßẞ\u{0}]?"];
         prop::collection::vec(prop::array::uniform4(text), 0..20)
@@ -253,7 +253,7 @@ mod tests {
         fn the_order_is_that_of_all_columns_without_regard_to_case(first in texts(), second in texts()) {
             let lists = [(["b", "/", "h", "p"], &first), (["A", "/", "h", "p"], &second)];
             let sessions = lists.map(|(place, rows)| (place, listed(rows)));
-            let pairs: Vec<(Place<'_>, &Sessions)> = sessions.iter().map(|(place, rows)| (*place, rows)).collect();
+            let pairs: Vec<(PairColumns<'_>, &Sessions)> = sessions.iter().map(|(place, rows)| (*place, rows)).collect();
             for (by, column) in [(SortBy::Prefix, None), (SortBy::UserDir, Some(0)), (SortBy::UserName, Some(2))] {
                 let key = |&(place, row): &(usize, usize)| {
                     let columns = lists[place].1[row].each_ref().map(|text| text.to_lowercase());

@@ -6,9 +6,10 @@ use crate::commands::site_args::SiteArgs;
 use crate::config::{self, Config};
 use crate::error::CommandError;
 use crate::global::GlobalArgs;
+use crate::logging;
 
-/// Reads the configuration, by file or by flags. Logs its warnings that are about the sites named in `sites`, or all
-/// of them when none is named.
+/// Reads the configuration from the file or the flags. Logs the warnings about the sites named in `sites`, or about
+/// all sites when none is named.
 pub async fn read_config(
     global: &GlobalArgs,
     site: &SiteArgs,
@@ -17,10 +18,14 @@ pub async fn read_config(
     let sources = site.sources(global)?;
     let config = tokio::task::spawn_blocking(move || config::load(&sources)).await?;
     let config = config.map_err(CommandError::Config)?;
-    let is_named =
-        |name: &str| sites.is_empty() || sites.iter().any(|it| it.to_lowercase() == name.to_lowercase());
-    for warning in config.warnings_about(is_named) {
+    logging::start(&config.log).map_err(CommandError::usage)?;
+    for warning in config.warnings_about(|name| is_named(name, sites)) {
         warn!(warning, "configuration warning");
     }
     Ok(config)
+}
+
+/// Returns whether the names select this site. No names select all sites.
+fn is_named(site: &str, names: &[String]) -> bool {
+    names.is_empty() || names.iter().any(|name| name.to_lowercase() == site.to_lowercase())
 }

@@ -1,27 +1,26 @@
-//! What could not be asked, or did not end, on standard error.
+//! Reports failed queries and filters that match nothing on standard error.
 
 use std::collections::HashSet;
 
 use tracing::warn;
 
 use crate::sessions::{Failure, Listing};
-use crate::terminal::{escaped, tell};
+use crate::terminal::{escaped, report};
 
-/// Says selection sessions are there where there are none of whom was asked for, and of whom there are none where all is
-/// known. It is no failure: none is nobody's who was meant, and a user may have gone.
-pub fn users_without(listing: &Listing) {
-    let absent = listing.is_whole().then_some(&listing.absent).into_iter().flatten();
-    listing.other_case.iter().chain(absent).for_each(tell);
+/// Reports wanted users who have no session, or only under a name in another case. It is no failure: the user may
+/// have logged out. A user is reported as absent only when everything could be listed.
+pub fn report_users_without_sessions(listing: &Listing) {
+    for unmatched in &listing.other_case {
+        report(unmatched);
+    }
+    if listing.is_whole() {
+        for unmatched in &listing.absent {
+            report(unmatched);
+        }
+    }
 }
 
-/// Says on standard error what could not be asked, and what fits nothing. True when nothing has failed.
-pub fn tell_failures(listing: &Listing) -> bool {
-    let is_whole = Reporter::default().listing(listing);
-    users_without(listing);
-    is_whole
-}
-
-/// What has been told: while everybody is asked again and again, each thing is told once.
+/// Reports each thing once while sessions are listed again and again.
 #[derive(Default)]
 pub struct Reporter {
     lines: HashSet<String>,
@@ -29,74 +28,82 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Says what could not be asked, what would fit nothing, and that there was nothing to ask. True when that is
-    /// nothing, told before or not.
+    /// Reports failed queries, filters that match nothing, and that there is nothing to query. Returns true when the
+    /// listing has none of these, reported before or not.
     pub fn listing(&mut self, listing: &Listing) -> bool {
-        for (who, failure) in troubles(listing) {
-            self.failure_once(&who, failure);
+        for FailedQuery { target, failure } in failed_queries(listing) {
+            self.failure_once(&target, failure);
         }
-        self.besides_failures(listing)
+        self.all_but_failures(listing)
     }
 
-    /// The same without what could not be asked.
-    pub fn besides_failures(&mut self, listing: &Listing) -> bool {
+    /// As [`Self::listing`] without the failed queries.
+    pub fn all_but_failures(&mut self, listing: &Listing) -> bool {
         for site in &listing.sites {
             for note in &site.notes {
+                let note = note.to_string();
                 if self.lines.insert(format!("{}: {note}", site.name)) {
-                    warn!(site = %escaped(&site.name), "{}", escaped(&note.to_string()));
+                    let (site, note) = (escaped(&site.name), escaped(&note));
+                    warn!(%site, %note, "site needs attention");
                 }
             }
         }
-        let asks_nobody = listing.pairs().next().is_none();
-        let nothing = "there is nothing to ask: no proxy service is asked for a virtual proxy, as far as the flags \
-                       leave any; check says what there is";
-        let nothing = (listing.is_whole() && asks_nobody).then_some(nothing);
-        let unknown = listing.unknown.iter().map(ToString::to_string);
-        for line in unknown.chain(nothing.map(str::to_owned)) {
-            self.once(format!("error: {line}"));
+        for unmatched in &listing.unknown {
+            self.once(format!("error: {unmatched}"));
         }
-        listing.is_whole() && !asks_nobody
+        let has_pairs = listing.pairs().next().is_some();
+        if listing.is_whole() && !has_pairs {
+            self.once(
+                "error: nothing to query: no virtual proxy is left by the flags and the configuration; \
+                 run check to see what there is"
+                    .to_owned(),
+            );
+        }
+        listing.is_whole() && has_pairs
     }
 
-    /// Says this, unless it is said already.
+    /// Reports a line, unless it has been reported before.
     pub fn once(&mut self, line: String) {
         if !self.lines.contains(&line) {
-            tell(&line);
+            report(&line);
             self.lines.insert(line);
         }
     }
 
-    /// Says that something failed, unless it has failed in that way before.
+    /// Reports a failure, unless it has been reported with the same message before.
     pub fn failure_once(&mut self, what: &str, failure: &Failure) {
         if self.lines.insert(format!("{what}: {}", failure.message)) {
             self.failure(what, failure);
         }
     }
 
-    /// Says that something failed, and what to try unless that is said already.
+    /// Reports a failure, with the advice unless that has been reported before.
     pub fn failure(&mut self, what: &str, failure: &Failure) {
-        let is_new = self.advice.insert(failure.advice.clone());
-        tell_failure(what, failure, is_new);
-    }
-}
-
-/// Who could not be asked, and why.
-pub fn troubles(listing: &Listing) -> Vec<(String, &Failure)> {
-    let mut troubles = Vec::new();
-    for site in &listing.sites {
-        let repository = || format!("the repository of {}", site.name);
-        troubles.extend(site.discovery.as_ref().map(|failure| (repository(), failure)));
-        for answer in &site.pairs {
-            troubles.extend(answer.sessions.as_ref().err().map(|failure| (answer.pair.to_string(), failure)));
+        report(format_args!("error: {what}: {}", failure.message));
+        if self.advice.insert(failure.advice.clone()) && !failure.advice.is_empty() {
+            report(format_args!("  → {}", failure.advice));
         }
     }
-    troubles
 }
 
-/// Says on standard error that somebody could not be asked, and what to try.
-fn tell_failure(who: &str, failure: &Failure, with_advice: bool) {
-    tell(format_args!("error: {who}: {}", failure.message));
-    if with_advice && !failure.advice.is_empty() {
-        tell(format_args!("  → {}", failure.advice));
+/// A repository or a pair whose query failed.
+pub struct FailedQuery<'l> {
+    pub target: String,
+    pub failure: &'l Failure,
+}
+
+/// Returns the failed queries of a listing, in its order.
+pub fn failed_queries(listing: &Listing) -> Vec<FailedQuery<'_>> {
+    let mut failed = Vec::new();
+    for site in &listing.sites {
+        if let Some(failure) = &site.discovery {
+            failed.push(FailedQuery { target: format!("the repository of {}", site.name), failure });
+        }
+        for answer in &site.pairs {
+            if let Err(failure) = &answer.sessions {
+                failed.push(FailedQuery { target: answer.pair.to_string(), failure });
+            }
+        }
     }
+    failed
 }

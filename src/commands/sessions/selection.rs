@@ -1,4 +1,4 @@
-//! Which sessions are to end, of those that are listed.
+//! Selects sessions for deletion from those that are listed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,17 +10,17 @@ use super::confirm::Question;
 use super::deletion::SessionToDelete;
 use super::reporter::Reporter;
 use crate::commands::counted;
-use crate::sessions::{Lister, Listing, User};
-use crate::terminal::tell;
+use crate::sessions::{Lister, Listing, PairListing, QueriedPair, SiteListing, User};
+use crate::terminal::report;
 use qlik_sense::VirtualProxy;
 use qlik_sense::types::{SessionId, SessionIdError};
 
-/// Which sessions end.
+/// The flags that select sessions for deletion.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct SelectionArgs {
-    /// The sessions of these ids, on one proxy service and virtual proxy; one that begins with a hyphen as
-    /// --session-id=-ID
+    /// Delete the sessions with these ids on one proxy service and virtual proxy; write an id that begins with a
+    /// hyphen as --session-id=-ID
     #[arg(
         long = "session-id",
         value_name = "ID",
@@ -30,15 +30,15 @@ pub struct SelectionArgs {
         requires = "virtual_proxies"
     )]
     pub session_ids: Vec<GivenId>,
-    /// All sessions of these users, case as listed
+    /// Delete all sessions of these users, in upper and lower case as listed
     #[arg(long = "user", value_name = r"DIR\ID", num_args = 1.., value_parser = User::parse)]
     pub users: Vec<User>,
-    /// All sessions of one virtual proxy on one proxy service
+    /// Delete all sessions of one virtual proxy on one proxy service
     #[arg(long, requires = "proxies", requires = "virtual_proxies")]
     pub all: bool,
 }
 
-/// The id of a session. Its `Debug` hides it: whoever has it can take the session over.
+/// The id of a session. Its `Debug` hides it: whoever knows it can take the session over.
 #[derive(Clone)]
 pub struct GivenId(pub String);
 
@@ -52,9 +52,9 @@ fn session_id(text: &str) -> Result<GivenId, SessionIdError> {
     SessionId::parse(text).map(|id| GivenId(id.as_str().to_owned()))
 }
 
-/// Which of the sessions that were listed are to end.
+/// Which of the listed sessions are deleted.
 pub enum DeleteSelection {
-    /// Those of these ids.
+    /// Those with these ids.
     Ids(HashSet<String>),
     /// Those of the users that the listing was filtered by.
     Users,
@@ -73,14 +73,14 @@ impl From<SelectionArgs> for DeleteSelection {
 }
 
 impl DeleteSelection {
-    /// Each once, also where a list has it twice.
+    /// Returns the selected sessions, each once, even if a listing contains it twice.
     pub fn choose(&self, listing: &Listing) -> Vec<SessionToDelete> {
         let mut to_delete = Vec::new();
         for answer in listing.pairs() {
             let mut seen = HashSet::new();
             for session in answer.sessions.iter().flat_map(|sessions| sessions.iter()) {
-                let is_meant = !matches!(self, Self::Ids(ids) if !ids.contains(session.session_id));
-                if is_meant && seen.insert(session.session_id) {
+                let is_selected = !matches!(self, Self::Ids(ids) if !ids.contains(session.session_id));
+                if is_selected && seen.insert(session.session_id) {
                     to_delete.push(SessionToDelete::new(&answer.pair, session));
                 }
             }
@@ -88,92 +88,126 @@ impl DeleteSelection {
         to_delete
     }
 
-    /// Tells ids that no list holds. Where a list lacks, nothing is known of them.
-    pub fn tell_missing(&self, listing: &Listing) {
+    /// Reports ids that are not listed. Reports nothing where no listing succeeded.
+    pub fn report_missing(&self, listing: &Listing) {
         let Self::Ids(ids) = self else { return };
-        let lists: Vec<_> = listing.pairs().filter_map(|answer| answer.sessions.as_ref().ok()).collect();
-        let listed: HashSet<&str> =
-            lists.iter().flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
+        let mut listed = HashSet::new();
+        let mut any_answered = false;
+        for sessions in listing.pairs().filter_map(|answer| answer.sessions.as_ref().ok()) {
+            any_answered = true;
+            listed.extend(sessions.iter().map(|session| session.session_id));
+        }
+        if !any_answered {
+            return;
+        }
         let mut missing: Vec<_> = ids.iter().filter(|id| !listed.contains(id.as_str())).collect();
         missing.sort();
-        for id in missing.into_iter().filter(|_| !lists.is_empty()) {
-            tell(format_args!("{id}: there is no such session, it may be gone already"));
+        for id in missing {
+            report(format_args!("{id}: no such session, it may have ended already"));
         }
     }
 
-    /// Takes those out that are listed under a virtual proxy, too, of which none are to end. That a proxy service lists
-    /// only those of the virtual proxy that it is asked for is likely, not certain: what it lists without a prefix,
-    /// for the default one, may be all that it has. Then such a session is one, of the other virtual proxy, and shown
-    /// under the wrong name; a DELETE without a prefix may well end it. For the same reason what is listed for
-    /// another one is never taken to be the default one's.
+    /// Removes sessions that are also listed under a virtual proxy that is not selected.
     ///
-    /// So it is with `--all`, where a mistake costs everybody's sessions, for every virtual proxy; with `--user` for the
-    /// default one, as far as the filters or the configuration leave others out: else the user could not be helped on
-    /// the others. Where sessions are named, these are meant, wherever they are listed.
+    /// A proxy service probably lists only the sessions of the virtual proxy in the request, but this is not certain:
+    /// a request without a prefix, for the default virtual proxy, may list all of them. Then such a session belongs to
+    /// the other virtual proxy, and a DELETE without a prefix may well end it. For the same reason a session that is
+    /// listed elsewhere never counts as the default virtual proxy's.
     ///
-    /// False: where that cannot be known nothing ends, and all is said. So it is for the default one while the
-    /// repository fails.
+    /// The check applies to every virtual proxy with `--all`, where a slip would cost all users their sessions. With
+    /// `--user` it applies to the default virtual proxy, as far as the filters or the configuration exclude others:
+    /// otherwise the user's sessions there could not be deleted. With `--session-id` it does not apply.
+    ///
+    /// Returns false and removes a pair's sessions where the check is impossible: another virtual proxy cannot be
+    /// listed or, for the default one, the repository's query failed. Reports what it removes.
     pub async fn spare_others(
         &self,
         to_delete: &mut Vec<SessionToDelete>,
         listing: &Listing,
         lister: &Lister,
-        told: &mut Reporter,
+        reporter: &mut Reporter,
     ) -> bool {
-        let mut all_is_known = true;
-        let pairs =
-            listing.sites.iter().flat_map(|site| site.pairs.iter().map(move |answer| (site, &answer.pair)));
-        for (site, pair) in pairs {
-            let is_default = pair.virtual_proxy == VirtualProxy::default();
-            let is_guarded = match self {
-                Self::All => true,
-                Self::Users => is_default,
-                Self::Ids(_) => false,
-            };
-            let is_here = |one: &SessionToDelete| Arc::ptr_eq(&one.pair, pair);
-            if !is_guarded || !to_delete.iter().any(is_here) {
-                continue;
-            }
-            let beside = lister.list_beside(pair, listing).await;
-            let failed = beside.iter().filter_map(|it| Some((&it.pair, it.sessions.as_ref().err()?)));
-            let failed = failed.map(|(pair, failure)| told.failure_once(&pair.to_string(), failure)).count();
-            // While the repository fails, there may be others than those that are configured.
-            if failed > 0 || (is_default && site.discovery.is_some()) {
-                to_delete.retain(|one| !is_here(one));
-                told.once(format!(
-                    "{pair}: nothing is ended there: whether sessions of another virtual proxy are listed under it, too, \
-                     is known only when all virtual proxies of that proxy service are known and can be listed; \
-                     --session-id ends what it names all the same"
-                ));
-                all_is_known = false;
-                continue;
-            }
-            let lists = beside.iter().filter_map(|beside| beside.sessions.as_ref().ok());
-            let elsewhere: HashSet<&str> =
-                lists.flat_map(|sessions| sessions.iter()).map(|session| session.session_id).collect();
-            let before = to_delete.len();
-            to_delete.retain(|one| !(is_here(one) && elsewhere.contains(one.id())));
-            if to_delete.len() < before {
-                let left_out = counted(before - to_delete.len(), "session");
-                told.once(format!(
-                    "{pair}: left out: {left_out} of another virtual proxy, listed under it, too"
-                ));
+        let mut all_known = true;
+        for site in &listing.sites {
+            for answer in &site.pairs {
+                let pair = &answer.pair;
+                if self.is_guarded(pair) && to_delete.iter().any(|session| Arc::ptr_eq(&session.pair, pair)) {
+                    let others =
+                        OtherListings { site, pair, answers: lister.list_beside(pair, listing).await };
+                    all_known &= others.spare(to_delete, reporter);
+                }
             }
         }
-        all_is_known
+        all_known
     }
 
+    fn is_guarded(&self, pair: &QueriedPair) -> bool {
+        match self {
+            Self::All => true,
+            Self::Users => is_default(pair),
+            Self::Ids(_) => false,
+        }
+    }
+
+    /// Returns the question that confirms the deletion of so many sessions.
     pub fn question(&self, number: usize, virtual_proxy: &VirtualProxy) -> Question {
         let sessions = counted(number, "session");
         match self {
             Self::All => Question::Name {
                 question: format!(
-                    "To end {sessions}, everybody's, type the virtual proxy's name {virtual_proxy}:"
+                    "Delete {sessions} of all users? Type the virtual proxy's name to confirm ({virtual_proxy}):"
                 ),
                 name: virtual_proxy.clone(),
             },
-            _ => Question::Yes(format!("End {sessions}?")),
+            _ => Question::Yes(format!("Delete {sessions}?")),
         }
+    }
+}
+
+fn is_default(pair: &QueriedPair) -> bool {
+    pair.virtual_proxy == VirtualProxy::default()
+}
+
+/// The listings of the other virtual proxies of a pair's proxy service.
+struct OtherListings<'l> {
+    site: &'l SiteListing,
+    pair: &'l Arc<QueriedPair>,
+    answers: Vec<PairListing>,
+}
+
+impl OtherListings<'_> {
+    /// Removes the pair's sessions that are listed here too, or all of them where that is not known. Returns whether
+    /// it is known.
+    fn spare(&self, to_delete: &mut Vec<SessionToDelete>, reporter: &mut Reporter) -> bool {
+        let pair = self.pair;
+        let mut elsewhere = HashSet::new();
+        let mut failed = false;
+        for answer in &self.answers {
+            match &answer.sessions {
+                Ok(sessions) => elsewhere.extend(sessions.iter().map(|session| session.session_id)),
+                Err(failure) => {
+                    failed = true;
+                    reporter.failure_once(&answer.pair.to_string(), failure);
+                }
+            }
+        }
+        // Without the repository there may be virtual proxies that are not configured.
+        if failed || (is_default(pair) && self.site.discovery.is_some()) {
+            to_delete.retain(|session| !Arc::ptr_eq(&session.pair, pair));
+            reporter.once(format!(
+                "{pair}: no session is deleted here: sessions of another virtual proxy may be listed here too, and \
+                 to exclude them all virtual proxies of this proxy service must be known and listed; use \
+                 --session-id to delete sessions without this check"
+            ));
+            return false;
+        }
+        let before = to_delete.len();
+        to_delete.retain(|session| !(Arc::ptr_eq(&session.pair, pair) && elsewhere.contains(session.id())));
+        if to_delete.len() < before {
+            let skipped = counted(before - to_delete.len(), "session");
+            reporter.once(format!("{pair}: skipped {skipped} of another virtual proxy, listed here too"));
+        }
+        true
     }
 }
 
@@ -194,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn no_session_id_is_seen_in_what_was_parsed() {
+    fn debug_output_of_the_flags_hides_session_ids() {
         let args = ["x", "--proxy=a", "--virtual-proxy=/", "--session-id", "secret-1", "secret-2"];
         let parsed = format!("{:?}", Parsed::parse_from(args));
         assert!(parsed.contains("session_ids") && !parsed.contains("secret"), "{parsed}");

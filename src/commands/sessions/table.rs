@@ -17,14 +17,14 @@ const MIN_COLUMN: usize = 8;
 const MIN_BESIDE_KEPT: usize = 16;
 
 /// A column: its title, and what stands in it.
-pub struct Column<'c, R> {
+pub struct TextColumn<'c, R> {
     title: &'static str,
     cell: Box<dyn Fn(&R) -> String + 'c>,
     /// Whether the others give way first: it is there to be copied.
     is_kept: bool,
 }
 
-impl<'c, R> Column<'c, R> {
+impl<'c, R> TextColumn<'c, R> {
     pub fn new(title: &'static str, cell: impl Fn(&R) -> String + 'c) -> Self {
         Self { title, cell: Box::new(cell), is_kept: false }
     }
@@ -52,7 +52,7 @@ pub fn width_of_terminal(is_terminal: bool) -> Option<usize> {
 /// walked twice: first for the widths. Cells are to be escaped.
 pub fn write<R, I: Iterator<Item = R>>(
     out: &mut impl Write,
-    columns: &[Column<'_, R>],
+    columns: &[TextColumn<'_, R>],
     rows: impl Fn() -> I,
     width: Option<usize>,
 ) -> io::Result<()> {
@@ -93,14 +93,14 @@ pub fn write<R, I: Iterator<Item = R>>(
 /// A line for each cell that is not empty, and an empty one between two rows. The terminal breaks what is long.
 fn write_blocks<R>(
     out: &mut impl Write,
-    columns: &[Column<'_, R>],
+    columns: &[TextColumn<'_, R>],
     rows: impl Iterator<Item = R>,
 ) -> io::Result<()> {
     for (number, row) in rows.enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
-        for Column { title, cell, .. } in columns {
+        for TextColumn { title, cell, .. } in columns {
             let text = cell(&row);
             if !text.is_empty() {
                 writeln!(out, "{title}: {text}")?;
@@ -143,11 +143,11 @@ fn fitting(natural: &[usize], kept: &[bool], width: Option<usize>) -> Option<Vec
 mod tests {
     use super::*;
 
-    fn columns(titles: [&'static str; 2]) -> Vec<Column<'static, [&'static str; 2]>> {
+    fn columns(titles: [&'static str; 2]) -> Vec<TextColumn<'static, [&'static str; 2]>> {
         let [first, second] = titles;
         vec![
-            Column::new(first, |row: &[&str; 2]| row[0].to_owned()),
-            Column::new(second, |row: &[&str; 2]| row[1].to_owned()),
+            TextColumn::new(first, |row: &[&str; 2]| row[0].to_owned()),
+            TextColumn::new(second, |row: &[&str; 2]| row[1].to_owned()),
         ]
     }
 

@@ -1,4 +1,4 @@
-//! Sums over sessions: of virtual proxies, and of users over their site.
+//! Sums of sessions, by virtual proxy and by user of a site.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 use super::order::Ordered;
 use qlik_sense::{UserKey, VirtualProxy};
 
-/// What is open on one virtual proxy, over all proxy services that were asked.
+/// The sessions of one virtual proxy, summed over all proxy services that answered.
 pub struct Total<'r> {
     pub site: &'r str,
     pub virtual_proxy: &'r VirtualProxy,
@@ -18,19 +18,24 @@ pub struct Total<'r> {
 }
 
 impl Total<'_> {
-    /// Distinct users, anonymous ones aside.
+    /// Returns the number of distinct users without anonymous ones.
     pub fn users(&self) -> usize {
         self.users.len()
     }
 }
 
-/// In the order of sites and virtual proxies; those without a session too.
+/// Returns the totals in the order of sites and virtual proxies, also of those without a session.
 pub fn totals<'r>(sessions: &Ordered<'r>) -> Vec<Total<'r>> {
     let mut totals: BTreeMap<_, Total<'_>> = BTreeMap::new();
     for (pair, sessions) in sessions.pairs() {
         let (site, virtual_proxy) = (&*pair.site, &pair.virtual_proxy);
-        let none = || Total { site, virtual_proxy, sessions: 0, anonymous: 0, users: HashSet::default() };
-        let total = totals.entry((site, virtual_proxy)).or_insert_with(none);
+        let total = totals.entry((site, virtual_proxy)).or_insert_with(|| Total {
+            site,
+            virtual_proxy,
+            sessions: 0,
+            anonymous: 0,
+            users: HashSet::default(),
+        });
         total.sessions += sessions.len();
         for session in sessions.iter() {
             if session.user.is_anonymous() {
@@ -43,7 +48,7 @@ pub fn totals<'r>(sessions: &Ordered<'r>) -> Vec<Total<'r>> {
     totals.into_values().collect()
 }
 
-/// Who has reached the limit, summed over each site as far as it was asked.
+/// The users who have reached the session limit, summed over the pairs of each site that answered.
 pub struct AtLimit<'r>(HashSet<(&'r str, UserKey<'r>), RandomState>);
 
 impl<'r> AtLimit<'r> {

@@ -1,13 +1,12 @@
 //! `sessions watch`: who is connected, live in the terminal, or again and again for another program.
 
-mod content;
 mod draw;
 mod history;
 mod keys;
 mod lines;
-mod look;
 mod panel;
 mod problems;
+mod refresh;
 mod refreshing;
 mod screen;
 mod sites;
@@ -15,6 +14,7 @@ mod state;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod theme;
 
 pub use keys::KEYS;
 
@@ -35,11 +35,11 @@ use crate::error::CommandError;
 use crate::global::GlobalArgs;
 use crate::sessions::{Detail, Lister};
 use crate::terminal::{has_rare_signs, stdout_has_colors};
-use content::Refresh;
-use look::Look;
+use refresh::Refresh;
 use refreshing::{News, Refreshing};
 use screen::Screen;
-use state::{Settings, State, Wish};
+use state::{KeyEffect, Settings, ViewState};
+use theme::Theme;
 
 /// How long a picture waits for answers.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -98,8 +98,12 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CommandErro
             let settings = Settings { session_limit, interval: args.interval, sort_by: args.sort_by };
             show(settings, &mut refreshing, signals).await
         }
-        ListOutput::Json => stream::run(stream::Format::Json, args.sort_by, &mut refreshing, signals).await,
-        ListOutput::Csv => stream::run(stream::Format::Csv, args.sort_by, &mut refreshing, signals).await,
+        ListOutput::Json => {
+            stream::run(stream::StreamFormat::Json, args.sort_by, &mut refreshing, signals).await
+        }
+        ListOutput::Csv => {
+            stream::run(stream::StreamFormat::Csv, args.sort_by, &mut refreshing, signals).await
+        }
     };
     refreshing.end().await;
     Ok(ended?)
@@ -107,22 +111,22 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CommandErro
 
 /// Shows the view until somebody ends it, or the terminal goes.
 async fn show(settings: Settings, refreshing: &mut Refreshing, mut signals: Signals) -> Result<()> {
-    let look = Look::new(stdout_has_colors(), has_rare_signs());
-    let mut state = State::new(settings);
+    let theme = Theme::new(stdout_has_colors(), has_rare_signs());
+    let mut state = ViewState::new(settings);
     let mut screen = Screen::take().context("cannot use the terminal")?;
     let mut events = EventStream::new();
     loop {
-        screen.draw(|frame| draw::draw(frame, &mut state, &look, SystemTime::now()))?;
+        screen.draw(|frame| draw::draw(frame, &mut state, &theme, SystemTime::now()))?;
         tokio::select! {
             // Also SIGHUP: the terminal has gone.
             _ = signals.next() => break,
             event = events.next() => match event {
                 None => break,
                 Some(event) => match react(&mut state, event.context("cannot read keys")?) {
-                    Wish::Nothing => {}
-                    Wish::End => break,
-                    Wish::Pause => refreshing.pause(),
-                    Wish::Refresh => refreshing.go_on(),
+                    KeyEffect::Nothing => {}
+                    KeyEffect::End => break,
+                    KeyEffect::Pause => refreshing.pause(),
+                    KeyEffect::Refresh => refreshing.go_on(),
                 },
             },
             news = refreshing.next() => match news {
@@ -136,10 +140,10 @@ async fn show(settings: Settings, refreshing: &mut Refreshing, mut signals: Sign
 }
 
 /// A new size needs nothing but another picture.
-fn react(state: &mut State, event: Event) -> Wish {
+fn react(state: &mut ViewState, event: Event) -> KeyEffect {
     match event {
         // Windows tells of a key that is let go, too.
         Event::Key(key) if key.kind != KeyEventKind::Release => state.key(key),
-        _ => Wish::Nothing,
+        _ => KeyEffect::Nothing,
     }
 }

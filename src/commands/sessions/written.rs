@@ -14,7 +14,7 @@ use qlik_sense::qrs::Node;
 
 /// Where a session is: the first members of JSON and columns of CSV.
 #[derive(Serialize)]
-struct Place<'a, N> {
+struct PairMembers<'a, N> {
     site: &'a str,
     proxy: &'a str,
     proxy_host: &'a str,
@@ -24,7 +24,7 @@ struct Place<'a, N> {
     load_balancing_nodes: N,
 }
 
-impl<'a, N> Place<'a, N> {
+impl<'a, N> PairMembers<'a, N> {
     fn new(pair: &'a QueriedPair, load_balancing_nodes: N) -> Self {
         let facts = pair.facts.as_ref();
         Self {
@@ -63,7 +63,7 @@ fn array(out: &mut impl Write, sessions: &Ordered<'_>, line_end: &str) -> io::Re
     // What all rows of a pair begin with is written once.
     let beginning = |(pair, _): (&QueriedPair, _)| {
         let mut object = line_end.as_bytes().to_vec();
-        member(&mut object, "", &Place::new(pair, Nodes(nodes(pair))))?;
+        member(&mut object, "", &PairMembers::new(pair, Nodes(nodes(pair))))?;
         // In place of the brace at its end comes the rest of the row.
         object.pop();
         Ok(object)
@@ -173,7 +173,7 @@ fn write_rows(
     for (_, pair, session) in sessions.iter() {
         let attributes = attributes_in_words(session);
         let nodes = nodes_in_words(pair);
-        let place = Place::new(pair, &*nodes);
+        let place = PairMembers::new(pair, &*nodes);
         let cells = [
             place.site,
             place.proxy,

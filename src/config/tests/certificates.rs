@@ -4,34 +4,34 @@ use super::*;
 
 #[test]
 fn certificates_and_keys_that_cannot_be_used_are_named_with_their_file() {
-    let told = |key: &str, name: &str| {
+    let errors = |key: &str, name: &str| {
         let folder = Folder::new(SITE);
         folder.copy(key, name);
-        folder.mistakes(&[]).join("\n")
+        folder.errors(&[]).join("\n")
     };
     let client_key = "certs/client_key.pem";
     assert_eq!(
-        told("sec1-with-parameters.pem", client_key),
+        errors("sec1-with-parameters.pem", client_key),
         "config.toml:4: site.production.key: the key does not belong to the certificate of \"CN=QlikClient\": \
          take both from one export of the management console"
     );
     let folder = Folder::new(SITE.replace("certs/root.pem", "nowhere.pem"));
     folder.copy("sec1-with-parameters.pem", client_key);
-    assert_eq!(folder.mistakes(&[]).len(), 2, "whatever else is wrong");
-    let legacy = told("legacy-encrypted.pem", client_key);
+    assert_eq!(folder.errors(&[]).len(), 2, "whatever else is wrong");
+    let legacy = errors("legacy-encrypted.pem", client_key);
     assert!(
         legacy.starts_with("config.toml:4: site.production.key: certs/client_key.pem is in the older PEM")
     );
     assert!(legacy.contains("`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`"), "{legacy}");
     assert_eq!(
-        told("pkcs8-aes256.pem", client_key),
+        errors("pkcs8-aes256.pem", client_key),
         "config.toml:4: site.production.key: certs/client_key.pem is encrypted, \
          expected its password in the file that key_password_file names"
     );
     assert!(
-        told("certificate-and-key.pfx", "certs/client.pem").contains("certs/client.pem is a PKCS#12 store")
+        errors("certificate-and-key.pfx", "certs/client.pem").contains("certs/client.pem is a PKCS#12 store")
     );
-    assert!(told("pkcs1-rsa.pem", "certs/root.pem").starts_with("config.toml:5: site.production.ca: "));
+    assert!(errors("pkcs1-rsa.pem", "certs/root.pem").starts_with("config.toml:5: site.production.ca: "));
 }
 
 #[test]
@@ -43,11 +43,13 @@ fn an_encrypted_key_is_opened_by_its_password_file() {
         assert_eq!(folder.load(&[]).warnings, [""; 0]);
     }
     folder.write("certs/password", "\u{feff}Qlik-2026");
-    let told = folder.mistakes(&[]).join("\n");
+    let errors = folder.errors(&[]).join("\n");
     assert!(
-        told.starts_with("config.toml:5: site.production.key_password_file: certs/password does not open")
+        errors.starts_with("config.toml:5: site.production.key_password_file: certs/password does not open")
     );
-    assert!(told.ends_with("(the file begins with a byte order mark, which counts as part of the password)"));
+    assert!(
+        errors.ends_with("(the file begins with a byte order mark, which counts as part of the password)")
+    );
     folder.copy("pkcs8-rsa.pem", "certs/client_key.pem");
     assert_eq!(
         folder.load(&[]).warnings,
@@ -104,7 +106,7 @@ fn a_ca_file_with_a_certificate_that_is_no_ca_is_a_warning() {
 fn without_any_check_of_servers_no_ca_is_needed() {
     let without_ca = SITE.replace("ca = \"certs/root.pem\"", "verify = \"ca\"");
     assert_eq!(
-        mistakes_of(&without_ca),
+        errors_of(&without_ca),
         ["config.toml:2: site.production.ca: missing, expected the path of a file in quotes"]
     );
     Folder::new(without_ca.replace("\"ca\"", "\"none\"")).load(&[]);
@@ -120,9 +122,9 @@ fn hashed_needs_a_key_that_is_not_empty_and_never_shown() {
     assert!(!format!("{config:?}").contains("s3cret") && format!("{config:?}").contains("HashKey(…)"));
     folder.write("hash.key", "\n");
     assert_eq!(
-        folder.mistakes(&[]),
+        folder.errors(&[]),
         ["config.toml:3: users.hash_key_file: hash.key is empty, expected a secret in it"]
     );
-    let told = mistakes_of(&format!("[users]\nlabel = \"hashed\"\n{SITE}"));
-    assert!(told[0].starts_with("config.toml:1: users.hash_key_file: missing"), "{told:?}");
+    let errors = errors_of(&format!("[users]\nlabel = \"hashed\"\n{SITE}"));
+    assert!(errors[0].starts_with("config.toml:1: users.hash_key_file: missing"), "{errors:?}");
 }

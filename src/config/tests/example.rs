@@ -36,15 +36,12 @@ fn reads_with_every_line_in_force_too() {
 #[test]
 fn shows_every_available_key_and_its_default() {
     let folder = Folder::new(uncommented());
-    let file = file::read(&folder.sources(&[])).unwrap();
-    let merged = Merged::new(file, [], false);
-    for key in keys::KEYS.iter().filter(|key| key.available) {
-        let path = key.path.replacen('*', "production", 1).replacen('*', "Central", 1);
-        let path: Vec<&str> = path.split('.').collect();
-        let shown = merged.get(&path).unwrap_or_else(|| panic!("{} is missing", key.path));
+    let merged = Merged::new(file::read(None, folder.path(), None).unwrap(), []);
+    for key in keys::SECTIONS.iter().flat_map(|section| section.keys).filter(|key| key.is_available) {
+        let path = key.full_path().join(".").replacen('*', "production", 1).replacen('*', "Central", 1);
+        let shown = merged.get(&path.split('.').collect()).unwrap_or_else(|| panic!("{path} is missing"));
         if let Some(default) = key.default.filter(|default| *default != "[]") {
-            let default = environment::value(&key.kind, default);
-            assert_eq!(format!("{shown:?}"), format!("{default:?}"), "{}", key.path);
+            assert_eq!(format!("{shown:?}"), format!("{:?}", key.value_of(default)), "{path}");
         }
     }
 }

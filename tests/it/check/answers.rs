@@ -1,6 +1,6 @@
 //! Something answers, but not with what was requested.
 
-use qlik_session_exporter::commands::check::Outcome;
+use qlik_session_exporter::commands::check::CheckOutcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::checked::{Checked, Files};
@@ -33,7 +33,7 @@ async fn a_user_without_rights() {
         &[
             "user_directory, user_id",
             "RootAdmin",
-            "Ours is \"CN=QlikClient\" by \"CN=site-CA\", valid until ",
+            "The client certificate is \"CN=QlikClient\", issued by \"CN=site-CA\", and valid until ",
         ],
     );
     check_repository_answering(forbidden).await.assert_failed(
@@ -50,7 +50,7 @@ async fn a_server_that_requests_no_certificate_and_answers_403() {
     let server = StandIn::with_tls(tls, |_| Some(response("403 Forbidden", "", ""))).await;
     files.check_proxy(&server.url).await.assert_failed(
         "denied",
-        &["HTTP status 403; the handshake did not ask for our client certificate"],
+        &["HTTP status 403; the handshake did not request the client certificate"],
         &["TLS 1.2 renegotiation", "clientcertnegotiation=enable"],
     );
 }
@@ -61,7 +61,7 @@ async fn a_server_that_requests_no_certificate_and_closes_the_connection() {
     let server = StandIn::with_tls(tls(files.path(), false, &[&rustls::version::TLS12]), |_| None).await;
     files.check_proxy(&server.url).await.assert_failed(
         "connect",
-        &["closed the connection", "the handshake did not ask for our client certificate"],
+        &["closed the connection", "the handshake did not request the client certificate"],
         &["TLS 1.2 renegotiation"],
     );
 }
@@ -72,8 +72,8 @@ async fn a_server_that_closes_the_connection_once_it_has_our_certificate() {
     let server = StandIn::start(files.path(), |_| None).await;
     files.check_proxy(&server.url).await.assert_failed(
         "connect",
-        &["asked for our certificate and then closed the connection"],
-        &["Ours is \"CN=QlikClient\" by \"CN=site-CA\""],
+        &["requested the client certificate and then closed the connection"],
+        &["The client certificate is \"CN=QlikClient\", issued by \"CN=site-CA\""],
     );
 }
 
@@ -97,7 +97,7 @@ async fn keys_against_cross_site_requests_that_got_lost() {
 
 #[tokio::test]
 async fn a_login_page_as_on_the_port_of_the_browsers() {
-    let port = "never the browsers' one (443)";
+    let port = "never the one for browsers (443)";
     let page = response("200 OK", "Content-Type: text/html\r\n", "<!DOCTYPE html><title>Login</title>");
     check_answering(page.clone()).await.assert_failed(
         "decode",
@@ -114,7 +114,7 @@ async fn a_virtual_proxy_that_the_proxy_does_not_know() {
     check_answering(response("404 Not Found", "", "")).await.assert_failed(
         "http_status",
         &["HTTP status 404 instead of 200"],
-        &["link that virtual proxy"],
+        &["links the virtual proxy"],
     );
 }
 
@@ -123,7 +123,7 @@ async fn a_service_with_a_problem_of_its_own() {
     check_answering(response("503 Service Unavailable", "", "")).await.assert_failed(
         "http_status",
         &["HTTP status 503"],
-        &["may be starting"],
+        &["is still starting"],
     );
 }
 
@@ -186,7 +186,7 @@ async fn check_ending_abruptly(answer: &'static str) -> Checked {
 #[tokio::test]
 async fn a_whole_list_is_good_however_the_connection_ends() {
     let good = check_ending_abruptly("HTTP/1.1 200 OK\r\n\r\n[]").await;
-    assert_eq!(good.outcome, Outcome::Good, "{}", good.text);
+    assert_eq!(good.outcome, CheckOutcome::Good, "{}", good.text);
     for cut in [
         "HTTP/1.1 200 OK\r\n\r\n[",
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]",

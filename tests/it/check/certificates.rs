@@ -1,7 +1,7 @@
 //! Certificates that are refused, here or there.
 
 use qlik_sense_simulator::{Authority, Leaf};
-use qlik_session_exporter::commands::check::Outcome;
+use qlik_session_exporter::commands::check::CheckOutcome;
 
 use super::checked::Files;
 use crate::support::simulator::url_of;
@@ -30,20 +30,21 @@ async fn a_server_certificate_of_another_ca() {
     // Our own certificate is not of that CA either, which is reported too.
     let [client, proxy] = failed[..] else { panic!("{}", checked.text) };
     assert!(
-        client
-            .message
-            .contains("issued by \"CN=site-CA\", it is no client certificate of the CA in this site's ca"),
+        client.message.contains("issued by \"CN=site-CA\", not by the CA in this site's ca"),
         "{client:?}"
     );
     assert_eq!(proxy.reason, "tls");
     assert!(
         proxy.message.contains(
-            "\"CN=127.0.0.1\", was issued by \"CN=site-CA\", and not by the CA in this site's ca file, \
+            "\"CN=127.0.0.1\", was issued by \"CN=site-CA\", not by the CA in this site's ca file, \
              \"CN=other-CA\""
         ),
         "{proxy:?}"
     );
-    assert!(proxy.advice.contains("Is that a server of this site, and is ca the root.pem"), "{proxy:?}");
+    assert!(
+        proxy.advice.contains("Check that the server belongs to this site, and that ca is the root.pem"),
+        "{proxy:?}"
+    );
 }
 
 #[tokio::test]
@@ -57,8 +58,8 @@ async fn a_server_certificate_that_signed_itself_as_a_ca() {
     let server = StandIn::with_tls(tls(files.path(), true, rustls::ALL_VERSIONS), |_| Some(ok("[]"))).await;
     files.check_proxy(&server.url).await.assert_failed(
         "tls",
-        &["and not by the CA in this site's ca file, \"CN=site-CA\""],
-        &["It signed itself. Is another program at that port?"],
+        &["not by the CA in this site's ca file, \"CN=site-CA\""],
+        &["It is self-signed. Check that no other program listens on that port."],
     );
 }
 
@@ -105,7 +106,7 @@ async fn a_server_certificate_without_alternative_names_needs_verify_ca() {
         &["verify = \"ca\""],
     );
     let site = format!("verify = \"ca\"\n{}", super::checked::proxy("Central", &url));
-    assert_eq!(files.check("", &site).await.outcome, Outcome::Good);
+    assert_eq!(files.check("", &site).await.outcome, CheckOutcome::Good);
 }
 
 #[tokio::test]
@@ -119,12 +120,12 @@ async fn an_expired_server_certificate() {
     files.check_proxy(&url).await.assert_failed(
         "tls",
         &[&format!("\"CN=127.0.0.1\", expired on {day}")],
-        &["certificates anew"],
+        &["Recreate this node's certificates"],
     );
     // With `verify = "none"` it works, and the expiry is still reported.
     let site = format!("verify = \"none\"\n{}", super::checked::proxy("Central", &url));
     let checked = files.check("", &site).await;
-    assert_eq!(checked.outcome, Outcome::Good);
+    assert_eq!(checked.outcome, CheckOutcome::Good);
     let expired = format!("warning proxy Central: \"CN=127.0.0.1\" expired on {day}");
     assert!(checked.lines("certificate").contains(&expired), "{}", checked.text);
 }
@@ -142,8 +143,8 @@ async fn our_certificate_is_refused_in_every_version_of_tls() {
         let [client, proxy] = failed[..] else { panic!("{}", checked.text) };
         assert_eq!((&*client.step, &*client.target), ("certificate", "client"));
         assert_eq!(proxy.reason, "tls");
-        assert!(proxy.message.contains("refuses our client certificate (TLS alert"), "{proxy:?}");
-        let ours = "Ours is \"CN=Stranger\" by \"CN=other-CA\", and no client certificate of the CA in this site's ca file";
+        assert!(proxy.message.contains("refuses the client certificate (TLS alert"), "{proxy:?}");
+        let ours = "The client certificate is \"CN=Stranger\", issued by \"CN=other-CA\", not by the CA in this site's ca file";
         assert!(proxy.advice.contains(ours), "{proxy:?}");
     }
 }
@@ -158,9 +159,12 @@ async fn our_certificate_signed_itself() {
     files.replace("client.pem", &own.self_signed(&key).unwrap().pem());
     files.replace("client_key.pem", &key.serialize_pem());
     let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
-    assert_eq!(checked.outcome, Outcome::Failed);
+    assert_eq!(checked.outcome, CheckOutcome::Failed);
     let client = &checked.lines("certificate")[0];
-    assert!(client.starts_with("failed client: ") && client.contains("no client certificate"), "{client}");
+    assert!(
+        client.starts_with("failed client: ") && client.contains("not by the CA in this site"),
+        "{client}"
+    );
 }
 
 #[tokio::test]
@@ -171,12 +175,12 @@ async fn a_ca_file_with_a_certificate_that_is_no_ca() {
         ["root.pem", "server.pem"].map(|name| std::fs::read_to_string(files.path().join(name)).unwrap());
     files.replace("root.pem", &both.concat());
     let checked = files.check_proxy(&url_of(&simulator, "qps-1")).await;
-    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     let of_ca: Vec<_> = checked.steps.iter().filter(|line| line.target == "ca").collect();
     let [ca, server] = of_ca[..] else { panic!("{of_ca:#?}") };
     assert_eq!((&*ca.status, &*server.status), ("ok", "warning"));
     assert!(
-        server.message.ends_with(" left), and no CA's") && server.advice.contains("root.pem"),
+        server.message.ends_with(" left), not a CA certificate") && server.advice.contains("root.pem"),
         "{server:?}"
     );
 }
@@ -192,13 +196,13 @@ async fn our_certificate_that_expires_soon_is_a_warning() {
     files.replace("client_key.pem", &soon.key);
     let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
     let checked = files.check_proxy(&server.url).await;
-    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     let client = checked.steps.iter().find(|line| line.target == "client").unwrap();
     assert!(
         client.status == "warning" && client.message.ends_with("(5 days left), its key fits"),
         "{client:?}"
     );
-    assert!(client.advice.contains("new ones in time"), "{client:?}");
+    assert!(client.advice.contains("new certificates in time"), "{client:?}");
 }
 
 #[tokio::test]
@@ -211,13 +215,13 @@ async fn our_certificate_has_expired() {
     let server = StandIn::start(files.path(), |_| Some(ok("[]"))).await;
     let checked = files.check_proxy(&server.url).await;
     assert!(checked.lines("certificate")[0].starts_with("failed client: \"CN=QlikClient\" expired on "));
-    let advice = "Have the management console make new ones (Certificates), and export them again.";
+    let advice = "Export new certificates in the management console (Certificates).";
     assert_eq!(checked.steps.iter().find(|line| line.target == "client").unwrap().advice, advice);
     let proxy = checked.steps.iter().find(|line| line.step == "proxy").unwrap();
     assert!(
-        proxy.message.contains("refuses our client certificate (TLS alert CertificateExpired)"),
+        proxy.message.contains("refuses the client certificate (TLS alert CertificateExpired)"),
         "{proxy:?}"
     );
-    assert!(proxy.advice.contains("and expired on "), "{proxy:?}");
-    assert_eq!(checked.outcome, Outcome::Failed);
+    assert!(proxy.advice.contains("It expired on "), "{proxy:?}");
+    assert_eq!(checked.outcome, CheckOutcome::Failed);
 }

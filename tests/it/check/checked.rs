@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use qlik_sense_simulator::{Authority, CertificateSet, Leaf, Options, Simulator};
-use qlik_session_exporter::commands::check::{self, Look, Outcome, Output};
+use qlik_session_exporter::commands::check::{self, CheckOutcome, CheckOutput, ReportStyle};
 use qlik_session_exporter::config::{self, Sources};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -61,16 +61,18 @@ impl Files {
         fs::write(&path, text).unwrap();
         let sources = Sources { file: Some(path), ..Sources::default() };
         let mut out = Vec::new();
-        let outcome = check::check(config::load(&sources), Output::Json, &mut out, Look::new(true, true))
-            .await
-            .unwrap();
+        let outcome =
+            check::check(config::load(&sources), CheckOutput::Json, &mut out, ReportStyle::new(true, true))
+                .await
+                .unwrap();
         let json = String::from_utf8(out).unwrap();
         let found: Value = serde_json::from_str(&json).unwrap();
         let steps = found["steps"].as_array().unwrap().iter().map(Line::new).collect();
         let mut out = Vec::new();
-        let again = check::check(config::load(&sources), Output::Text, &mut out, Look::new(false, true))
-            .await
-            .unwrap();
+        let again =
+            check::check(config::load(&sources), CheckOutput::Text, &mut out, ReportStyle::new(false, true))
+                .await
+                .unwrap();
         assert_eq!(again, outcome);
         Checked { outcome, steps, json, text: String::from_utf8(out).unwrap() }
     }
@@ -83,7 +85,7 @@ pub fn proxy(name: &str, url: &Url) -> String {
 
 /// What a check reported.
 pub struct Checked {
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     pub steps: Vec<Line>,
     pub json: String,
     /// Of a second run.
@@ -121,7 +123,7 @@ impl Checked {
     pub fn failure(&self) -> &Line {
         let failed: Vec<&Line> = self.steps.iter().filter(|line| line.status == "failed").collect();
         let [failed] = failed[..] else { panic!("{} steps failed:\n{}", failed.len(), self.text) };
-        assert_eq!(self.outcome, Outcome::Failed);
+        assert_eq!(self.outcome, CheckOutcome::Failed);
         let name = format!("{} {}", failed.step, failed.target);
         assert!(self.text.contains(&format!("✗ {}: ", name.trim_end())), "{}", self.text);
         failed

@@ -14,8 +14,8 @@ async fn a_host_name_that_is_not_known() {
     let url = "https://sense1.invalid:4243".parse().unwrap();
     Files::new().check_proxy(&url).await.assert_failed(
         "connect",
-        &["the host name sense1.invalid is not known here"],
-        &["written correctly", "nslookup sense1.invalid"],
+        &["the host name sense1.invalid cannot be resolved"],
+        &["Check the spelling", "nslookup sense1.invalid"],
     );
 }
 
@@ -62,8 +62,8 @@ async fn a_service_that_is_reached_and_does_not_answer_in_time() {
     let site = super::checked::proxy("Central", &server.url);
     files.check("request_timeout = \"3s\"", &site).await.assert_failed(
         "timeout",
-        &["was reached, but no complete answer within 3s"],
-        &["request_timeout can be longer"],
+        &["accepts connections, but no complete answer within 3s"],
+        &["raise request_timeout"],
     );
 }
 
@@ -79,7 +79,7 @@ async fn a_port_that_speaks_no_tls() {
     Files::new().check_proxy(&server.url).await.assert_failed(
         "tls",
         &["answers, but not with TLS"],
-        &["Is that the port of the proxy service?", "never the browsers' one (443)"],
+        &["Check that this is the port of the proxy service.", "never the one for browsers (443)"],
     );
 }
 
@@ -100,7 +100,7 @@ async fn a_service_that_speaks_tls_and_no_http() {
     files.check_proxy(&server.url).await.assert_failed(
         "decode",
         &["the answer is no HTTP"],
-        &["really the proxy service?", "never the browsers' one (443)"],
+        &[" is the proxy service.", "never the one for browsers (443)"],
     );
 }
 

@@ -116,7 +116,7 @@ async fn a_server_that_requests_our_certificate_by_renegotiation() {
     );
     checked.assert_failed(
         "tls",
-        &["ended the connection", "HandshakeFailure", "the handshake did not ask for our client certificate"],
+        &["ended the connection", "HandshakeFailure", "the handshake did not request the client certificate"],
         &["TLS 1.2 renegotiation"],
     );
 }

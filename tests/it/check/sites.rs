@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qlik_sense_simulator::{Authority, Leaf, Session};
-use qlik_session_exporter::commands::check::Outcome;
+use qlik_session_exporter::commands::check::CheckOutcome;
 
 use super::checked::{Files, proxy};
 use crate::support::simulator::url_of;
@@ -29,7 +29,7 @@ async fn a_good_site_is_queried_once_and_reported_step_by_step() {
     }
     let site = format!("repository = \"{}\"\n", url_of(&simulator, "qrs"));
     let checked = files.check("", &site).await;
-    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     // Once for JSON, once for the text.
     assert_eq!((simulator.list_queries(1, ""), simulator.list_queries(1, "sales")), (2, 2));
     let port = url_of(&simulator, "qps-1").port().unwrap();
@@ -77,7 +77,7 @@ async fn no_more_requests_are_in_flight_on_a_proxy_than_allowed() {
         .await;
     let site = format!("repository = \"{}\"\n", url_of(&simulator, "qrs"));
     let checked = files.check("max_requests_per_proxy = 3", &site).await;
-    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     assert_eq!(simulator.most_in_flight(1), 3);
     let paths: Vec<_> =
         checked.lines("proxy").iter().map(|line| line.split(['/', ':']).nth(2).unwrap().to_owned()).collect();
@@ -93,10 +93,10 @@ async fn sessions_listed_by_two_virtual_proxies_are_reported_without_ids() {
         simulator.open_session(1, prefix, session(id));
     }
     let checked = files.check("", &format!("repository = \"{}\"\n", url_of(&simulator, "qrs"))).await;
-    assert_eq!(checked.outcome, Outcome::Good);
+    assert_eq!(checked.outcome, CheckOutcome::Good);
     assert_eq!(
         checked.lines("sessions"),
-        ["warning Central: 1 session listed under / and under /sales too: counted twice"]
+        ["warning Central: 1 session listed under both / and /sales: counted twice"]
     );
     assert!(checked.text.contains("exclude_virtual_proxies = [\"/\"]"), "{}", checked.text);
     assert!(!checked.json.contains("secret") && !checked.text.contains("secret"));
@@ -114,14 +114,13 @@ async fn one_proxy_service_under_two_addresses_is_reported() {
     let mut by_name = url.clone();
     by_name.set_host(Some("localhost")).unwrap();
     let checked = files.check("", &(proxy("Central", &url) + &proxy("Edge", &by_name))).await;
-    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     let port = url.port().unwrap();
     let message = format!(
-        "warning Edge: 2 sessions listed by Central (127.0.0.1:{port}) and by Edge (localhost:{port}) too: \
-         counted twice"
+        "warning Edge: 2 sessions listed by both Central (127.0.0.1:{port}) and Edge (localhost:{port}): counted twice"
     );
     assert_eq!(checked.lines("sessions"), [message]);
-    assert!(checked.text.contains("one proxy service under two addresses"), "{}", checked.text);
+    assert!(checked.text.contains("the same proxy service under two addresses"), "{}", checked.text);
     assert!(!checked.json.contains("secret"));
 }
 
@@ -135,11 +134,11 @@ async fn a_proxy_that_is_down_is_reported_per_pair_and_the_others_work() {
         proxy("Added", &"https://127.0.0.1:1".parse().unwrap())
     );
     let checked = files.check("", &site).await;
-    assert_eq!(checked.outcome, Outcome::Failed);
+    assert_eq!(checked.outcome, CheckOutcome::Failed);
     let statuses: Vec<_> =
         checked.lines("proxy").iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(statuses, ["failed", "failed", "ok", "ok", "ok"]);
-    assert_eq!(checked.text.matches("Is that port open for this host in the firewall?").count(), 1);
+    assert_eq!(checked.text.matches("the firewall opens that port to this host").count(), 1);
 }
 
 /// A repository that lists this, and a proxy service with no sessions, at one port.
@@ -176,7 +175,7 @@ async fn an_unlinked_virtual_proxy_is_reported_and_not_queried() {
     )
     .await;
     let checked = files.check("", &format!("repository = \"{}\"\n", server.url)).await;
-    assert_eq!(checked.outcome, Outcome::Good, "{}", checked.text);
+    assert_eq!(checked.outcome, CheckOutcome::Good, "{}", checked.text);
     assert_eq!(checked.lines("virtual-proxy"), ["warning /lonely: no proxy service links it"]);
     assert_eq!(checked.lines("proxy").len(), 1);
     assert!(checked.lines("discovery")[0].contains("prefix \"a b\" cannot be queried"), "{}", checked.text);
@@ -191,7 +190,7 @@ async fn a_repository_that_shows_nothing_is_suspicious() {
     let repository = checked.steps.iter().find(|line| line.step == "repository").unwrap();
     assert_eq!(repository.status, "warning");
     assert!(repository.advice.contains("what the user INTERNAL\\monitor may not read"), "{repository:?}");
-    checked.assert_failed("", &["there is nothing to ask on this site"], &[]);
+    checked.assert_failed("", &["nothing to query on this site"], &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,13 +234,13 @@ async fn a_failing_repository_is_reported_in_one_step() {
     let checked = Files::new().check("", "repository = \"https://127.0.0.1:1\"\n").await;
     checked.assert_failed("connect", &["127.0.0.1:1 refuses connections"], &[]);
     assert_eq!(checked.lines("proxy"), [""; 0]);
-    assert!(!checked.text.contains("nothing to ask"), "{}", checked.text);
+    assert!(!checked.text.contains("nothing to query"), "{}", checked.text);
 }
 
 #[tokio::test]
 async fn config_errors_end_the_check_before_any_query() {
     let checked = Files::new().check("cache_ttl = 5", "colour = \"red\"\nrepository = \"sense1\"\n").await;
-    assert_eq!(checked.outcome, Outcome::Mistaken);
+    assert_eq!(checked.outcome, CheckOutcome::BadConfig);
     assert_eq!(checked.outcome.result().unwrap_err().exit_code(), 2);
     let reported = checked.lines("configuration");
     assert_eq!(reported.len(), 3, "{reported:#?}");

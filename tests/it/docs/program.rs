@@ -5,7 +5,7 @@ use std::fs;
 
 use qlik_sense::Reason;
 use qlik_session_exporter::commands::sessions::watch::KEYS;
-use qlik_session_exporter::exposition::catalogue::{self, Kind};
+use qlik_session_exporter::exposition::catalogue::{self, MetricKind};
 use reqwest::StatusCode;
 use toml::{Table, Value};
 
@@ -29,9 +29,9 @@ fn the_table_of_metrics_is_the_catalogue() {
     let reported: Vec<_> = rows(&text).iter().map(|row| row[..3].join(" | ")).collect();
 
     let kind = |kind| match kind {
-        Kind::Gauge => "gauge",
-        Kind::Counter => "counter",
-        Kind::Info => "info",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Counter => "counter",
+        MetricKind::Info => "info",
     };
     let there_are: Vec<_> = catalogue::ALL
         .iter()

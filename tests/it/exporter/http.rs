@@ -247,6 +247,20 @@ async fn the_telemetry_path_can_be_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn flag_of_the_web_server_wins_over_the_file() {
+    let site = Site::empty(1, &[""]).await;
+    let config = site.config("[web]\ntelemetry_path = \"/file\"\nenable_lifecycle = true");
+
+    let exporter = Exporter::with_config(&config, &[]).await;
+    assert_eq!(exporter.scrape_path("/file").await.value("qlik_proxy_up", &[]), Some(1.0));
+    exporter.reload().await;
+
+    let exporter = Exporter::with_config(&config, &["--web.telemetry-path", "/flag"]).await;
+    assert_eq!(exporter.scrape_path("/flag").await.value("qlik_proxy_up", &[]), Some(1.0));
+    assert_eq!(exporter.get("/file").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_listens_on_each_address_that_is_named() {
     let site = Site::empty(1, &[""]).await;
     let second = ["--web.listen-address", "127.0.0.2:0"];

@@ -101,6 +101,24 @@ async fn no_level_logs_a_session_id_or_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn flag_of_the_log_wins_over_the_file() {
+    let site = Site::empty(2, &[""]).await;
+    site.simulator.stop_node(2).await;
+    let config = site.config("[log]\nlevel = \"error\"\nformat = \"json\"\nfile = \"exporter.log\"");
+    let exporter = Exporter::with_config(&config, &["--log.level", "warn"]).await;
+
+    exporter.scrape().await;
+
+    let file = config.parent().unwrap().join("exporter.log");
+    let reported = async || std::fs::read_to_string(&file).unwrap().contains("Node2");
+    becomes(true, "the warning is in the file beside the configuration", reported).await;
+    for line in std::fs::read_to_string(&file).unwrap().lines() {
+        assert!(line.starts_with('{') && !line.contains("\"INFO\""), "{line}");
+    }
+    assert_eq!(exporter.program.killed().await.stderr, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_file_gets_the_lines_instead_of_standard_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("exporter.log");

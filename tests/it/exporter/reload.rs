@@ -244,6 +244,22 @@ async fn a_changed_listen_address_is_logged_and_has_no_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changed_settings_of_web_and_log_are_logged_and_have_no_effect() {
+    let site = site().await;
+    let exporter = start(&site, NOT_KEPT).await;
+
+    site.config(&format!("{NOT_KEPT}[web]\ntelemetry_path = \"/other\"\n[log]\nlevel = \"error\""));
+    exporter.reload().await;
+
+    exporter.scrape().await;
+    for key in ["web.telemetry_path", "log.level"] {
+        let warning = format!("{key} changed, effective at the next start");
+        let reported = async || exporter.program.stderr().iter().any(|line| line.contains(&warning));
+        becomes(true, "the warning is logged", reported).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_address_that_a_flag_overrides_is_not_logged() {
     let site = site().await;
     let exporter = start(&site, &listening(&["127.0.0.1:0"], 5)).await;

@@ -43,7 +43,7 @@ async fn a_users_sessions_end_everywhere_and_no_others() {
     ended
         .assert()
         .stdout_has_line(format!("{all} sessions of 1 user"))
-        .stdout_has_line(format!("{all} sessions ended"));
+        .stdout_has_line(format!("{all} sessions deleted"));
     let deletions = site.pairs().into_iter().map(|(node, prefix)| site.simulator.deletions(node, prefix));
     assert_eq!(deletions.sum::<u64>(), all as u64);
     ended.assert().stdout_contains("five minutes");
@@ -103,7 +103,7 @@ async fn an_unlisted_id_beside_a_listed_one_is_reported_and_no_failure() {
         .await
         .assert()
         .code(0)
-        .stderr_contains("gone: there is no such session");
+        .stderr_contains("gone: no such session");
     assert!(open(&site).values().all(Vec::is_empty));
 
     delete(&config, &[&["--session-id", "here"][..], &place].concat()).await.assert().code(1);
@@ -114,7 +114,7 @@ async fn nothing_found_is_a_failure() {
     let site = Site::busy(1, &[""], 20, 5).await;
     let before = open(&site);
     let ended = delete(&site.discovery_config("", ""), &["--user", r"LAB\nobody", "--yes"]).await;
-    let reported = [r"--user LAB\nobody: there is no session of that user", "there is nothing to end"];
+    let reported = [r"--user LAB\nobody: there is no session of that user", "no matching sessions"];
     ended.assert().code(1).stderr_is(&reported);
     assert_eq!(open(&site), before);
 }
@@ -129,7 +129,7 @@ async fn a_user_in_another_case_is_reported_and_keeps_the_sessions() {
     ended.assert().code(1).stdout_is_empty();
     let reported =
         r"--user lab\anna: there is no session of that user, listed as LAB\Anna: upper and lower case count";
-    ended.assert().stderr_is(&[reported, "there is nothing to end"]);
+    ended.assert().stderr_is(&[reported, "no matching sessions"]);
 
     // A user with sessions gets no such hint, also when they have ended.
     site.open(1, "", ("lab", "anna"), 1);
@@ -254,7 +254,7 @@ async fn a_site_is_named_by_a_name_that_fits_no_other() {
     for whose in [&["--user", r"LAB\anna"][..], &all] {
         let ended = delete(&config, &[&["--site", "ONE", "--yes"], whose].concat()).await;
         ended.assert().code(2).stdout_is_empty();
-        let reported = "error: --site ONE: fits several sites, expected one of One, one";
+        let reported = "error: --site ONE: matches several sites, expected one of One, one";
         ended.assert().stderr_is(&[reported]);
     }
     assert_eq!(site.queries(), site.queried(0));
@@ -270,7 +270,7 @@ async fn the_log_names_who_ended_how_many_of_whom_and_no_ids() {
         delete(&site.discovery_config("", ""), &["--user", r"LAB\anna", "--yes", "--log.level", "trace"])
             .await;
     ended.assert().code(0);
-    let line = ended.stderr.iter().find(|line| line.contains("message=\"ended sessions\"")).unwrap();
+    let line = ended.stderr.iter().find(|line| line.contains("message=\"sessions deleted\"")).unwrap();
     for part in ["level=info", "by=", "site=simulated", "proxy=Central", "virtual_proxy=/", "sessions=3"] {
         assert!(line.contains(part), "{part}: {line}");
     }

@@ -58,7 +58,7 @@ async fn deletes_answered_with_404_are_not_counted_as_ended() {
         ended.assert().code(1);
         let kept = left(&site);
         assert!(kept > 0);
-        let reported = format!("{} sessions ended, {kept} not known whether gone", 100 - kept);
+        let reported = format!("{} sessions deleted, {kept} unknown", 100 - kept);
         ended.assert().stdout_has_line(&reported).stderr_lacks("already gone");
     }
 }
@@ -78,8 +78,8 @@ async fn a_login_page_is_no_end_of_a_session() {
             .await
             .assert()
             .code(1)
-            .stdout_has_line("0 sessions ended, 2 failed")
-            .stderr_lacks("ended sessions");
+            .stdout_has_line("0 sessions deleted, 2 failed")
+            .stderr_lacks("sessions deleted");
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_session_that_is_listed_twice_ends_once() {
         })
     })
     .await;
-    delete(&config, &ALL).await.assert().stdout_has_line("1 session ended");
+    delete(&config, &ALL).await.assert().stdout_has_line("1 session deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,9 +113,12 @@ async fn a_session_not_found_but_still_listed_is_a_failure() {
         .await;
         let ended = delete(&config, whose).await;
         ended.assert().code(1);
-        let summary = ended.stdout.iter().find(|line| line.contains("ended")).unwrap();
-        assert!(summary.contains("1 session ended, 1 failed"), "{whose:?}: {summary}");
-        ended.assert().stderr_contains(r"a session of LAB\anna did not end").stderr_contains("still listed");
+        let summary = ended.stdout.iter().find(|line| line.contains("deleted")).unwrap();
+        assert!(summary.contains("1 session deleted, 1 failed"), "{whose:?}: {summary}");
+        ended
+            .assert()
+            .stderr_contains(r"a session of LAB\anna was not deleted")
+            .stderr_contains("still listed");
     }
 }
 
@@ -135,9 +138,9 @@ async fn a_deleted_session_that_is_still_listed_is_a_failure() {
     })
     .await;
     let ended = delete(&config, &ANNAS).await;
-    ended.assert().code(1).stdout_has_line("1 session ended, 1 failed").stderr_contains("still listed");
+    ended.assert().code(1).stdout_has_line("1 session deleted, 1 failed").stderr_contains("still listed");
     let taken_back =
-        ended.stderr.iter().filter(|line| line.contains("level=warn") && line.contains("still lists"));
+        ended.stderr.iter().filter(|line| line.contains("level=warn") && line.contains("still listed"));
     assert!(taken_back.clone().count() > 0, "{:?}", ended.stderr);
     assert!(
         taken_back.into_iter().all(|line| line.contains("user_id=anna sessions=1")),
@@ -167,7 +170,7 @@ async fn a_delete_that_cannot_succeed_is_tried_once() {
     let ended = delete(&config, &ANNAS).await;
     ended.assert().code(1);
     assert_eq!(queried.load(Ordering::Relaxed), 2, "{ended:?}");
-    ended.assert().stdout_has_line("0 sessions ended, 3 failed").stderr_lines_with(3, &["did not end"]);
+    ended.assert().stdout_has_line("0 sessions deleted, 3 failed").stderr_lines_with(3, &["was not deleted"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +190,7 @@ async fn a_session_neither_found_nor_listed_is_gone() {
         }
     })
     .await;
-    delete(&config, &ALL).await.assert().code(0).stdout_has_line("1 session ended, 1 already gone");
+    delete(&config, &ALL).await.assert().code(0).stdout_has_line("1 session deleted, 1 already gone");
     assert_eq!(queried.load(Ordering::Relaxed), 2, "what began meanwhile was not to end");
 }
 
@@ -207,7 +210,7 @@ async fn a_proxy_that_fails_later_is_reported_and_nothing_twice() {
         .stderr_lines_with(1, &[" /: HTTP status 503"])
         .stderr_lines_with(1, &[" /: HTTP status 500"]);
     let kept = left(&site);
-    ended.assert().stdout_has_line(format!("{} sessions ended, {kept} failed", 100 - kept));
+    ended.assert().stdout_has_line(format!("{} sessions deleted, {kept} failed", 100 - kept));
     let advice = ended.stderr.iter().filter(|line| line.starts_with("  → "));
     let advice: Vec<_> = advice.collect();
     let once: std::collections::HashSet<_> = advice.iter().collect();
@@ -227,13 +230,13 @@ async fn sessions_with_unknown_outcome_are_logged() {
     .await;
     let ended = delete(&config, &ALL).await;
     ended.assert().code(1);
-    let reported = "1 session ended, 2 not known whether gone".to_owned();
-    ended.assert().stdout_has_line(&reported).stderr_lines_with(2, &["it is not known whether a session"]);
-    let begins = ended.stderr.iter().position(|line| line.contains("message=\"ending sessions\"")).unwrap();
+    let reported = "1 session deleted, 2 unknown".to_owned();
+    ended.assert().stdout_has_line(&reported).stderr_lines_with(2, &["unknown whether a session"]);
+    let begins = ended.stderr.iter().position(|line| line.contains("message=\"deleting sessions\"")).unwrap();
     assert!(ended.stderr[begins].contains("sessions=3") && ended.stderr[begins].contains("by="));
-    assert!(ended.stderr[..begins].iter().all(|line| !line.contains("not known")), "{:?}", ended.stderr);
+    assert!(ended.stderr[..begins].iter().all(|line| !line.contains("unknown")), "{:?}", ended.stderr);
     let warned = ended.stderr.iter().find(|line| line.contains("level=warn")).unwrap();
-    for part in ["by=", "user_directory=LAB", "user_id=anna", "sessions=2", "not known whether"] {
+    for part in ["by=", "user_directory=LAB", "user_id=anna", "sessions=2", "deletion result unknown"] {
         assert!(warned.contains(part), "{part}: {warned}");
     }
     ended.assert().stderr_lacks("three");
@@ -249,7 +252,7 @@ async fn the_log_names_users_as_configured() {
         let config = site.discovery_config("", &users);
         let ended = delete(&config, &ANNAS).await;
         ended.assert().code(0);
-        let line = ended.stderr.iter().find(|line| line.contains("ended sessions")).unwrap();
+        let line = ended.stderr.iter().find(|line| line.contains("sessions deleted")).unwrap();
         assert!(!line.contains("LAB") && !line.contains("anna"), "{line}");
         assert!(!line.contains("user_directory="), "{line}");
         assert_eq!(line.matches("user_id=").count(), fields, "{line}");
@@ -268,7 +271,7 @@ async fn any_signal_stops_it_after_the_requests_in_flight() {
         ended.assert().code(1);
         let kept = left(&site);
         assert!(kept > 0);
-        let reported = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+        let reported = format!("stopped: {} sessions deleted, {kept} left", 100 - kept);
         ended.assert().stdout_has_line(&reported);
     }
 }
@@ -310,7 +313,7 @@ async fn a_second_signal_ends_it_at_once() {
     delete.printed("the first is acknowledged", |line| line.contains("Ctrl-C again").then_some(())).await;
     let ended = delete.signal("INT").await;
     ended.assert().code(1);
-    let reported = "stopped: 0 sessions ended, 3 not known whether gone";
+    let reported = "stopped: 0 sessions deleted, 3 unknown";
     ended.assert().stdout_has_line(reported).stderr_lines_with(1, &["level=warn", "sessions=3"]);
 }
 
@@ -328,6 +331,6 @@ async fn a_full_disk_behind_standard_error_interrupts_nothing() {
     let ended = delete.signal("INT").await;
     ended.assert().code(1);
     let kept = left(&site);
-    let reported = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+    let reported = format!("stopped: {} sessions deleted, {kept} left", 100 - kept);
     ended.assert().stdout_has_line(&reported);
 }

@@ -83,12 +83,12 @@ async fn sessions_of_another_virtual_proxy_stay_when_the_default_one_is_deleted(
         let ended = proxy.delete(whose).await;
         ended.assert().code(0);
         assert_eq!(proxy.gone(), ["/qps/session/default"], "{whose:?}");
-        let reported: Vec<_> = ended.stderr.iter().filter(|line| line.contains("left out: ")).collect();
+        let reported: Vec<_> = ended.stderr.iter().filter(|line| line.contains("skipped ")).collect();
         assert!(
-            matches!(&reported[..], [line] if line.contains("left out: 2 sessions of another virtual proxy")),
+            matches!(&reported[..], [line] if line.contains("skipped 2 sessions of another virtual proxy")),
             "{whose:?}: {reported:?}"
         );
-        ended.assert().stdout_has_line("1 session ended");
+        ended.assert().stdout_has_line("1 session deleted");
     }
 }
 
@@ -111,7 +111,7 @@ async fn nothing_of_the_default_one_ends_while_the_others_are_unknown() {
         let ended = proxy.delete(whose).await;
         ended.assert().code(1);
         assert_eq!(proxy.gone(), [""; 0], "{ended:?}");
-        ended.assert().stderr_contains(" /: nothing is ended there: ");
+        ended.assert().stderr_contains(" /: no session is deleted here: ");
     }
     // What is named is meant.
     let proxy = ListsAll::found(&site).await;
@@ -187,7 +187,7 @@ async fn all_of_a_virtual_proxy_stay_where_the_others_cannot_be_listed() {
             .code(1)
             .stdout_is_empty()
             .stderr_lines_with(1, &[" /sales: ", "503"])
-            .stderr_lines_with(1, &[" /: nothing is ended there: ", "--session-id"]);
+            .stderr_lines_with(1, &[" /: no session is deleted here: ", "--session-id"]);
         assert_eq!(open(&site)[&(1, "")].len(), 2);
     }
 }
@@ -203,8 +203,8 @@ async fn unknown_sessions_on_one_proxy_service_block_no_other() {
         .await
         .assert()
         .code(1)
-        .stdout_has_line("2 sessions ended")
-        .stderr_lines_with(1, &["nothing is ended there"]);
+        .stdout_has_line("2 sessions deleted")
+        .stderr_lines_with(1, &["no session is deleted here"]);
     assert_eq!((open(&site)[&(1, "")].len(), open(&site)[&(2, "")].len()), (0, 3));
 }
 

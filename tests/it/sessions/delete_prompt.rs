@@ -35,9 +35,9 @@ async fn answered(site: &Site, args: &[&str], question: &str, keys: &str) -> Lef
 #[tokio::test(flavor = "multi_thread")]
 async fn it_shows_the_sessions_and_deletes_them_when_the_answer_is_yes() {
     let site = site().await;
-    let left = answered(&site, &["--user", r"LAB\anna"], "End 3 sessions?", "y\r").await;
+    let left = answered(&site, &["--user", r"LAB\anna"], "Delete 3 sessions?", "y\r").await;
     left.assert_code(0);
-    assert!(left.screen.contains("3 sessions of 1 user") && left.screen.contains("3 sessions ended"));
+    assert!(left.screen.contains("3 sessions of 1 user") && left.screen.contains("3 sessions deleted"));
     assert_eq!(open(&site).values().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
 }
 
@@ -46,18 +46,18 @@ async fn every_other_answer_ends_nothing() {
     let site = site().await;
     let before = open(&site);
     for keys in ["n\r", "\r", "\u{3}", "\u{1b}"] {
-        let left = answered(&site, &["--user", r"LAB\anna"], "End 3 sessions?", keys).await;
+        let left = answered(&site, &["--user", r"LAB\anna"], "Delete 3 sessions?", keys).await;
         left.assert_code(1);
-        assert!(left.screen.contains("nothing was ended"), "{keys:?}: {}", left.screen);
+        assert!(left.screen.contains("no sessions deleted"), "{keys:?}: {}", left.screen);
     }
     for (keys, reported) in [
         ("\r", r#"expected /sales, found """#),
         ("y\r", r#"expected /sales, found "y""#),
         ("/finance\r", r#"expected /sales, found "/finance""#),
         ("/\r", r#"expected /sales, found "/""#),
-        ("\u{3}", "nothing was ended"),
+        ("\u{3}", "no sessions deleted"),
     ] {
-        let left = answered(&site, ALL, "type the virtual proxy's name /sales:", keys).await;
+        let left = answered(&site, ALL, "confirm (/sales):", keys).await;
         left.assert_code(1);
         assert!(left.screen.contains(reported), "{keys:?}: {}", left.screen);
     }
@@ -68,7 +68,7 @@ async fn every_other_answer_ends_nothing() {
 async fn all_sessions_of_a_virtual_proxy_end_when_its_name_is_typed() {
     for keys in ["/sales\r", "Sales/\r"] {
         let site = site().await;
-        let left = answered(&site, ALL, "To end 3 sessions, everybody's", keys).await;
+        let left = answered(&site, ALL, "Delete 3 sessions of all users?", keys).await;
         left.assert_code(0);
         assert_eq!(open(&site).values().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
     }
@@ -78,14 +78,14 @@ async fn all_sessions_of_a_virtual_proxy_end_when_its_name_is_typed() {
 async fn a_session_that_is_gone_by_then_is_reported_and_no_failure() {
     let site = site().await;
     let mut terminal = delete(&site, &["--user", r"LAB\anna"]);
-    terminal.shows("End 3 sessions?").await;
+    terminal.shows("Delete 3 sessions?").await;
     let id = site.simulator.sessions(1, "")[0].session_id.clone();
     assert!(site.simulator.close_session(1, "", &id));
     terminal.press("y\r").await;
     let left = terminal.ended().await;
     left.assert_code(0);
     assert!(left.screen.contains(r"a session of LAB\anna was already gone"), "{}", left.screen);
-    assert!(left.screen.contains("2 sessions ended, 1 already gone"), "{}", left.screen);
+    assert!(left.screen.contains("2 sessions deleted, 1 already gone"), "{}", left.screen);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,12 +132,12 @@ async fn a_signal_at_the_prompt_ends_nothing_and_restores_the_terminal() {
     let before = open(&site);
     let script = "sh -c 'echo \"process $$.\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo \"exit $?\"; stty -a";
     let terminal = by_shell(&site, script);
-    terminal.shows("End 3 sessions?").await;
+    terminal.shows("Delete 3 sessions?").await;
     let screen = terminal.screen();
     let id = screen.split_once("process ").unwrap().1.split_once('.').unwrap().0;
     send("TERM", id);
     let left = terminal.ended().await;
-    assert!(left.screen.contains("nothing was ended") && left.screen.contains("exit 1"), "{}", left.screen);
+    assert!(left.screen.contains("no sessions deleted") && left.screen.contains("exit 1"), "{}", left.screen);
     for mode in ["icanon", "echo", "isig"] {
         assert!(left.screen.split_whitespace().any(|word| word == mode), "{mode}: {}", left.screen);
     }
@@ -150,11 +150,11 @@ async fn a_signal_at_the_prompt_ends_nothing_and_restores_the_terminal() {
 async fn the_prompt_shows_the_sessions_also_when_the_output_is_a_file() {
     let site = site().await;
     let mut terminal = by_shell(&site, "\"$0\" \"$@\" > output; echo \"exit $?\"; cat output");
-    terminal.shows("End 3 sessions?").await;
+    terminal.shows("Delete 3 sessions?").await;
     terminal.shows("3 sessions of 1 user").await;
     terminal.press("y\r").await;
     let left = terminal.ended().await;
     assert!(left.screen.contains("exit 0"), "{}", left.screen);
     let (_, output) = left.screen.split_once("exit 0").unwrap();
-    assert!(output.contains("3 sessions ended") && !output.contains("of 1 user"), "{}", left.screen);
+    assert!(output.contains("3 sessions deleted") && !output.contains("of 1 user"), "{}", left.screen);
 }

@@ -49,8 +49,8 @@ async fn a_proxy_service_that_fails_midway_keeps_the_remaining_sessions() {
     assert_eq!(left(&site, (2, "")), 0, "the other proxy service's all ended");
     ended
         .assert()
-        .stderr_lines_with(kept, &["did not end: HTTP status 503"])
-        .stdout_has_line(format!("{} sessions ended, {kept} failed", 70 - kept));
+        .stderr_lines_with(kept, &["was not deleted: HTTP status 503"])
+        .stdout_has_line(format!("{} sessions deleted, {kept} failed", 70 - kept));
     let bobs = site.simulator.sessions(1, "").into_iter().filter(|session| session.user_id == "bob");
     assert_eq!(bobs.count(), 5);
 }
@@ -83,7 +83,7 @@ async fn a_failed_listing_is_not_reported_as_no_sessions() {
         .assert()
         .code(1)
         .stdout_is_empty()
-        .stderr_last_line("nothing is known that is to end");
+        .stderr_last_line("no sessions can be deleted safely: see the errors above");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn the_result_is_reported_also_when_standard_output_is_closed() {
         ["sessions", "delete", "--user", r"LAB\anna", "--yes", "--config.file", config.to_str().unwrap()];
     let delete = Program::start_and_read(&mut command(&args, &[], config.parent().unwrap()), 1);
     let ended = delete.ended().await;
-    ended.assert().code(0).stderr_contains("30 sessions ended\n").stderr_contains("five minutes");
+    ended.assert().code(0).stderr_contains("30 sessions deleted\n").stderr_contains("five minutes");
     assert_eq!(left(&site, (1, "")), 0);
 }
 
@@ -107,7 +107,7 @@ async fn sessions_that_start_meanwhile_end_in_the_next_round() {
     some_have_ended(&site, 30).await;
     site.open(1, "", ANNA, 2);
     site.open(1, "", ("LAB", "bob"), 1);
-    delete.ended().await.assert().code(0).stdout_has_line("32 sessions ended");
+    delete.ended().await.assert().code(0).stdout_has_line("32 sessions deleted");
     assert_eq!(left(&site, (1, "")), 1);
 }
 
@@ -133,6 +133,6 @@ async fn ctrl_c_stops_it_after_the_requests_in_flight() {
     ended.assert().code(1);
     let kept = left(&site, (1, ""));
     assert!(kept > 0);
-    let reported = format!("stopped: {} sessions ended, {kept} left", 100 - kept);
+    let reported = format!("stopped: {} sessions deleted, {kept} left", 100 - kept);
     ended.assert().stdout_has_line(&reported).stderr_contains(format!("sessions={}", 100 - kept));
 }

@@ -141,10 +141,10 @@ async fn all_missing_flags_are_reported_at_once() {
 async fn a_site_is_given_by_a_file_or_by_flags() {
     let folder = tempfile::tempdir().unwrap();
     for (flags, reported) in [
-        (&["--user-id", "foo"][..], "--config.file and --user-id exclude each other"),
+        (&["--user-id", "foo"][..], "--config.file and --user-id cannot be combined"),
         (
             &["--repository", "https://sense1", "--certificate", "c", "--key", "k"],
-            "--config.file and --repository, --certificate, --key exclude each other",
+            "--config.file and --repository, --certificate, --key cannot be combined",
         ),
     ] {
         let flags: Vec<String> =
@@ -186,7 +186,7 @@ async fn advice_names_settings_as_flags() {
         (
             "--repository",
             "https://sense1.invalid:4242",
-            "then with --verify ca unless it is in the certificate",
+            "with --verify ca unless the certificate contains it",
         ),
     ] {
         let mut flags = flags(&site);

@@ -204,7 +204,7 @@ async fn filters_without_a_common_pair_leave_nothing_to_query() {
             .assert()
             .code(1)
             .stdout_is(&written)
-            .stderr_starts_with("error: there is nothing to ask");
+            .stderr_starts_with("error: nothing to query");
     }
 }
 

@@ -195,7 +195,7 @@ async fn unread_messages_delay_nothing() {
             chat = Some(Url::parse(url).unwrap());
         } else if let Some(url) = line.strip_prefix("listening web ") {
             web = Some(Server::at(Url::parse(url).unwrap()));
-        } else if line.starts_with("What Alertmanager would send") {
+        } else if line.starts_with("Chat messages of Alertmanager are printed") {
             break;
         }
     }
@@ -306,7 +306,7 @@ async fn missing_programs_are_reported_before_anything_starts() {
     ended.assert().code(2).stdout_is_empty();
     assert_eq!(ended.stderr.len(), 1, "{ended:?}");
     let reported = &ended.stderr[0];
-    let missing = "prometheus and alertmanager (or prometheus-alertmanager) cannot be found in the PATH";
+    let missing = "not found in the PATH: prometheus and alertmanager (or prometheus-alertmanager)";
     assert!(reported.starts_with("error: --with-prometheus") && reported.contains(missing), "{reported}");
     assert!(reported.contains("https://prometheus.io/download/"), "{reported}");
 }

@@ -82,7 +82,7 @@ async fn simulate(folder: &Path) -> (Program, Server) {
 /// A folder with these files, in which time passes more quickly.
 fn quickly(files: [shipped::File; 2]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
+    for shipped::File { name, text } in files {
         // Templates have formats of times, and no durations.
         let text = if name.ends_with(".yml") { divided(&text, SPEED) } else { text };
         fs::write(folder.path().join(name), text).unwrap();

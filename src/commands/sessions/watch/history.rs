@@ -12,9 +12,9 @@ pub const MISSING: char = '×';
 
 /// A number at each of the last refreshes, the newest last; None where it could not be had.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History(VecDeque<Option<usize>>);
+pub struct RefreshHistory(VecDeque<Option<usize>>);
 
-impl History {
+impl RefreshHistory {
     fn push(&mut self, value: Option<usize>) {
         if self.0.len() == KEPT {
             self.0.pop_front();
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
     use ratatui::symbols::bar::NINE_LEVELS;
 
-    fn history(values: impl IntoIterator<Item = Option<usize>>) -> History {
-        let mut history = History::default();
+    fn history(values: impl IntoIterator<Item = Option<usize>>) -> RefreshHistory {
+        let mut history = RefreshHistory::default();
         values.into_iter().for_each(|value| history.push(value));
         history
     }

@@ -1,24 +1,24 @@
-//! What each panel lists: filtered and sorted, as places in [`Sites`].
+//! What each panel lists: filtered and sorted, as places in [`SitesView`].
 
 use std::cmp::Reverse;
 
 use clap::ValueEnum;
 
 use super::panel::{Focus, Panel};
-use super::problems::{self, Problem};
-use super::sites::{Pair, Place, Site, Sites, User};
+use super::problems::{self, SiteProblem};
+use super::sites::{PairView, SessionPosition, SiteView, SitesView, UserView};
 use crate::commands::sessions::order::{self, SortBy};
 use crate::sessions::UnmatchedFilter;
 
 /// The lines of the panels. Empty where they are not known yet.
 #[derive(Default)]
-pub struct Lines {
+pub struct PanelLines {
     pub proxies: Option<Vec<ProxyLine>>,
-    pub users: Option<Vec<User>>,
-    pub sessions: Option<Vec<Place>>,
-    pub problems: Option<Vec<Problem>>,
+    pub users: Option<Vec<UserView>>,
+    pub sessions: Option<Vec<SessionPosition>>,
+    pub problems: Option<Vec<SiteProblem>>,
     /// All sessions in an order, by its place: with many, that is most of the work, and a filter changes nothing.
-    pub sorted: Option<(usize, Vec<Place>)>,
+    pub sorted: Option<(usize, Vec<SessionPosition>)>,
 }
 
 /// A line of the panel of the proxies.
@@ -32,7 +32,7 @@ pub enum ProxyLine {
     },
 }
 
-impl Lines {
+impl PanelLines {
     /// Something new is there to be shown.
     pub fn forget(&mut self) {
         *self = Self::default();
@@ -70,7 +70,13 @@ pub fn order(focus: Focus, panel: &Panel) -> usize {
 }
 
 /// Fills in the lines of a panel where they are missing.
-pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unmatched: &[UnmatchedFilter]) {
+pub fn fill(
+    lines: &mut PanelLines,
+    focus: Focus,
+    panel: &Panel,
+    sites: &SitesView,
+    unmatched: &[UnmatchedFilter],
+) {
     let order = order(focus, panel);
     match focus {
         Focus::Proxies => drop(lines.proxies.get_or_insert_with(|| proxies(panel, order, sites))),
@@ -88,7 +94,7 @@ pub fn fill(lines: &mut Lines, focus: Focus, panel: &Panel, sites: &Sites, unmat
 }
 
 /// Each site with its pairs below it.
-fn proxies(panel: &Panel, order: usize, sites: &Sites) -> Vec<ProxyLine> {
+fn proxies(panel: &Panel, order: usize, sites: &SitesView) -> Vec<ProxyLine> {
     let words = panel.words();
     let mut lines = Vec::new();
     let figures = |sessions: usize, users: usize| match order {
@@ -99,7 +105,8 @@ fn proxies(panel: &Panel, order: usize, sites: &Sites) -> Vec<ProxyLine> {
     let mut in_order: Vec<_> = sites.all.iter().enumerate().collect();
     in_order.sort_by_key(|(_, site)| Reverse(figures(site.sessions, site.users)));
     for (index, site) in in_order {
-        let admits = |pair: &Pair| words.admit(&[&site.name, &pair.proxy, &pair.host, &pair.virtual_proxy]);
+        let admits =
+            |pair: &PairView| words.admit(&[&site.name, &pair.proxy, &pair.host, &pair.virtual_proxy]);
         let mut pairs: Vec<_> = site.pairs.iter().enumerate().filter(|(_, pair)| admits(pair)).collect();
         pairs.sort_by_key(|(_, pair)| Reverse(figures(pair.count().unwrap_or_default(), pair.users)));
         if !pairs.is_empty() || words.admit(&[&site.name]) {
@@ -110,9 +117,9 @@ fn proxies(panel: &Panel, order: usize, sites: &Sites) -> Vec<ProxyLine> {
     lines
 }
 
-fn users(panel: &Panel, order: usize, sites: &Sites) -> Vec<User> {
+fn users(panel: &Panel, order: usize, sites: &SitesView) -> Vec<UserView> {
     let words = panel.words();
-    let named = |user: &User| {
+    let named = |user: &UserView| {
         let (site, _, session) = sites.session(user.place)?;
         let (directory, id) = (session.user.directory, session.user.id);
         let admitted =
@@ -129,12 +136,12 @@ fn users(panel: &Panel, order: usize, sites: &Sites) -> Vec<User> {
     users.into_iter().map(|(_, user)| user).collect()
 }
 
-fn sorted(order: usize, sites: &Sites) -> Vec<Place> {
+fn sorted(order: usize, sites: &SitesView) -> Vec<SessionPosition> {
     let by = SortBy::value_variants().get(order).copied().unwrap_or_default();
     let answered = sites.all.iter().enumerate().flat_map(|(site, it)| {
         let pairs = it.pairs.iter().enumerate();
         pairs.filter_map(move |(pair, of_pair)| {
-            let Pair { proxy, host, virtual_proxy, sessions, .. } = of_pair;
+            let PairView { proxy, host, virtual_proxy, sessions, .. } = of_pair;
             let columns: [&str; 4] = [&it.name, virtual_proxy, host, proxy];
             Some(((site, pair), (columns, sessions.as_deref().ok()?)))
         })
@@ -142,22 +149,22 @@ fn sorted(order: usize, sites: &Sites) -> Vec<Place> {
     let (places, columns): (Vec<_>, Vec<_>) = answered.unzip();
     let in_order = order::order(&columns, by).into_iter().filter_map(|(place, row)| {
         let (site, pair) = *places.get(place)?;
-        Some(Place { site, pair, row })
+        Some(SessionPosition { site, pair, row })
     });
     in_order.collect()
 }
 
-fn sessions(panel: &Panel, sorted: &[Place], sites: &Sites) -> Vec<Place> {
+fn sessions(panel: &Panel, sorted: &[SessionPosition], sites: &SitesView) -> Vec<SessionPosition> {
     let words = panel.words();
     // With many, each look at one costs.
     if words.is_empty() {
         return sorted.to_vec();
     }
-    let admitted = |place: &Place| {
-        let Some((Site { name, .. }, pair, session)) = sites.session(*place) else { return false };
+    let admitted = |place: &SessionPosition| {
+        let Some((SiteView { name, .. }, pair, session)) = sites.session(*place) else { return false };
         let user = user_text(session.user.directory, session.user.id);
         let user_name = session.user_name.unwrap_or_default();
-        let Pair { proxy, host, virtual_proxy, .. } = pair;
+        let PairView { proxy, host, virtual_proxy, .. } = pair;
         words.admit(&[name, proxy, host, virtual_proxy, &user, user_name, session.session_id])
     };
     sorted.iter().copied().filter(admitted).collect()

@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use super::sites::{Site, Sites, Trouble};
+use super::sites::{SiteView, SitesView, Trouble};
 use crate::sessions::UnmatchedFilter;
 
 /// Something that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub kind: Kind,
+pub struct SiteProblem {
+    pub kind: ProblemKind,
     /// `production Node2 /, /sales`.
     pub place: String,
     pub message: String,
@@ -17,36 +17,37 @@ pub struct Problem {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProblemKind {
     /// No answer since then.
     Down(SystemTime),
     /// One that has been waited for since then.
     Late(SystemTime),
     /// Something is not shown that was to be.
     Missing,
-    /// Worth a look, and no more.
+    /// Worth a theme, and no more.
     Note,
 }
 
 /// All that is wrong, in the order of the sites; notes last.
-pub fn all(sites: &Sites, unmatched: &[UnmatchedFilter]) -> Vec<Problem> {
+pub fn all(sites: &SitesView, unmatched: &[UnmatchedFilter]) -> Vec<SiteProblem> {
     let several = sites.all.len() > 1;
-    let unmatched =
-        unmatched.iter().map(|UnmatchedFilter { flag, why }| Problem::new(Kind::Missing, flag, why));
+    let unmatched = unmatched
+        .iter()
+        .map(|UnmatchedFilter { flag, why }| SiteProblem::new(ProblemKind::Missing, flag, why));
     let notes = sites
         .all
         .iter()
-        .flat_map(|site| site.notes.iter().map(|note| Problem::new(Kind::Note, &site.name, note)));
+        .flat_map(|site| site.notes.iter().map(|note| SiteProblem::new(ProblemKind::Note, &site.name, note)));
     unmatched.chain(sites.all.iter().flat_map(|site| of_site(site, several))).chain(notes).collect()
 }
 
-fn of_site(site: &Site, several: bool) -> Vec<Problem> {
+fn of_site(site: &SiteView, several: bool) -> Vec<SiteProblem> {
     let repository = format!("{} repository", site.name);
-    let mut problems: Vec<_> = site.discovery.iter().map(|it| Problem::of(&repository, it)).collect();
+    let mut problems: Vec<_> = site.discovery.iter().map(|it| SiteProblem::of(&repository, it)).collect();
     if site.pairs.is_empty() && site.discovery.is_none() {
-        problems.push(Problem {
+        problems.push(SiteProblem {
             advice: "Do the flags leave anything? check says what there is.".to_owned(),
-            ..Problem::new(Kind::Missing, &site.name, "there is nothing to ask")
+            ..SiteProblem::new(ProblemKind::Missing, &site.name, "there is nothing to ask")
         });
     }
     let mut down: Vec<(&str, &Trouble, Vec<&str>)> = Vec::new();
@@ -62,18 +63,18 @@ fn of_site(site: &Site, several: bool) -> Vec<Problem> {
     }
     problems.extend(down.into_iter().map(|(proxy, trouble, virtual_proxies)| {
         let site = if several { format!("{} ", site.name) } else { String::new() };
-        Problem::of(&format!("{site}{proxy} {}", virtual_proxies.join(", ")), trouble)
+        SiteProblem::of(&format!("{site}{proxy} {}", virtual_proxies.join(", ")), trouble)
     }));
     problems
 }
 
-impl Problem {
-    fn new(kind: Kind, place: &str, message: &str) -> Self {
+impl SiteProblem {
+    fn new(kind: ProblemKind, place: &str, message: &str) -> Self {
         Self { kind, place: place.to_owned(), message: message.to_owned(), advice: String::new() }
     }
 
     fn of(place: &str, Trouble { since, failure }: &Trouble) -> Self {
-        let kind = if failure.is_late() { Kind::Late(*since) } else { Kind::Down(*since) };
+        let kind = if failure.is_late() { ProblemKind::Late(*since) } else { ProblemKind::Down(*since) };
         Self { advice: failure.advice.clone(), ..Self::new(kind, place, &failure.message) }
     }
 }
@@ -81,11 +82,11 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::sessions::watch::content::SiteAnswer;
+    use crate::commands::sessions::watch::refresh::SiteRefresh;
     use crate::commands::sessions::watch::testing::{at, down, failure, pair, refresh, site};
 
-    fn places(sites: Vec<SiteAnswer>, unmatched: &[UnmatchedFilter]) -> Vec<String> {
-        let problems = all(&Sites::default().refreshed(refresh(at(0), sites)), unmatched);
+    fn places(sites: Vec<SiteRefresh>, unmatched: &[UnmatchedFilter]) -> Vec<String> {
+        let problems = all(&SitesView::default().refreshed(refresh(at(0), sites)), unmatched);
         problems.into_iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect()
     }
 
@@ -107,9 +108,11 @@ mod tests {
 
     #[test]
     fn a_site_is_named_where_there_are_several() {
-        let repository = SiteAnswer { discovery: Some(failure("unknown host")), ..site("x", vec![]) };
-        let noted =
-            SiteAnswer { notes: vec!["look".to_owned()], ..site("lab", vec![down("Node2", "/", "refused")]) };
+        let repository = SiteRefresh { discovery: Some(failure("unknown host")), ..site("x", vec![]) };
+        let noted = SiteRefresh {
+            notes: vec!["look".to_owned()],
+            ..site("lab", vec![down("Node2", "/", "refused")])
+        };
         let sites = vec![noted, repository, site("empty", vec![])];
         let expected = [
             "--proxy Node9: there is none of that name",

@@ -4,36 +4,36 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::content::{PairAnswer, Refresh, SiteAnswer};
-use super::history::History;
+use super::history::RefreshHistory;
+use super::refresh::{PairRefresh, Refresh, SiteRefresh};
 use crate::sessions::{Failure, Session, Sessions};
 use qlik_sense::UserKey;
 
 /// All sites after a refresh.
 #[derive(Default)]
-pub struct Sites {
-    pub all: Vec<Site>,
+pub struct SitesView {
+    pub all: Vec<SiteView>,
     /// Every user with a session, in no order; each once per site.
-    pub users: Vec<User>,
+    pub users: Vec<UserView>,
 }
 
-pub struct Site {
+pub struct SiteView {
     pub name: Arc<str>,
     /// Why it is not known which pairs there are.
     pub discovery: Option<Trouble>,
     /// What is worth an administrator's look.
     pub notes: Vec<String>,
-    pub pairs: Vec<Pair>,
+    pub pairs: Vec<PairView>,
     /// Of those that answered.
     pub sessions: usize,
     /// Summed over the site's pairs each once; anonymous visitors are no users.
     pub users: usize,
     /// Of `sessions`; a gap where nobody answered.
-    pub history: History,
+    pub history: RefreshHistory,
 }
 
 /// One virtual proxy on one proxy service.
-pub struct Pair {
+pub struct PairView {
     pub proxy: String,
     pub host: String,
     pub virtual_proxy: String,
@@ -41,7 +41,7 @@ pub struct Pair {
     pub sessions: Result<Arc<Sessions>, Trouble>,
     /// Anonymous visitors are no users.
     pub users: usize,
-    pub history: History,
+    pub history: RefreshHistory,
 }
 
 /// A failure that lasts, or an answer that does not come.
@@ -55,22 +55,22 @@ pub struct Trouble {
 
 /// A user of one site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct User {
+pub struct UserView {
     /// One of the user's sessions.
-    pub place: Place,
+    pub place: SessionPosition,
     /// Summed over the site.
     pub sessions: usize,
 }
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SessionPosition {
     pub site: usize,
     pub pair: usize,
     pub row: usize,
 }
 
-impl Sites {
+impl SitesView {
     /// What is known after this refresh. Who is not part of it is forgotten.
     pub fn refreshed(self, refresh: Refresh) -> Self {
         let mut before: HashMap<_, _> = self.all.into_iter().map(|site| (site.name.clone(), site)).collect();
@@ -79,7 +79,7 @@ impl Sites {
         let mut users = Vec::new();
         for answer in refresh.sites {
             let remembered = before.remove(&answer.name);
-            let mut site = Site::new(answer, remembered, at, again);
+            let mut site = SiteView::new(answer, remembered, at, again);
             let found = users_of(&site, all.len());
             site.users = found.len();
             users.extend(found);
@@ -88,19 +88,19 @@ impl Sites {
         Self { all, users }
     }
 
-    pub fn pair(&self, place: Place) -> Option<(&Site, &Pair)> {
+    pub fn pair(&self, place: SessionPosition) -> Option<(&SiteView, &PairView)> {
         let site = self.all.get(place.site)?;
         Some((site, site.pairs.get(place.pair)?))
     }
 
-    pub fn session(&self, place: Place) -> Option<(&Site, &Pair, Session<'_>)> {
+    pub fn session(&self, place: SessionPosition) -> Option<(&SiteView, &PairView, Session<'_>)> {
         let (site, pair) = self.pair(place)?;
         Some((site, pair, pair.sessions.as_ref().ok()?.get(place.row)?))
     }
 }
 
-impl Site {
-    fn new(answer: SiteAnswer, before: Option<Self>, at: SystemTime, again: bool) -> Self {
+impl SiteView {
+    fn new(answer: SiteRefresh, before: Option<Self>, at: SystemTime, again: bool) -> Self {
         let (mut history, trouble, pairs) = match before {
             Some(site) => (site.history, site.discovery, site.pairs),
             None => Default::default(),
@@ -113,10 +113,10 @@ impl Site {
             .map(|answer| {
                 let key = (answer.proxy.clone(), answer.virtual_proxy.clone());
                 let remembered = before.remove(&key);
-                Pair::new(answer, remembered, at, again)
+                PairView::new(answer, remembered, at, again)
             })
             .collect();
-        let mut answered = pairs.iter().filter_map(Pair::count).peekable();
+        let mut answered = pairs.iter().filter_map(PairView::count).peekable();
         let anybody = answered.peek().is_some();
         let sessions = answered.sum();
         history.take(anybody.then_some(sessions), again);
@@ -151,8 +151,8 @@ impl Site {
     }
 }
 
-impl Pair {
-    fn new(answer: PairAnswer, before: Option<Self>, at: SystemTime, again: bool) -> Self {
+impl PairView {
+    fn new(answer: PairRefresh, before: Option<Self>, at: SystemTime, again: bool) -> Self {
         let (mut history, trouble) =
             before.map_or_else(Default::default, |pair| (pair.history, pair.sessions.err()));
         let sessions = answer.sessions.map_err(|failure| Trouble::new(failure, trouble.as_ref(), at));
@@ -187,13 +187,13 @@ impl Trouble {
     }
 }
 
-fn users_of(site: &Site, index: usize) -> Vec<User> {
-    let mut users: HashMap<UserKey<'_>, User> = HashMap::new();
+fn users_of(site: &SiteView, index: usize) -> Vec<UserView> {
+    let mut users: HashMap<UserKey<'_>, UserView> = HashMap::new();
     for (pair, it) in site.pairs.iter().enumerate() {
         for (row, session) in it.sessions.iter().flat_map(|sessions| sessions.iter()).enumerate() {
             if !session.user.is_anonymous() {
-                let place = Place { site: index, pair, row };
-                users.entry(session.user).or_insert(User { place, sessions: 0 }).sessions += 1;
+                let place = SessionPosition { site: index, pair, row };
+                users.entry(session.user).or_insert(UserView { place, sessions: 0 }).sessions += 1;
             }
         }
     }

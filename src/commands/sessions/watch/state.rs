@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::content::Refresh;
 use super::keys::{self, Action};
-use super::lines::{self, Lines};
+use super::lines::{self, PanelLines};
 use super::panel::{Focus, Panels};
-use super::sites::Sites;
+use super::refresh::Refresh;
+use super::sites::SitesView;
 use crate::commands::sessions::order::SortBy;
 use crate::sessions::UnmatchedFilter;
 
@@ -25,7 +25,7 @@ pub struct Settings {
 
 /// What a key asks of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum KeyEffect {
     Nothing,
     End,
     Pause,
@@ -34,9 +34,9 @@ pub enum Wish {
 }
 
 /// Everything that is shown.
-pub struct State {
+pub struct ViewState {
     pub settings: Settings,
-    pub sites: Sites,
+    pub sites: SitesView,
     /// Flags that fit nothing.
     pub unmatched: Vec<UnmatchedFilter>,
     /// When the last answer came.
@@ -46,21 +46,21 @@ pub struct State {
     /// Whether keys are text for the filter.
     pub typing: bool,
     pub paused: bool,
-    pub lines: Lines,
+    pub lines: PanelLines,
 }
 
-impl State {
+impl ViewState {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            sites: Sites::default(),
+            sites: SitesView::default(),
             unmatched: Vec::new(),
             refreshed: None,
             focus: Focus::Proxies,
             panels: Panels::new(lines::place_of(settings.sort_by)),
             typing: false,
             paused: false,
-            lines: Lines::default(),
+            lines: PanelLines::default(),
         }
     }
 
@@ -81,15 +81,15 @@ impl State {
         lines::fill(&mut self.lines, focus, self.panels.get(focus), &self.sites, &self.unmatched);
     }
 
-    pub fn key(&mut self, key: KeyEvent) -> Wish {
+    pub fn key(&mut self, key: KeyEvent) -> KeyEffect {
         if self.typing && !keys::ends(key) {
             self.type_in(key);
-            return Wish::Nothing;
+            return KeyEffect::Nothing;
         }
         let panel = self.panels.get_mut(self.focus);
         match keys::action(key) {
             None => {}
-            Some(Action::End) => return Wish::End,
+            Some(Action::End) => return KeyEffect::End,
             Some(Action::Next) => self.focus = self.focus.next(),
             Some(Action::Previous) => self.focus = self.focus.previous(),
             Some(Action::Show(focus)) => self.focus = focus,
@@ -103,15 +103,15 @@ impl State {
             }
             Some(Action::Pause) => {
                 self.paused = !self.paused;
-                return if self.paused { Wish::Pause } else { Wish::Refresh };
+                return if self.paused { KeyEffect::Pause } else { KeyEffect::Refresh };
             }
             Some(Action::Refresh) => {
                 self.paused = false;
-                return Wish::Refresh;
+                return KeyEffect::Refresh;
             }
             Some(Action::Scroll(how)) => panel.scroll(how),
         }
-        Wish::Nothing
+        KeyEffect::Nothing
     }
 
     fn type_in(&mut self, key: KeyEvent) {

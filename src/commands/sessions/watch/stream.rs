@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::refreshing::{News, Refreshing};
 use crate::commands::sessions::order::{Ordered, SortBy};
-use crate::commands::sessions::reporter::{Reporter, troubles};
+use crate::commands::sessions::reporter::{FailedQuery, Reporter, failed_queries};
 use crate::commands::sessions::written;
 use crate::commands::signals::Signals;
 use crate::sessions::Listing;
@@ -19,7 +19,7 @@ use crate::terminal;
 const REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum StreamFormat {
     /// An array in a line for each refresh.
     Json,
     /// The header once; each row begins with the time of its refresh.
@@ -28,7 +28,7 @@ pub enum Format {
 
 /// Writes until the operating system asks to end, or nobody reads any more.
 pub async fn run(
-    format: Format,
+    format: StreamFormat,
     sort_by: SortBy,
     refreshing: &mut Refreshing,
     mut signals: Signals,
@@ -71,14 +71,14 @@ fn somebody_answered(listing: &Listing) -> bool {
 }
 
 /// Waits for whoever reads.
-fn write(listing: &Listing, format: Format, sort_by: SortBy, is_first: bool) -> io::Result<()> {
+fn write(listing: &Listing, format: StreamFormat, sort_by: SortBy, is_first: bool) -> io::Result<()> {
     let sessions = Ordered::new(listing, sort_by);
     let stdout = io::stdout().lock();
     let is_terminal = stdout.is_terminal();
     let mut out = BufWriter::with_capacity(64 * 1024, stdout);
     match format {
-        Format::Json => written::json_line(&mut out, &sessions)?,
-        Format::Csv => {
+        StreamFormat::Json => written::json_line(&mut out, &sessions)?,
+        StreamFormat::Csv => {
             if is_first {
                 written::csv_head(&mut out, Some("time"))?;
             }
@@ -102,7 +102,7 @@ impl Reported {
     /// Tells what has changed: all that is wrong, the first time.
     fn tell_changes(&mut self, listing: &Listing) {
         let mut before = std::mem::take(&mut self.failing);
-        for (who, failure) in troubles(listing) {
+        for FailedQuery { target: who, failure } in failed_queries(listing) {
             if before.remove(&who).as_ref() != Some(&failure.message) {
                 self.told.failure(&who, failure);
             }
@@ -111,9 +111,9 @@ impl Reported {
         let mut well: Vec<_> = before.into_keys().collect();
         well.sort_unstable();
         for who in well {
-            terminal::tell(format_args!("{who}: answers again"));
+            terminal::report(format_args!("{who}: answers again"));
         }
-        self.told.besides_failures(listing);
+        self.told.all_but_failures(listing);
         listing.other_case.iter().for_each(|unmatched| self.told.once(unmatched.to_string()));
     }
 }

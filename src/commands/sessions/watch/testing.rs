@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::content::{PairAnswer, Refresh, SiteAnswer};
-use super::state::{Settings, State};
+use super::refresh::{PairRefresh, Refresh, SiteRefresh};
+use super::state::{Settings, ViewState};
 use crate::commands::sessions::order::SortBy;
 use crate::sessions::{Cause, Failure, Sessions};
 use qlik_sense::session_list::Facts;
@@ -35,18 +35,18 @@ pub fn sessions(users: &[(&str, usize)]) -> Sessions {
     sessions
 }
 
-pub fn pair(proxy: &str, virtual_proxy: &str, users: &[(&str, usize)]) -> PairAnswer {
+pub fn pair(proxy: &str, virtual_proxy: &str, users: &[(&str, usize)]) -> PairRefresh {
     let (proxy, virtual_proxy) = (proxy.to_owned(), virtual_proxy.to_owned());
     let host = format!("{}.lab", proxy.to_lowercase());
-    PairAnswer { proxy, host, virtual_proxy, sessions: Ok(Arc::new(sessions(users))) }
+    PairRefresh { proxy, host, virtual_proxy, sessions: Ok(Arc::new(sessions(users))) }
 }
 
-pub fn down(proxy: &str, virtual_proxy: &str, message: &str) -> PairAnswer {
-    PairAnswer { sessions: Err(failure(message)), ..pair(proxy, virtual_proxy, &[]) }
+pub fn down(proxy: &str, virtual_proxy: &str, message: &str) -> PairRefresh {
+    PairRefresh { sessions: Err(failure(message)), ..pair(proxy, virtual_proxy, &[]) }
 }
 
-pub fn late(proxy: &str, virtual_proxy: &str) -> PairAnswer {
-    PairAnswer { sessions: Err(Failure::late()), ..pair(proxy, virtual_proxy, &[]) }
+pub fn late(proxy: &str, virtual_proxy: &str) -> PairRefresh {
+    PairRefresh { sessions: Err(Failure::late()), ..pair(proxy, virtual_proxy, &[]) }
 }
 
 pub fn failure(message: &str) -> Failure {
@@ -55,17 +55,17 @@ pub fn failure(message: &str) -> Failure {
     Failure { cause, message: message.to_owned(), advice, in_doubt: false }
 }
 
-pub fn site(name: &str, pairs: Vec<PairAnswer>) -> SiteAnswer {
-    SiteAnswer { name: name.into(), discovery: None, notes: vec![], pairs }
+pub fn site(name: &str, pairs: Vec<PairRefresh>) -> SiteRefresh {
+    SiteRefresh { name: name.into(), discovery: None, notes: vec![], pairs }
 }
 
-pub fn refresh(at: SystemTime, sites: Vec<SiteAnswer>) -> Refresh {
+pub fn refresh(at: SystemTime, sites: Vec<SiteRefresh>) -> Refresh {
     Refresh { at, sites, unmatched: Vec::new(), again: false }
 }
 
 /// A view of these sites after one refresh.
-pub fn view(sites: Vec<SiteAnswer>) -> State {
-    let mut state = State::new(SETTINGS);
+pub fn view(sites: Vec<SiteRefresh>) -> ViewState {
+    let mut state = ViewState::new(SETTINGS);
     state.refresh(refresh(at(0), sites));
     state
 }

@@ -9,23 +9,23 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::severity::{mark, style};
-use super::table::{self, Cell, Column};
+use super::table::{self, Cell, PanelColumn};
 use super::text::{at_least, since};
 use crate::commands::sessions::watch::lines::{ProxyLine, user_text};
-use crate::commands::sessions::watch::look::Look;
 use crate::commands::sessions::watch::panel::Focus;
-use crate::commands::sessions::watch::problems::Kind;
-use crate::commands::sessions::watch::sites::{Place, Site, User};
-use crate::commands::sessions::watch::state::State;
+use crate::commands::sessions::watch::problems::ProblemKind;
+use crate::commands::sessions::watch::sites::{SessionPosition, SiteView, UserView};
+use crate::commands::sessions::watch::state::ViewState;
+use crate::commands::sessions::watch::theme::Theme;
 use crate::terminal::escaped;
 
 /// Draws one panel into its area.
 pub fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
-    state: &mut State,
+    state: &mut ViewState,
     focus: Focus,
-    look: &Look,
+    theme: &Theme,
     now: SystemTime,
 ) {
     let count = match focus {
@@ -38,12 +38,12 @@ pub fn draw(
     // Problems are of many lines: one is scrolled at a time. The others have a heading.
     let page = if focus == Focus::Problems { 1 } else { usize::from(area.height).saturating_sub(1) };
     let offset = state.panels.get_mut(focus).fit(page, count);
-    let heading = if state.focus == focus { look.focused() } else { look.strong() };
+    let heading = if state.focus == focus { theme.focused() } else { theme.strong() };
     match focus {
-        Focus::Proxies => proxies(frame, area, state, offset, heading, look),
-        Focus::Users => users(frame, area, state, offset, heading, look),
-        Focus::Sessions => sessions(frame, area, state, offset, heading, look),
-        Focus::Problems => problems(frame, area, state, offset, look, now),
+        Focus::Proxies => proxies(frame, area, state, offset, heading, theme),
+        Focus::Users => users(frame, area, state, offset, heading, theme),
+        Focus::Sessions => sessions(frame, area, state, offset, heading, theme),
+        Focus::Problems => problems(frame, area, state, offset, theme, now),
     }
 }
 
@@ -52,24 +52,31 @@ pub fn pairs(lines: &[ProxyLine]) -> usize {
     lines.iter().filter(|line| matches!(line, ProxyLine::Pair { .. })).count()
 }
 
-fn proxies(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, heading: Style, look: &Look) {
-    const COLUMNS: &[Column] = &[
-        Column::text("proxy", Constraint::Fill(3)),
-        Column::text("virtual proxy", Constraint::Fill(2)),
-        Column::number("sessions", 8),
-        Column::number("users", 6),
-        Column::text("last refreshes", Constraint::Fill(4)),
+fn proxies(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    state: &ViewState,
+    offset: usize,
+    heading: Style,
+    theme: &Theme,
+) {
+    const COLUMNS: &[PanelColumn] = &[
+        PanelColumn::text("proxy", Constraint::Fill(3)),
+        PanelColumn::text("virtual proxy", Constraint::Fill(2)),
+        PanelColumn::number("sessions", 8),
+        PanelColumn::number("users", 6),
+        PanelColumn::text("last refreshes", Constraint::Fill(4)),
     ];
     let lines = state.lines.proxies.iter().flatten().skip(offset);
     let cells = lines.filter_map(|line| match *line {
-        ProxyLine::Site(site) => Some(site_cells(state.sites.all.get(site)?, look)),
-        ProxyLine::Pair { site, pair } => pair_cells(state, Place { site, pair, row: 0 }, look),
+        ProxyLine::Site(site) => Some(site_cells(state.sites.all.get(site)?, theme)),
+        ProxyLine::Pair { site, pair } => pair_cells(state, SessionPosition { site, pair, row: 0 }, theme),
     });
-    table::draw(frame, area, COLUMNS, heading, look, cells);
+    table::draw(frame, area, COLUMNS, heading, theme, cells);
 }
 
-fn site_cells<'a>(site: &'a Site, look: &Look) -> Vec<Cell<'a>> {
-    let strong = look.strong();
+fn site_cells<'a>(site: &'a SiteView, theme: &Theme) -> Vec<Cell<'a>> {
+    let strong = theme.strong();
     let anybody = site.pairs.iter().any(|pair| pair.count().is_some());
     let figure = |figure: usize| match anybody {
         true => Cell::Text(format!("{}{figure}", at_least(site.is_whole())), strong),
@@ -77,11 +84,11 @@ fn site_cells<'a>(site: &'a Site, look: &Look) -> Vec<Cell<'a>> {
     };
     let (note, style) = match (site.pairs.len(), site.down(), site.late()) {
         (0, ..) if site.discovery.as_ref().is_some_and(|it| it.failure.is_late()) => {
-            ("waiting".to_owned(), look.warning())
+            ("waiting".to_owned(), theme.warning())
         }
-        (0, ..) => ("no answer".to_owned(), look.alarm()),
-        (pairs, down @ 1.., _) => (format!("{down} of {pairs} down"), look.alarm()),
-        (pairs, _, late @ 1..) => (format!("{late} of {pairs} waiting"), look.warning()),
+        (0, ..) => ("no answer".to_owned(), theme.alarm()),
+        (pairs, down @ 1.., _) => (format!("{down} of {pairs} down"), theme.alarm()),
+        (pairs, _, late @ 1..) => (format!("{late} of {pairs} waiting"), theme.warning()),
         _ => (String::new(), strong),
     };
     vec![
@@ -93,13 +100,13 @@ fn site_cells<'a>(site: &'a Site, look: &Look) -> Vec<Cell<'a>> {
     ]
 }
 
-fn pair_cells<'a>(state: &'a State, place: Place, look: &Look) -> Option<Vec<Cell<'a>>> {
+fn pair_cells<'a>(state: &'a ViewState, place: SessionPosition, theme: &Theme) -> Option<Vec<Cell<'a>>> {
     let (_, pair) = state.sites.pair(place)?;
     let plain = Style::new();
     let (sessions, style) = match &pair.sessions {
         Ok(sessions) => (sessions.len().to_string(), plain),
-        Err(trouble) if trouble.failure.is_late() => ("waiting".to_owned(), look.warning()),
-        Err(_) => ("down".to_owned(), look.alarm()),
+        Err(trouble) if trouble.failure.is_late() => ("waiting".to_owned(), theme.warning()),
+        Err(_) => ("down".to_owned(), theme.alarm()),
     };
     let users = if pair.sessions.is_ok() { pair.users.to_string() } else { "-".to_owned() };
     Some(vec![
@@ -111,21 +118,21 @@ fn pair_cells<'a>(state: &'a State, place: Place, look: &Look) -> Option<Vec<Cel
     ])
 }
 
-fn users(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, heading: Style, look: &Look) {
+fn users(frame: &mut Frame<'_>, area: Rect, state: &ViewState, offset: usize, heading: Style, theme: &Theme) {
     let several = state.sites.all.len() > 1;
     let mut columns = vec![
-        Column::text("user", Constraint::Fill(3)),
-        Column::number("sessions", 8),
-        Column::text("", Constraint::Fill(2)),
+        PanelColumn::text("user", Constraint::Fill(3)),
+        PanelColumn::number("sessions", 8),
+        PanelColumn::text("", Constraint::Fill(2)),
     ];
     if several {
-        columns.insert(0, Column::text("site", Constraint::Fill(1)));
+        columns.insert(0, PanelColumn::text("site", Constraint::Fill(1)));
     }
     let lines = state.lines.users.iter().flatten().skip(offset);
     let cells = lines.filter_map(|user| {
-        let User { place, sessions } = *user;
+        let UserView { place, sessions } = *user;
         let (site, _, session) = state.sites.session(place)?;
-        let (style, note) = limit(sessions, state.settings.session_limit, look);
+        let (style, note) = limit(sessions, state.settings.session_limit, theme);
         let mut cells = vec![
             Cell::Text(escaped(&user_text(session.user.directory, session.user.id)), style),
             Cell::Text(sessions.to_string(), style),
@@ -136,29 +143,36 @@ fn users(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, headin
         }
         Some(cells)
     });
-    table::draw(frame, area, &columns, heading, look, cells);
+    table::draw(frame, area, &columns, heading, theme, cells);
 }
 
 /// How a user with so many sessions is marked.
-fn limit(sessions: usize, limit: usize, look: &Look) -> (Style, &'static str) {
+fn limit(sessions: usize, limit: usize, theme: &Theme) -> (Style, &'static str) {
     match sessions {
-        _ if sessions > limit => (look.alarm(), "above the limit"),
-        _ if sessions == limit => (look.alarm(), "at the limit"),
-        _ if sessions + 1 == limit => (look.warning(), "one below the limit"),
+        _ if sessions > limit => (theme.alarm(), "above the limit"),
+        _ if sessions == limit => (theme.alarm(), "at the limit"),
+        _ if sessions + 1 == limit => (theme.warning(), "one below the limit"),
         _ => (Style::new(), ""),
     }
 }
 
-fn sessions(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, heading: Style, look: &Look) {
+fn sessions(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    state: &ViewState,
+    offset: usize,
+    heading: Style,
+    theme: &Theme,
+) {
     let several = state.sites.all.len() > 1;
     let mut columns = vec![
-        Column::text("proxy", Constraint::Fill(3)),
-        Column::text("virtual proxy", Constraint::Fill(3)),
-        Column::text("user", Constraint::Fill(4)),
-        Column::text("session id", Constraint::Fill(5)),
+        PanelColumn::text("proxy", Constraint::Fill(3)),
+        PanelColumn::text("virtual proxy", Constraint::Fill(3)),
+        PanelColumn::text("user", Constraint::Fill(4)),
+        PanelColumn::text("session id", Constraint::Fill(5)),
     ];
     if several {
-        columns.insert(0, Column::text("site", Constraint::Fill(2)));
+        columns.insert(0, PanelColumn::text("site", Constraint::Fill(2)));
     }
     let lines = state.lines.sessions.iter().flatten().skip(offset);
     let cells = lines.filter_map(|place| {
@@ -169,28 +183,39 @@ fn sessions(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, hea
         let texts = site.into_iter().chain(texts);
         Some(texts.map(|text| Cell::Text(escaped(text), Style::new())).collect())
     });
-    table::draw(frame, area, &columns, heading, look, cells);
+    table::draw(frame, area, &columns, heading, theme, cells);
 }
 
 /// Each with everything that is known of it.
-fn problems(frame: &mut Frame<'_>, area: Rect, state: &State, offset: usize, look: &Look, now: SystemTime) {
+fn problems(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    state: &ViewState,
+    offset: usize,
+    theme: &Theme,
+    now: SystemTime,
+) {
     let mut lines = Vec::new();
     for problem in state.lines.problems.iter().flatten().skip(offset).take(area.height.into()) {
         let (place, message) = match problem.kind {
-            Kind::Down(at) => (format!("{} down {}", problem.place, since(at, now)), problem.message.clone()),
-            Kind::Late(at) => (problem.place.clone(), format!("{} {}", problem.message, since(at, now))),
-            Kind::Missing | Kind::Note => (problem.place.clone(), problem.message.clone()),
+            ProblemKind::Down(at) => {
+                (format!("{} down {}", problem.place, since(at, now)), problem.message.clone())
+            }
+            ProblemKind::Late(at) => {
+                (problem.place.clone(), format!("{} {}", problem.message, since(at, now)))
+            }
+            ProblemKind::Missing | ProblemKind::Note => (problem.place.clone(), problem.message.clone()),
         };
-        let place = format!("{} {place}", mark(problem.kind, look));
-        lines.push(Line::styled(escaped(&place), style(problem.kind, look)));
+        let place = format!("{} {place}", mark(problem.kind, theme));
+        lines.push(Line::styled(escaped(&place), style(problem.kind, theme)));
         lines.push(Line::raw(escaped(&message)));
         if !problem.advice.is_empty() {
-            lines.push(Line::styled(escaped(&problem.advice), look.faint()));
+            lines.push(Line::styled(escaped(&problem.advice), theme.faint()));
         }
         lines.push(Line::raw(""));
     }
     if lines.is_empty() {
-        lines.push(Line::styled("everything answers", look.faint()));
+        lines.push(Line::styled("everything answers", theme.faint()));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
 }

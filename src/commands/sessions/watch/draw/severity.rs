@@ -2,22 +2,22 @@
 
 use ratatui::style::Style;
 
-use crate::commands::sessions::watch::look::Look;
-use crate::commands::sessions::watch::problems::Kind;
+use crate::commands::sessions::watch::problems::ProblemKind;
+use crate::commands::sessions::watch::theme::Theme;
 
 /// Returns the sign before a problem.
-pub fn mark(kind: Kind, look: &Look) -> char {
+pub fn mark(kind: ProblemKind, theme: &Theme) -> char {
     match kind {
-        Kind::Down(_) | Kind::Missing => look.marks.bad,
-        Kind::Late(_) => '…',
-        Kind::Note => '!',
+        ProblemKind::Down(_) | ProblemKind::Missing => theme.marks.bad,
+        ProblemKind::Late(_) => '…',
+        ProblemKind::Note => '!',
     }
 }
 
 /// Returns the style of a problem.
-pub fn style(kind: Kind, look: &Look) -> Style {
+pub fn style(kind: ProblemKind, theme: &Theme) -> Style {
     match kind {
-        Kind::Down(_) | Kind::Missing => look.alarm(),
-        Kind::Late(_) | Kind::Note => look.warning(),
+        ProblemKind::Down(_) | ProblemKind::Missing => theme.alarm(),
+        ProblemKind::Late(_) | ProblemKind::Note => theme.warning(),
     }
 }

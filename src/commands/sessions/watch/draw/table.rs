@@ -1,4 +1,4 @@
-//! Lines with columns under a heading.
+//! PanelLines with columns under a heading.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -6,17 +6,17 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::text::cut;
-use crate::commands::sessions::watch::history::History;
-use crate::commands::sessions::watch::look::Look;
+use crate::commands::sessions::watch::history::RefreshHistory;
+use crate::commands::sessions::watch::theme::Theme;
 
-pub struct Column {
+pub struct PanelColumn {
     pub title: &'static str,
     pub width: Constraint,
     /// Numbers stand at the right.
     pub right: bool,
 }
 
-impl Column {
+impl PanelColumn {
     pub const fn text(title: &'static str, width: Constraint) -> Self {
         Self { title, width, right: false }
     }
@@ -30,16 +30,16 @@ impl Column {
 pub enum Cell<'a> {
     /// Nothing that a terminal obeys.
     Text(String, Style),
-    History(&'a History),
+    History(&'a RefreshHistory),
 }
 
 /// Draws the heading and as many lines as fit below it.
 pub fn draw<'a>(
     frame: &mut Frame<'_>,
     area: Rect,
-    columns: &[Column],
+    columns: &[PanelColumn],
     heading: Style,
-    look: &Look,
+    theme: &Theme,
     lines: impl Iterator<Item = Vec<Cell<'a>>>,
 ) {
     let mut rows = area.rows();
@@ -56,15 +56,15 @@ pub fn draw<'a>(
             match cell {
                 Cell::Text(text, style) => write(frame, place, column, &text, style),
                 Cell::History(history) => {
-                    let picture = history.picture(place.width.into(), &look.bars);
-                    frame.render_widget(Line::styled(picture, look.history()), place);
+                    let picture = history.picture(place.width.into(), &theme.bars);
+                    frame.render_widget(Line::styled(picture, theme.history()), place);
                 }
             }
         }
     }
 }
 
-fn write(frame: &mut Frame<'_>, place: Rect, column: &Column, text: &str, style: Style) {
+fn write(frame: &mut Frame<'_>, place: Rect, column: &PanelColumn, text: &str, style: Style) {
     let line = Line::styled(cut(text, place.width.into()), style);
     frame.render_widget(if column.right { line.right_aligned() } else { line }, place);
 }

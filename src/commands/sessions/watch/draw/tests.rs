@@ -6,18 +6,18 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Modifier;
 
 use super::*;
-use crate::commands::sessions::watch::content::SiteAnswer;
+use crate::commands::sessions::watch::refresh::SiteRefresh;
 use crate::commands::sessions::watch::testing::{at, down, failure, pair, refresh, site, view};
 
-fn drawn(state: &mut State, (width, height): (u16, u16), colors: bool) -> Buffer {
+fn drawn(state: &mut ViewState, (width, height): (u16, u16), colors: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    let look = Look::new(colors, true);
-    terminal.draw(|frame| draw(frame, state, &look, at(125))).unwrap();
+    let theme = Theme::new(colors, true);
+    terminal.draw(|frame| draw(frame, state, &theme, at(125))).unwrap();
     terminal.backend().buffer().clone()
 }
 
 /// The lines as they are seen, without the blanks at their ends.
-fn picture(state: &mut State, size: (u16, u16)) -> String {
+fn picture(state: &mut ViewState, size: (u16, u16)) -> String {
     let buffer = drawn(state, size, true);
     let mut lines = Vec::new();
     for row in buffer.area.rows() {
@@ -34,7 +34,7 @@ fn picture(state: &mut State, size: (u16, u16)) -> String {
     lines.join("\n")
 }
 
-fn lab() -> Vec<SiteAnswer> {
+fn lab() -> Vec<SiteRefresh> {
     vec![site(
         "lab",
         vec![
@@ -47,7 +47,7 @@ fn lab() -> Vec<SiteAnswer> {
 }
 
 /// The same with a proxy service that has gone.
-fn lab_in_trouble() -> State {
+fn lab_in_trouble() -> ViewState {
     let mut state = view(lab());
     let mut sites = lab();
     for pair in &mut sites[0].pairs[2..] {
@@ -57,7 +57,7 @@ fn lab_in_trouble() -> State {
     state
 }
 
-fn focused(focus: Focus, mut state: State) -> State {
+fn focused(focus: Focus, mut state: ViewState) -> ViewState {
     state.focus = focus;
     state
 }
@@ -81,7 +81,8 @@ fn a_small_screen_shows_one_panel() {
 
 #[test]
 fn a_great_screen_shows_sessions_of_several_sites() {
-    let sites = [lab(), vec![SiteAnswer { discovery: Some(failure("no such host")), ..site("far", vec![]) }]];
+    let sites =
+        [lab(), vec![SiteRefresh { discovery: Some(failure("no such host")), ..site("far", vec![]) }]];
     let expected = include_str!("tests/200x60.txt").trim_end_matches('\n');
     let mut state = focused(Focus::Sessions, view(sites.into_iter().flatten().collect()));
     let seen = picture(&mut state, (200, 60));
@@ -97,7 +98,8 @@ fn problems_are_told_with_what_to_try() {
 #[test]
 fn the_panel_that_has_the_keys_keeps_its_count_and_its_filter() {
     let mut state = focused(Focus::Users, view(lab()));
-    let titles = |state: &mut State, width| picture(state, (width, 24)).lines().nth(1).unwrap().to_owned();
+    let titles =
+        |state: &mut ViewState, width| picture(state, (width, 24)).lines().nth(1).unwrap().to_owned();
     for (width, expected) in [
         (61, " 1 Proxies (4)  2 Users (5)  3 Sessions (13)  4 Problems (0)"),
         (45, "1 Proxies  2 Users (5) 3 Sessions 4 Problems"),
@@ -154,7 +156,7 @@ fn no_size_is_too_small() {
 fn nothing_that_a_terminal_obeys_is_drawn() {
     const HOSTILE: &str = "\u{1b}[2Jx\n\u{202e}y\u{9b}";
     let pairs = vec![pair(HOSTILE, HOSTILE, &[(HOSTILE, 5)]), down(HOSTILE, "/b", HOSTILE)];
-    let mut state = view(vec![SiteAnswer { discovery: Some(failure(HOSTILE)), ..site(HOSTILE, pairs) }]);
+    let mut state = view(vec![SiteRefresh { discovery: Some(failure(HOSTILE)), ..site(HOSTILE, pairs) }]);
     for focus in Focus::ALL {
         state.focus = focus;
         let seen = picture(&mut state, (120, 40));
@@ -184,7 +186,7 @@ fn without_colours_what_matters_is_bold_or_reversed() {
 
 #[test]
 fn before_the_first_answer_the_view_says_that_it_asks() {
-    let mut state = State::new(crate::commands::sessions::watch::testing::SETTINGS);
+    let mut state = ViewState::new(crate::commands::sessions::watch::testing::SETTINGS);
     let seen = picture(&mut state, (80, 24));
     assert!(seen.contains("refreshing for the sessions"), "{seen}");
 }

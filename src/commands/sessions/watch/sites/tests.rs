@@ -1,15 +1,17 @@
 use super::*;
-use crate::commands::sessions::watch::content::SiteAnswer;
+use crate::commands::sessions::watch::refresh::SiteRefresh;
 use crate::commands::sessions::watch::testing::{at, down, failure, late, pair, refresh, site};
 use ratatui::symbols::bar::NINE_LEVELS;
 
 /// What is known after these, two seconds one after another.
-fn after(refreshes: Vec<Vec<SiteAnswer>>) -> Sites {
+fn after(refreshes: Vec<Vec<SiteRefresh>>) -> SitesView {
     let times = (0..).map(|number| at(2 * number));
-    times.zip(refreshes).fold(Sites::default(), |sites, (at, answers)| sites.refreshed(refresh(at, answers)))
+    times
+        .zip(refreshes)
+        .fold(SitesView::default(), |sites, (at, answers)| sites.refreshed(refresh(at, answers)))
 }
 
-fn lab(pairs: Vec<PairAnswer>) -> Vec<SiteAnswer> {
+fn lab(pairs: Vec<PairRefresh>) -> Vec<SiteRefresh> {
     vec![site("lab", pairs)]
 }
 
@@ -60,7 +62,7 @@ fn a_pair_is_down_since_the_first_failure_in_a_row() {
 
 #[test]
 fn a_site_without_any_answer_has_a_gap_in_its_history() {
-    let undiscovered = || SiteAnswer { discovery: Some(failure("refused")), ..site("lab", vec![]) };
+    let undiscovered = || SiteRefresh { discovery: Some(failure("refused")), ..site("lab", vec![]) };
     let sites = after(vec![
         lab(vec![pair("Central", "/", &[("anna", 2)])]),
         lab(vec![down("Central", "/", "refused")]),
@@ -81,12 +83,12 @@ fn what_comes_late_fills_the_gap_and_a_failure_is_told_until_the_next_answer() {
         (down("Central", "/", "refused"), false),
         (late("Central", "/"), false),
     ];
-    let mut sites = Sites::default();
+    let mut sites = SitesView::default();
     let mut seen = Vec::new();
     for (second, (answer, again)) in (0..).zip(answers) {
         sites = sites.refreshed(Refresh { again, ..refresh(at(second), vec![site("lab", vec![answer])]) });
         let lab = &sites.all[0];
-        let picture = |history: &History| history.picture(9, &NINE_LEVELS);
+        let picture = |history: &RefreshHistory| history.picture(9, &NINE_LEVELS);
         assert_eq!(picture(&lab.history), picture(&lab.pairs[0].history));
         let failure = lab.pairs[0].sessions.as_ref().err().map(|trouble| trouble.failure.message.clone());
         seen.push((picture(&lab.history), lab.late(), lab.down(), failure));

@@ -2,17 +2,17 @@ use super::*;
 use crate::commands::sessions::watch::testing::{SETTINGS, at, pair, refresh, site, view};
 use crossterm::event::KeyModifiers;
 
-fn press(state: &mut State, code: KeyCode) -> Wish {
+fn press(state: &mut ViewState, code: KeyCode) -> KeyEffect {
     state.key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-fn type_in(state: &mut State, text: &str) {
+fn type_in(state: &mut ViewState, text: &str) {
     for c in text.chars() {
         press(state, KeyCode::Char(c));
     }
 }
 
-fn one_site() -> State {
+fn one_site() -> ViewState {
     view(vec![site(
         "lab",
         vec![pair("Central", "/", &[("anna", 1), ("bert", 4)]), pair("Node2", "/sales", &[("Änna", 2)])],
@@ -20,13 +20,13 @@ fn one_site() -> State {
 }
 
 /// The ids of the users that are listed, in their order.
-fn users(state: &mut State) -> Vec<String> {
+fn users(state: &mut ViewState) -> Vec<String> {
     state.prepare(Focus::Users);
     let users = state.lines.users.iter().flatten();
     users.map(|user| state.sites.session(user.place).unwrap().2.user.id.to_owned()).collect()
 }
 
-fn count(state: &mut State, focus: Focus) -> usize {
+fn count(state: &mut ViewState, focus: Focus) -> usize {
     state.prepare(focus);
     match focus {
         Focus::Proxies => state.lines.proxies.as_ref().map(Vec::len),
@@ -94,7 +94,7 @@ fn a_filter_of_proxies_keeps_the_site_above_those_that_fit() {
 fn sessions_are_sorted_once_for_a_refresh_and_an_order() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('3'));
-    let place = |state: &mut State| {
+    let place = |state: &mut ViewState| {
         state.prepare(Focus::Sessions);
         state.lines.sorted.as_ref().unwrap().1.as_ptr()
     };
@@ -126,10 +126,10 @@ fn a_filter_stays_over_refreshes() {
 #[test]
 fn while_paused_the_picture_stays_and_then_goes_on_at_once() {
     let mut state = one_site();
-    assert_eq!(press(&mut state, KeyCode::Char('p')), Wish::Pause);
+    assert_eq!(press(&mut state, KeyCode::Char('p')), KeyEffect::Pause);
     state.refresh(refresh(at(2), vec![]));
     assert_eq!((state.refreshed, count(&mut state, Focus::Sessions)), (Some(at(0)), 7));
-    assert_eq!(press(&mut state, KeyCode::Char(' ')), Wish::Refresh);
+    assert_eq!(press(&mut state, KeyCode::Char(' ')), KeyEffect::Refresh);
     state.refresh(refresh(at(4), vec![]));
     assert_eq!((state.refreshed, count(&mut state, Focus::Sessions)), (Some(at(4)), 0));
 }
@@ -138,17 +138,17 @@ fn while_paused_the_picture_stays_and_then_goes_on_at_once() {
 fn a_refresh_that_is_asked_for_ends_a_pause() {
     let mut state = one_site();
     press(&mut state, KeyCode::Char('p'));
-    assert_eq!(press(&mut state, KeyCode::Char('r')), Wish::Refresh);
+    assert_eq!(press(&mut state, KeyCode::Char('r')), KeyEffect::Refresh);
     assert!(!state.paused);
 }
 
 #[test]
 fn control_c_ends_also_while_something_is_typed() {
-    let mut state = State::new(SETTINGS);
-    assert_eq!(press(&mut state, KeyCode::Char('c')), Wish::Nothing);
+    let mut state = ViewState::new(SETTINGS);
+    assert_eq!(press(&mut state, KeyCode::Char('c')), KeyEffect::Nothing);
     press(&mut state, KeyCode::Char('/'));
-    assert_eq!(press(&mut state, KeyCode::Char('q')), Wish::Nothing);
-    assert_eq!(state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Wish::End);
+    assert_eq!(press(&mut state, KeyCode::Char('q')), KeyEffect::Nothing);
+    assert_eq!(state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), KeyEffect::End);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How things look: with colours, or with none where somebody objects.
+//! How things theme: with colours, or with none where somebody objects.
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
@@ -7,13 +7,13 @@ use crate::terminal::Marks;
 
 /// The styles of everything that has one.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Theme {
     colors: bool,
     pub bars: bar::Set<'static>,
     pub marks: Marks,
 }
 
-impl Look {
+impl Theme {
     /// `rare_signs`: whether bars can be of every eighth, and marks as everywhere else.
     pub fn new(colors: bool, rare_signs: bool) -> Self {
         let bars = if rare_signs { bar::NINE_LEVELS } else { bar::THREE_LEVELS };

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The bytes of a file of at most `max` bytes.
+/// Returns the bytes of a file of at most `max` bytes.
 pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    // Windows says "access denied" for a folder, which sends people to the wrong place.
+    // Windows reports "access denied" for a folder, which points to the wrong cause.
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -21,8 +21,8 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether opening it would wait until somebody writes into it, perhaps for ever. The pipe of a shell's `<(…)`
-/// has its writer already, and no path that can be resolved.
+/// Returns whether opening the file would wait until somebody writes into it, perhaps for ever. The pipe of a shell's
+/// `<(…)` has its writer already, and no path that can be resolved.
 #[cfg(unix)]
 fn is_named_pipe(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
@@ -34,8 +34,8 @@ fn is_named_pipe(_: &Path) -> bool {
     false
 }
 
-/// Why a file could not be read, in words that follow the key.
-pub fn told(path: &Path, error: &io::Error) -> String {
+/// Describes why a file could not be read, in words that follow the key.
+pub fn describe(path: &Path, error: &io::Error) -> String {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => format!("there is no file {path}"),
@@ -48,7 +48,7 @@ pub fn told(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// A secret without the one line end that editors put after it.
+/// Returns a secret without the one line end that editors put after it.
 pub fn without_line_end(mut secret: Vec<u8>) -> Vec<u8> {
     if secret.last() == Some(&b'\n') {
         secret.pop();
@@ -79,10 +79,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_told_as_that() {
+    fn folder_is_reported_as_one() {
         let folder = tempfile::tempdir().unwrap();
         let error = read(folder.path(), 10).unwrap_err();
-        assert!(told(folder.path(), &error).ends_with("is a folder, expected a file"));
+        assert!(describe(folder.path(), &error).ends_with("is a folder, expected a file"));
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         let path = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let error = read(&path, 10).unwrap_err();
-        assert!(told(&path, &error).ends_with("it is a named pipe, expected a file"));
+        assert!(describe(&path, &error).ends_with("it is a named pipe, expected a file"));
     }
 
     #[cfg(target_os = "linux")]

@@ -44,6 +44,8 @@ pub use settings::{
 };
 pub use sources::{FlagValue, Sources};
 
+use crate::terminal::escaped;
+
 /// Reads all sources into one configuration. Reads files, so it blocks.
 ///
 /// # Errors
@@ -84,7 +86,9 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
     errors.sort();
     match config {
         Ok(config) if errors.is_empty() => {
-            Ok(Config { file: name, warnings: warnings.into_inner(), ..config })
+            // A name in one may hold anything: it stays one line, as an error does.
+            let warnings = warnings.into_inner().iter().map(|warning| escaped(warning)).collect();
+            Ok(Config { file: name, warnings, ..config })
         }
         _ => Err(errors),
     }

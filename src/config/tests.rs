@@ -312,6 +312,13 @@ fn an_unknown_variable_is_a_warning() {
 }
 
 #[test]
+fn a_warning_is_one_line_whatever_a_variable_is_called() {
+    let config = Folder::new(SITE).load(&[("\u{6}\n", "x")]);
+    let expected = r"environment variable QLIK_SESSION_EXPORTER_\u{6}\n is no setting: it is not used";
+    assert_eq!(config.warnings, [expected]);
+}
+
+#[test]
 fn variable_that_fits_two_sites_is_an_error() {
     let folder = Folder::new(format!("{SITE}{}", SITE.replace("production", "PRODUCTION")));
     assert_eq!(folder.load(&[]).sites.len(), 2);

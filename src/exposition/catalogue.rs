@@ -1,4 +1,4 @@
-//! The metrics: name, type, labels and help of each. A test compares README's table with this list.
+//! The metrics: name, type, labels and help of each. A test compares the table of docs/metrics.md with this list.
 
 /// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +202,7 @@ pub static PROCESS_OPEN_FDS: Metric =
 pub static PROCESS_MAX_FDS: Metric =
     gauge("process_max_fds", &[], "Maximum number of open file descriptors of the exporter's process.");
 
-/// All metrics, in the order of README's table.
+/// All metrics, in the order of the table in docs/metrics.md.
 pub static ALL: &[&Metric] = &[
     &PROXY_SESSIONS,
     &PROXY_USERS,

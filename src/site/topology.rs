@@ -139,7 +139,7 @@ impl Topology {
     }
 }
 
-/// Returns the virtual proxies that each proxy service links. A link's id says which; its own prefix counts where
+/// Returns the virtual proxies that each proxy service links. A link's id identifies it; its own prefix counts where
 /// the repository lists no virtual proxy of that id.
 fn links(found: &Found) -> Vec<HashSet<&VirtualProxy>> {
     let by_id: HashMap<&str, &VirtualProxy> = found

@@ -60,7 +60,7 @@ pub enum State {
 
 pub const KEY: &[u8] = b"key";
 
-/// One answer: proxy, virtual proxy, and what it says when it is a good one.
+/// One answer: proxy, virtual proxy, and what a good one contains.
 pub type Answered = (String, String, Option<Vec<(String, String, u32)>>);
 
 /// The input in names, less what cannot be: a site or a pair twice.

@@ -26,6 +26,7 @@ pub fn use_in(site: &Site, settings: &str, rounds: &str) {
 
 /// Waits until the exporter, which logs at level debug, reads its configuration again.
 pub async fn is_read(exporter: &Exporter) {
-    let reported = async || exporter.program.stderr().iter().any(|line| line.contains("reloading configuration"));
+    let reported =
+        async || exporter.program.stderr().iter().any(|line| line.contains("reloading configuration"));
     becomes(true, "the configuration is read", reported).await;
 }

@@ -247,6 +247,24 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    fn help_lists_every_failure_reason() {
+        for reason in qlik_sense::Reason::ALL {
+            assert!(PROXY_QUERY_FAILURES.help.contains(reason.as_str()), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn every_metric_is_listed() {
+        let source = include_str!("catalogue.rs");
+        let defined =
+            source.lines().filter_map(|line| line.strip_prefix("pub static ")?.split_once(": Metric"));
+        let (_, list) = source.split_once("pub static ALL").unwrap();
+        for (name, _) in defined {
+            assert!(list.contains(&format!("&{name},")), "{name} is missing in ALL");
+        }
+    }
+
+    #[test]
     fn names_are_unique_and_end_with_their_kind() {
         let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), ALL.len());

@@ -7,42 +7,37 @@ use std::time::Duration;
 use crate::session_list::DecodeError;
 use crate::tls_failure::TlsFailure;
 
-/// The kinds of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    Connect,
-    Tls,
-    Timeout,
-    HttpStatus,
-    Denied,
-    Decode,
-    TooLarge,
+/// Defines the reasons once, so that none is missing in [`Reason::ALL`].
+macro_rules! reasons {
+    ($($reason:ident => $text:literal),+ $(,)?) => {
+        /// The kinds of failure.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Reason {
+            $($reason),+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the discriminants.
+            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$reason),+];
+
+            /// Returns the reason in snake case, such as `http_status`.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $text),+
+                }
+            }
+        }
+    };
 }
 
-impl Reason {
-    /// Every reason, in the order of the discriminants.
-    pub const ALL: [Self; 7] = [
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::HttpStatus,
-        Self::Denied,
-        Self::Decode,
-        Self::TooLarge,
-    ];
-
-    /// Returns the reason in snake case, such as `http_status`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::HttpStatus => "http_status",
-            Self::Denied => "denied",
-            Self::Decode => "decode",
-            Self::TooLarge => "too_large",
-        }
-    }
+reasons! {
+    Connect => "connect",
+    Tls => "tls",
+    Timeout => "timeout",
+    HttpStatus => "http_status",
+    Denied => "denied",
+    Decode => "decode",
+    TooLarge => "too_large",
 }
 
 /// Why a query failed: there is no usable response.

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_and_id_are_told_apart() {
+    fn directory_and_id_are_distinguished() {
         let (tally, _) = count([("ab", "c", "1"), ("a", "bc", "2"), ("", "abc", "3"), ("ab", "c", "4")]);
         let users: Vec<_> = tally.users().map(|(u, n)| (u.directory, u.id, n)).collect();
         assert_eq!(users, [("ab", "c", 2), ("a", "bc", 1), ("", "abc", 1)]);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn without_names_users_are_told_apart_and_excluded_ones_kept_apart() {
+    fn without_names_users_are_distinguished_and_excluded_ones_separate() {
         let exclude = [Exclusion::new("lab", Some("svc*"))].into();
         let mut counting = Counting::default().keeping(Keep::Hashes { exclude });
         let (anna, service) =
@@ -344,7 +344,7 @@ mod tests {
 
     /// Found by the fuzzer: by foldhash they were one user in every other process.
     #[test]
-    fn users_who_differ_by_zero_bytes_are_told_apart_without_names() {
+    fn users_who_differ_by_zero_bytes_are_distinguished_without_names() {
         let mut counting = Counting::default().keeping(Keep::Hashes { exclude: [].into() });
         for (directory, id) in [("", "\0"), ("\0", ""), ("", ""), ("\0", "\0"), ("", "\0\0")] {
             counting.add(UserKey { directory, id }, "1");

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn slow_reader_has_its_time_when_nobody_waits_for_its_permit() {
+    async fn slow_reader_has_its_time_when_no_other_waits_for_its_permit() {
         let encoders = encoders(|patience| patience.contended = Duration::ZERO);
         let mut slow = Box::pin(encoders.encode(registry(100_000), Format::Classic, later()).await.unwrap());
         while let Some(piece) = slow.next().await {

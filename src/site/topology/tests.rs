@@ -106,7 +106,7 @@ fn notes(topology: &Topology) -> Vec<String> {
 }
 
 #[test]
-fn exactly_what_is_linked_is_asked() {
+fn exactly_the_linked_pairs_are_queried() {
     let topology = Topology::new(&site(vec![]), Some(&uneven()));
     assert_eq!(
         pairs(&topology),
@@ -134,7 +134,7 @@ fn every_virtual_proxy_is_known_with_the_number_of_its_links() {
 }
 
 #[test]
-fn a_proxy_that_links_nothing_is_there_and_asked_nothing() {
+fn a_proxy_without_links_is_known_and_not_queried() {
     let topology = Topology::new(&site(vec![]), Some(&found(vec![service("Idle", "sense9", &[])], &[])));
     assert_eq!(names(&topology), ["Idle"]);
     assert_eq!(pairs(&topology), [""; 0]);
@@ -164,7 +164,7 @@ fn a_link_is_the_virtual_proxy_of_its_id_whatever_prefix_it_has() {
 }
 
 #[test]
-fn the_filters_hold_for_what_is_asked_and_for_what_is_told() {
+fn filters_hold_for_queries_and_for_metrics() {
     let topology = Topology::new(&filtered(Some(&["/", "*a*"]), &["fin*"]), Some(&uneven()));
     assert_eq!(
         pairs(&topology),
@@ -181,7 +181,7 @@ fn the_filters_hold_for_what_is_asked_and_for_what_is_told() {
 }
 
 #[test]
-fn a_filter_that_fits_nothing_is_told_once_the_repository_has_answered() {
+fn an_unmatched_filter_is_noted_once_the_repository_has_answered() {
     let settings = filtered(Some(&["sales", "slaes", "/x*"]), &["nothing"]);
     let fits_nothing = ["/slaes", "/x*"].map(|text| Note::FitsNothing(text.into()));
     assert_eq!(Topology::new(&settings, Some(&uneven())).notes, fits_nothing);
@@ -248,7 +248,7 @@ fn a_section_may_override_only_the_virtual_proxies() {
 }
 
 #[test]
-fn what_is_left_out_of_the_links_is_known_of_who_is_asked() {
+fn links_that_are_left_out_are_known_of_each_proxy() {
     let left_out = |settings: &SiteSettings, name: &str| -> Vec<String> {
         let topology = Topology::new(settings, Some(&uneven()));
         let plan = topology.proxies.iter().find(|plan| plan.name == name).unwrap();
@@ -279,7 +279,7 @@ fn another_section_adds_a_proxy() {
 }
 
 #[test]
-fn a_section_that_fits_nothing_and_has_no_address_is_told() {
+fn a_section_that_matches_nothing_and_has_no_address_is_noted() {
     let settings = site(vec![section("Centrall", None, None)]);
     let topology = Topology::new(&settings, Some(&uneven()));
     assert_eq!(names(&topology), ["Central", "Edge"]);
@@ -287,7 +287,7 @@ fn a_section_that_fits_nothing_and_has_no_address_is_told() {
 }
 
 #[test]
-fn before_the_first_answer_only_sections_with_an_address_are_asked() {
+fn before_the_first_answer_only_sections_with_an_address_are_queried() {
     let settings = site(vec![
         section("Central", None, None),
         section("Edge", Some("https://10.0.0.2:4243"), None),
@@ -325,7 +325,7 @@ fn the_exact_name_counts_before_its_other_cases_and_a_name_before_a_host() {
 }
 
 #[test]
-fn two_sections_about_one_proxy_are_told() {
+fn two_sections_about_one_proxy_are_noted() {
     let settings = site(vec![
         section("Edge", Some("https://10.0.0.2:4243"), None),
         section("sense2.company.com", Some("https://10.0.0.3:4243"), None),
@@ -336,7 +336,7 @@ fn two_sections_about_one_proxy_are_told() {
 }
 
 #[test]
-fn no_session_is_asked_for_twice_at_one_address() {
+fn no_pair_is_queried_twice_at_one_address() {
     let settings = site(vec![section("Mine", Some("https://sense2.company.com:4243"), Some(&["sales"]))]);
     let topology = Topology::new(&settings, Some(&uneven()));
     assert_eq!(
@@ -365,7 +365,7 @@ fn a_prefix_listed_twice_is_one_virtual_proxy() {
 }
 
 #[test]
-fn a_proxy_without_a_host_that_can_be_asked_is_told_and_the_others_are_asked() {
+fn a_proxy_without_a_usable_host_is_noted_and_the_others_are_queried() {
     for host in ["", "a b", "sense1/x", "user@sense1", "sense1:1", "sense1?x", "sense1#x", "::1%eth0"] {
         let services = vec![service("Bad", host, &[""]), service("Good", "sense1", &[""])];
         let topology = Topology::new(&site(vec![]), Some(&found(services, &[""])));
@@ -382,7 +382,7 @@ fn a_proxy_without_a_host_that_can_be_asked_is_told_and_the_others_are_asked() {
 }
 
 #[test]
-fn what_the_repository_client_skipped_is_told() {
+fn what_the_repository_client_skipped_is_noted() {
     let mut skipping = uneven();
     skipping.skipped = vec![Skipped { prefix: "a b".into(), problem: PrefixError::Character(' ') }];
     let topology = Topology::new(&site(vec![]), Some(&skipping));
@@ -420,7 +420,7 @@ fn an_ipv6_address_is_a_host_without_brackets() {
 }
 
 #[test]
-fn proxy_services_without_anything_to_ask_are_told_with_the_likely_reason() {
+fn proxy_services_without_pairs_are_noted_with_the_likely_reason() {
     let unlinked = found(vec![service("Idle", "sense9", &[])], &["sales"]);
     let unlinked = notes(&Topology::new(&site(vec![]), Some(&unlinked)));
     assert!(unlinked[0].contains("links a virtual proxy that is to be queried"), "{unlinked:?}");
@@ -429,7 +429,7 @@ fn proxy_services_without_anything_to_ask_are_told_with_the_likely_reason() {
 }
 
 #[test]
-fn before_the_repository_has_answered_only_pairs_that_are_named_are_asked() {
+fn before_the_first_answer_only_named_pairs_are_queried() {
     let sections = vec![
         section("Central", Some("https://sense1:4243"), None),
         section("Edge", Some("https://sense2:4243"), Some(&["sales"])),

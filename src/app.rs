@@ -190,7 +190,7 @@ impl App {
         info!("configuration reloaded");
         let next = UntilRestart::of(&config);
         for key in until_restart.changed_keys(&next) {
-            warn!("{key} changed, effective at the next start");
+            warn!(key, "restart required");
         }
         *until_restart = next;
     }

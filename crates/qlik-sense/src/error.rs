@@ -65,7 +65,7 @@ pub enum QueryError {
     /// The bytes received over TLS are no HTTP response.
     #[error("the answer is no HTTP")]
     NotHttp,
-    #[error("the answer is no session list: {0}")]
+    #[error("the answer is not a session list: {0}")]
     Decode(#[from] DecodeError),
     /// Something other than a proxy service answered a deletion, for instance with a login page.
     #[error("the answer does not confirm the deletion: expected JSON or nothing, found {0}")]

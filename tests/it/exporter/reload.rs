@@ -253,7 +253,7 @@ async fn changed_settings_of_web_and_log_are_logged_and_have_no_effect() {
 
     exporter.scrape().await;
     for key in ["web.telemetry_path", "log.level"] {
-        let warning = format!("{key} changed, effective at the next start");
+        let warning = format!("message=\"restart required\" key={key} ");
         let reported = async || exporter.program.stderr().iter().any(|line| line.contains(&warning));
         becomes(true, "the warning is logged", reported).await;
     }

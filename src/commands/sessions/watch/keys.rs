@@ -12,7 +12,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("/", "filter the panel by words; Enter keeps the filter, Esc clears it"),
     ("s", "sort the panel by its next column"),
     ("p, Space", "pause, resume"),
-    ("r", "refresh now, also while paused"),
+    ("r", "refresh now; ends a pause"),
     ("Up, Down, PgUp, PgDn, Home, End", "scroll; also k and j"),
 ];
 

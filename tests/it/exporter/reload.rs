@@ -238,7 +238,7 @@ async fn a_changed_listen_address_is_logged_and_has_no_effect() {
     assert_eq!(scrape.value("qlik_user_session_limit", &[]), Some(2.0), "all the rest takes effect");
     let warning = exporter
         .program
-        .printed("the warning", |line| line.contains("next start").then(|| line.to_owned()))
+        .printed("the warning", |line| line.contains("restart required").then(|| line.to_owned()))
         .await;
     assert!(warning.contains("level=warn") && warning.contains("listen_address"), "{warning}");
 }
@@ -253,7 +253,7 @@ async fn changed_settings_of_web_and_log_are_logged_and_have_no_effect() {
 
     exporter.scrape().await;
     for key in ["web.telemetry_path", "log.level"] {
-        let warning = format!("message=\"restart required\" key={key} ");
+        let warning = format!("message=\"restart required\" key={key}");
         let reported = async || exporter.program.stderr().iter().any(|line| line.contains(&warning));
         becomes(true, "the warning is logged", reported).await;
     }

@@ -101,7 +101,7 @@ async fn a_login_page_as_on_the_port_of_the_browsers() {
     let page = response("200 OK", "Content-Type: text/html\r\n", "<!DOCTYPE html><title>Login</title>");
     check_answering(page.clone()).await.assert_failed(
         "decode",
-        &["no session list", "HTML"],
+        &["not a session list", "HTML"],
         &[port, "4243"],
     );
     check_repository_answering(page).await.assert_failed("decode", &["HTML"], &[port, "4242"]);
@@ -131,7 +131,7 @@ async fn a_service_with_a_problem_of_its_own() {
 async fn an_answer_that_is_cut_off_or_something_else() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[".to_owned();
     for (checked, what) in [
-        (check_answering(cut.clone()).await, "no session list"),
+        (check_answering(cut.clone()).await, "not a session list"),
         (check_repository_answering(cut).await, "no list of "),
     ] {
         checked.assert_failed("decode", &[what, "cut off"], &["ended early"]);
